@@ -1,0 +1,47 @@
+// Wiring only: commands are in src/cli, one file each.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "base/interrupt.h"
+#include "cli/command.h"
+
+int main(int argc, char** argv) {
+  using namespace terrapin;
+  CLI::App app{"Terrapin: label photos pixel by pixel, train a segmentation model, use it."};
+  app.name("terrapin");
+  app.set_version_flag("--version", TERRAPIN_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+
+  cli::Invocation invocation;
+  cli::add_transform_command(app, invocation);
+  cli::add_inspect_command(app, invocation);
+  cli::add_train_command(app, invocation);
+  cli::add_evaluate_command(app, invocation);
+  cli::add_predict_command(app, invocation);
+#ifdef TERRAPIN_WITH_SERVING
+  cli::add_host_command(app, invocation);
+  cli::add_export_command(app, invocation);
+#endif
+  cli::add_weights_command(app, invocation);
+  cli::add_scenes_command(app, invocation);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+
+  install_interrupt_handlers();
+  const std::string command = app.get_subcommands().front()->get_name();
+  try {
+    const Result<int> result = invocation.action();
+    if (result) return *result;
+    std::fprintf(stderr, "terrapin %s: error: %s\n", command.c_str(), result.error().message.c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "terrapin %s: internal error: %s\n", command.c_str(), error.what());
+  }
+  return 1;
+}

@@ -1,0 +1,32 @@
+// The classes of a dataset or model: index = position, name, colour. Index 0 is usually BACKGROUND.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "imaging/palette.h"
+
+namespace terrapin::artifacts {
+
+struct ClassEntry {
+  std::string name;
+  imaging::Rgb color;
+  friend bool operator==(const ClassEntry&, const ClassEntry&) = default;
+};
+
+struct ClassList {
+  std::vector<ClassEntry> classes;
+  int size() const { return static_cast<int>(classes.size()); }
+  imaging::Palette palette() const;
+  // "BACKGROUND", "class 1", ... with the default palette.
+  static ClassList with_default_names(int count);
+  friend bool operator==(const ClassList&, const ClassList&) = default;
+};
+
+// [{"name": "BACKGROUND", "color": "#ffffff"}, ...]
+nlohmann::json to_json(const ClassList& classes);
+Result<ClassList> class_list_from_json(const nlohmann::json& json);
+
+}  // namespace terrapin::artifacts

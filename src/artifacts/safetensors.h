@@ -1,0 +1,42 @@
+// The safetensors container (github.com/huggingface/safetensors), without torch: 8-byte little-endian header
+// length, JSON header, raw little-endian data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/result.h"
+
+namespace terrapin::artifacts {
+
+enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
+const char* dtype_name(DType type);  // "F32", ...
+std::int64_t dtype_size(DType type);
+
+struct TensorData {
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+  Bytes data;  // row-major, little-endian, product(shape) * dtype_size bytes
+};
+
+struct TensorFile {
+  std::map<std::string, TensorData> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// kCorrupt for a header that lies (overlap, out of range, wrong byte count, not JSON), naming the tensor.
+Result<TensorFile> parse_safetensors(std::span<const std::uint8_t> bytes);
+Result<TensorFile> read_safetensors(const std::filesystem::path& path);
+// Deterministic: tensors in name order, the same input gives the same bytes.
+Bytes serialize_safetensors(const TensorFile& file);
+Status write_safetensors(const std::filesystem::path& path, const TensorFile& file);
+
+// Values as float32 whatever the stored float type (F64, F32, F16, BF16); kInvalidArgument for integers.
+Result<std::vector<float>> to_float32(const TensorData& tensor);
+TensorData from_float32(std::span<const float> values, std::vector<std::int64_t> shape, DType stored_as = DType::kF32);
+
+}  // namespace terrapin::artifacts

@@ -1,0 +1,42 @@
+// Explicit, portable random numbers: the same seed gives the same sequence with every compiler, library
+// and thread count. Never seeded from the clock.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace terrapin {
+
+// PCG-XSH-RR 64/32 (O'Neill, 2014). Copyable; its whole state is two integers (checkpointed by training).
+class Random {
+ public:
+  explicit Random(std::uint64_t seed, std::uint64_t stream = 0);
+  std::uint32_t next_u32();
+  std::uint64_t next_u64();
+  double uniform();                        // [0, 1), 53 bits
+  double uniform(double low, double high); // [low, high)
+  std::int64_t below(std::int64_t bound);  // [0, bound), unbiased; bound >= 1
+  double normal();                         // mean 0, variance 1 (Box-Muller, no cached second value)
+
+  struct State {
+    std::uint64_t state, increment;
+  };
+  State state() const { return {state_, increment_}; }
+  void restore(const State& state) { state_ = state.state, increment_ = state.increment; }
+
+ private:
+  std::uint64_t state_ = 0, increment_ = 1;
+};
+
+// A stream for item `index` of pass `pass` under `seed`: the same whichever thread asks, in whatever order.
+Random random_for(std::uint64_t seed, std::uint64_t pass, std::uint64_t index);
+
+// Fisher-Yates.
+template <class T>
+void shuffle(std::vector<T>& items, Random& random) {
+  for (std::int64_t i = static_cast<std::int64_t>(items.size()) - 1; i > 0; --i) {
+    std::swap(items[static_cast<std::size_t>(i)], items[static_cast<std::size_t>(random.below(i + 1))]);
+  }
+}
+
+}  // namespace terrapin

@@ -1,0 +1,47 @@
+// Trainable networks. Includes torch: only networks, training and inference .cpp files may include this.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "artifacts/model_package.h"
+#include "base/result.h"
+#include "networks/graph.h"
+
+namespace terrapin::networks {
+
+struct NetworkOutput {
+  torch::Tensor logits;     // N x num_classes x H x W float32, H x W = the input's
+  torch::Tensor auxiliary;  // the same shape, or undefined when the network has no auxiliary head
+};
+
+class SegmentationNetwork : public torch::nn::Module {
+ public:
+  // `input`: N x 3 x H x W, normalised by the spec's preprocessing; any H, W >= 1.
+  virtual NetworkOutput forward(const torch::Tensor& input) = 0;
+  // The evaluation-mode network without its auxiliary head, weights copied, batch norm folded.
+  virtual Graph graph() const = 0;
+  // Preprocessing this network's usual initial weights expect (mean, std, size rule); long_side is left to the caller.
+  virtual artifacts::Preprocessing preprocessing() const = 0;
+  // Parameters of the pretrained part (encoder) and of the new part (decoder, heads): trained at different rates.
+  virtual std::vector<torch::Tensor> encoder_parameters() const = 0;
+  virtual std::vector<torch::Tensor> decoder_parameters() const = 0;
+};
+
+// Builds the named network with random weights drawn from torch's generator. kInvalidArgument lists the known names.
+Result<std::shared_ptr<SegmentationNetwork>> build_network(const artifacts::NetworkSpec& spec);
+
+// Every parameter and buffer by name <-> torch-free tensors (checkpoints, packages). Strict: loading reports every missing,
+// surplus and mis-shaped tensor.
+artifacts::TensorFile save_weights(const SegmentationNetwork& network, artifacts::DType stored_as = artifacts::DType::kF32);
+Status load_weights(SegmentationNetwork& network, const artifacts::TensorFile& weights);
+
+// Runs a graph with libtorch operators on `input`'s device: the reference executor, and the one used on CUDA. `context` maps the
+// index of a global_context op to the value that replaces it (N x C x p x p); empty: computed.
+torch::Tensor run_graph(const Graph& graph, const torch::Tensor& input, const std::map<int, torch::Tensor>& context = {});
+
+}  // namespace terrapin::networks
