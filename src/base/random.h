@@ -13,10 +13,12 @@ class Random {
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0);
   std::uint32_t next_u32();
   std::uint64_t next_u64();
-  double uniform();                        // [0, 1), 53 bits
-  double uniform(double low, double high); // [low, high)
-  std::int64_t below(std::int64_t bound);  // [0, bound), unbiased; bound >= 1
-  double normal();                         // mean 0, variance 1 (Box-Muller, no cached second value)
+  double uniform();                         // [0, 1), 53 bits
+  double uniform(double low, double high);  // [low, high)
+  std::int64_t below(std::int64_t bound);   // [0, bound), unbiased; bound >= 1
+  // Mean 0, variance 1 (Box-Muller, no cached second value). Uses the C library's log and cos: the last bit
+  // may differ between C libraries.
+  double normal();
 
   struct State {
     std::uint64_t state, increment;
