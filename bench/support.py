@@ -1,0 +1,70 @@
+"""What the benchmark drivers share: real data, the program, tables, the closing JSON line."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "build" / "terrapin"
+
+
+def data_folder(name):
+    """The folder `name` of the real test data, or exit with a message that says how to get it."""
+    base = os.environ.get("TERRAPIN_TEST_DATA")
+    if not base:
+        sys.exit("This benchmark needs real photos: set TERRAPIN_TEST_DATA to the folder that holds " + name)
+    folder = Path(base) / name
+    if not folder.is_dir():
+        sys.exit(f"TERRAPIN_TEST_DATA has no folder {name}: {folder}")
+    return folder
+
+
+def run(arguments, **options):
+    """Runs a command, its output to standard error so that standard output keeps the table. Returns seconds."""
+    begin = time.perf_counter()
+    subprocess.run([str(a) for a in arguments], check=True, stdout=sys.stderr, **options)
+    return time.perf_counter() - begin
+
+
+def run_json(arguments):
+    """Runs a command and parses its standard output."""
+    return json.loads(subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.PIPE).stdout)
+
+
+def machine():
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def table(title, header, rows):
+    """An aligned table with a title, the machine and the date."""
+    print(f"{title}\n{machine()}, {time.strftime('%Y-%m-%d')}, command: script/bench {' '.join([Path(sys.argv[0]).stem.replace('_', '-')] + sys.argv[1:])}")
+    cells = [header] + [[f"{c:.4g}" if isinstance(c, float) else str(c) for c in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    for index, row in enumerate(cells):
+        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
+        if index == 0:
+            print("  ".join("-" * w for w in widths))
+
+
+def finish(figures):
+    """The last line: every figure as one JSON object, kept in bench/results too when TERRAPIN_BENCH_KEEP is set."""
+    line = json.dumps({k: (round(v, 6) if isinstance(v, float) else v) for k, v in figures.items()})
+    if os.environ.get("TERRAPIN_BENCH_KEEP"):
+        folder = ROOT / "bench" / "results"
+        folder.mkdir(exist_ok=True)
+        name = Path(sys.argv[0]).stem.replace("_", "-")
+        record = {"benchmark": name, "date": time.strftime("%Y-%m-%d"), "machine": machine(), "figures": json.loads(line)}
+        (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(line)
