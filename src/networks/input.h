@@ -13,8 +13,8 @@ torch::Tensor photo_to_input(const imaging::Image& photo, const artifacts::Prepr
 // An 8-bit RGB image of any size, unscaled: N = 1.
 torch::Tensor image_to_tensor(const imaging::Image& image, const artifacts::Preprocessing& preprocessing);
 
-// `logits`: 1 x C x h x w at the network's input size. Interpolated bilinearly (half-pixel centres) to the photo's size, then
-// argmax, the lowest index on ties.
+// `logits`: 1 x C x h x w at the network's input size. Interpolated bilinearly (half-pixel centres) to the
+// photo's size, then argmax, the lowest index on ties.
 imaging::Mask logits_to_mask(const torch::Tensor& logits, imaging::Size photo);
 
 }  // namespace terrapin::networks
