@@ -1,0 +1,89 @@
+"""Time to mIoU on 276 real turtle photos: Terrapin's training against a Python/PyTorch loop of the same network.
+
+Usage: script/bench turtles [--weights voc|starter] [--epochs N] [--no-peer] [--keep FOLDER]
+Scores are of valid + test (37 photos) at photo size; the packaged epoch is the best on valid. Seconds are wall time of the whole
+`terrapin train` command up to that point, validation included.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import support
+
+SEED_MIOU = 0.846  # the published SageMaker run: FCN-ResNet50 on a V100, 8 minutes
+BASE, CROP, BATCH = 720, 320, 8
+
+
+def evaluate(model, data, split):
+    return support.run_json([support.PROGRAM, "evaluate", "--model", model, "--data", data, "--split", split, "--json"])
+
+
+def first_passing(lines):
+    for line in lines:
+        if line.get("miou", 0) >= SEED_MIOU:
+            return line["elapsed_seconds"]
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--weights", choices=["voc", "starter"], default="voc")
+    parser.add_argument("--epochs", type=int, default=22)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--peer-epochs", type=int, default=10)
+    parser.add_argument("--keep", help="keep dataset and training output in this new folder")
+    a = parser.parse_args()
+    source = support.data_folder("turtle_heads")
+    voc = support.data_folder("weights") / "deeplabv3_mnv2_pascal_quant.safetensors"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(a.keep) if a.keep else Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        data, output = folder / "dataset", folder / f"training-{a.weights}"
+        if not data.exists():
+            support.run([support.PROGRAM, "transform", source, "--output", data, "--quiet"])
+        weights = voc if a.weights == "voc" else "starter"
+        seconds = support.run([
+            support.PROGRAM, "train", "--data", data, "--output", output, "--weights", weights, "--quiet", "--seed", a.seed,
+            "--keep-epochs", "-H", f"epochs={a.epochs}", "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
+        model = output / "model.tar.gz"
+        both, valid, test = (evaluate(model, data, split) for split in ("validation+test", "validation", "test"))
+        # The first epoch whose package passes the seed's score on valid + test; its clock is the training log's.
+        passed = None
+        for line in (output / "metrics.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            if "epoch" not in record or record.get("mean_iou", 0) < SEED_MIOU - 0.02:
+                continue
+            package = output / "epochs" / f"epoch-{record['epoch']:04d}.tar.gz"
+            if evaluate(package, data, "validation+test")["mean_iou"] >= SEED_MIOU:
+                passed = record["elapsed_seconds"]
+                break
+        rows = [["Terrapin", both["mean_iou"], both["classes"][1]["iou"], valid["mean_iou"], test["mean_iou"], round(seconds), passed and round(passed)]]
+        figures = {"miou": both["mean_iou"], "iou_foreground": both["classes"][1]["iou"], "miou_valid": valid["mean_iou"],
+                   "miou_test": test["mean_iou"], "pixel_accuracy": both["pixel_accuracy"], "seconds": seconds, "seconds_to_0.846": passed,
+                   "weights": a.weights, "epochs": a.epochs}
+        if not a.no_peer:
+            command = [sys.executable, Path(__file__).with_name("peer_train.py"), data, "--weights", voc, "--crop", CROP, "--base", BASE, "--batch", BATCH,
+                       "--epochs", a.peer_epochs, "--score", "validation", "test", "--tuned"]
+            text = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+            lines = [json.loads(line) for line in text.splitlines()]
+            best = max(lines, key=lambda line: line["miou_validation"])
+            peer_passed = first_passing(lines)
+            rows.append(["Python/PyTorch, tuned", best["miou"], best["iou"][1], best["miou_validation"], best["miou_test"],
+                         round(lines[-1]["elapsed_seconds"]), peer_passed and round(peer_passed)])
+            figures |= {"peer_miou": best["miou"], "peer_iou_foreground": best["iou"][1], "peer_seconds": lines[-1]["elapsed_seconds"],
+                        "peer_seconds_to_0.846": peer_passed, "peer_epochs": a.peer_epochs}
+            if passed and peer_passed:
+                figures["ratio_seconds_to_0.846"] = peer_passed / passed
+        rows.append(["SageMaker FCN-ResNet50, V100 (published)", "-", "-", 0.846, "-", 480, "-"])
+        support.table(f"turtle_heads, 276 training photos, crop {CROP}, base {BASE}, batch {BATCH}, initial weights: {a.weights}",
+                      ["", "mIoU valid+test", "head IoU", "valid", "test", "seconds", "s to 0.846"], rows)
+        support.finish(figures)
+
+
+if __name__ == "__main__":
+    main()
