@@ -16,10 +16,12 @@ struct ArchiveLimits {
   std::int64_t max_entries = 100'000;
 };
 
-// Regular files by their name in the archive. Links, devices, absolute names and names with ".." are refused with
-// kCorrupt naming the entry; over the limits is kTooLarge (a gzip bomb stops there).
-Result<std::map<std::string, Bytes>> read_tar_gz(const std::filesystem::path& path, const ArchiveLimits& limits = {});
+// Regular files by their name in the archive. Links, devices, absolute names and names with ".." are refused
+// with kCorrupt naming the entry; over the limits is kTooLarge (a gzip bomb stops there).
+Result<std::map<std::string, Bytes>> read_tar_gz(const std::filesystem::path& path,
+                                                 const ArchiveLimits& limits = {});
 // Deterministic (names sorted, times 0), atomic.
-Status write_tar_gz(const std::filesystem::path& path, const std::map<std::string, Bytes>& files, int level = 6);
+Status write_tar_gz(const std::filesystem::path& path, const std::map<std::string, Bytes>& files,
+                    int level = 6);
 
 }  // namespace terrapin::artifacts

@@ -15,7 +15,7 @@
 namespace terrapin::artifacts {
 
 struct Sample {
-  std::string name;                 // unique in its index: file stem, or stem plus a suffix
+  std::string name;  // unique in its index: file stem, or stem plus a suffix
   std::filesystem::path photo, mask;
   // Colours -> indices for masks that arrive as RGB; empty when masks hold indices.
   std::vector<ColorMapEntry> color_map;
@@ -27,12 +27,14 @@ struct SampleIndex {
   LabelMap label_map = LabelMap::identity();
 };
 
-// Pairs x.jpg|.jpeg|.png|.webp of `photos` with x.png of `annotations`, by stem, any letter case of the extension,
-// subfolders included (stem = relative path). Fails naming photos without mask, masks without photo (up to ten of
-// each, and the count), two photos of one stem, an empty folder.
-Result<SampleIndex> index_channel(const std::filesystem::path& photos, const std::filesystem::path& annotations);
+// Pairs x.jpg|.jpeg|.png|.webp of `photos` with x.png of `annotations`, by stem, any letter case of the
+// extension, subfolders included (stem = relative path). Fails naming photos without mask, masks without
+// photo (up to ten of each, and the count), two photos of one stem, an empty folder.
+Result<SampleIndex> index_channel(const std::filesystem::path& photos,
+                                  const std::filesystem::path& annotations);
 
-// Every labelled line of an augmented manifest. Failed lines are skipped and counted. `attribute` empty: the only
+// Every labelled line of an augmented manifest. Failed lines are skipped and counted. `attribute` empty: the
+// only
 // "-ref" attribute; several is an error that lists them.
 struct ManifestIndex {
   SampleIndex index;
@@ -43,8 +45,9 @@ struct ManifestIndex {
 Result<ManifestIndex> index_manifest(const std::filesystem::path& manifest, const std::string& attribute,
                                      const S3Roots& roots);
 
-// A dataset folder: train/, train_annotation/, validation/, validation_annotation/, optional test/ + test_annotation/,
-// label_map/{train,validation}_label_map.json, classes.json (ours; names and colours), splits.tsv.
+// A dataset folder: train/, train_annotation/, validation/, validation_annotation/, optional test/ +
+// test_annotation/, label_map/{train,validation}_label_map.json, classes.json (ours; names and colours),
+// splits.tsv.
 struct DatasetFolder {
   SampleIndex train, validation;
   std::optional<SampleIndex> test;
@@ -56,8 +59,8 @@ Result<DatasetFolder> open_dataset_folder(const std::filesystem::path& folder);
 Result<ClassList> read_classes_file(const std::filesystem::path& path);
 Status write_classes_file(const std::filesystem::path& path, const ClassList& classes);
 
-// Photo and mask of a sample: decoded, label map applied, colours mapped, sizes compared. Errors name the file and
-// the pixel value. The one door through which training, inspection and evaluation read pixels.
+// Photo and mask of a sample: decoded, label map applied, colours mapped, sizes compared. Errors name the
+// file and the pixel value. The one door through which training, inspection and evaluation read pixels.
 struct LabeledPhoto {
   imaging::Image photo;
   imaging::Mask mask;

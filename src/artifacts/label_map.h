@@ -11,9 +11,8 @@
 
 namespace terrapin::artifacts {
 
-// {"scale": "3"} divides (floor); {"map": {"0": 5, "1": 0}} reads "class index: encoded pixel value". 255 stays
-// 255 unless mapped.
-// A pixel value that no entry of "map" names is an error of that file (see apply).
+// {"scale": "3"} divides (floor); {"map": {"0": 5, "1": 0}} reads "class index: encoded pixel value". 255
+// stays 255 unless mapped. A pixel value that no entry of "map" names is an error of that file (see apply).
 class LabelMap {
  public:
   static LabelMap identity();

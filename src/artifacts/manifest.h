@@ -25,26 +25,27 @@ struct ColorMapEntry {
 
 // What one labeling job said of one line.
 struct LabelReference {
-  std::string attribute;                    // "labelturtles-ref"
-  std::string mask_uri;                     // s3:// or a path; empty when the line failed
+  std::string attribute;  // "labelturtles-ref"
+  std::string mask_uri;   // s3:// or a path; empty when the line failed
   std::optional<std::string> failure_reason;
-  std::vector<ColorMapEntry> color_map;     // sorted by index; empty if the metadata carries none
+  std::vector<ColorMapEntry> color_map;  // sorted by index; empty if the metadata carries none
   bool human_annotated = true;
-  std::string job_name, creation_date;      // as written; empty if absent
+  std::string job_name, creation_date;  // as written; empty if absent
 };
 
 struct ManifestRecord {
-  std::int64_t line_number = 0;  // 1-based
-  std::string source_uri;        // value of "source-ref"
+  std::int64_t line_number = 0;        // 1-based
+  std::string source_uri;              // value of "source-ref"
   std::vector<LabelReference> labels;  // every attribute that ends in "-ref" except source-ref, in line order
-  nlohmann::ordered_json json;   // the whole line, unknown keys included
+  nlohmann::ordered_json json;         // the whole line, unknown keys included
 };
 
-// Parses one line (without its newline). Errors name the key and what is allowed; the caller adds file and line.
+// Parses one line (without its newline). Errors name the key and what is allowed; the caller adds file and
+// line.
 Result<ManifestRecord> parse_manifest_line(const std::string& line, std::int64_t line_number);
 
-// Streams a manifest: memory does not grow with its length. Blank lines are skipped; \n or \r\n; a line over 100,000
-// characters is an error of that line. Not thread-safe.
+// Streams a manifest: memory does not grow with its length. Blank lines are skipped; \n or \r\n; a line over
+// 100,000 characters is an error of that line. Not thread-safe.
 class ManifestReader {
  public:
   static Result<ManifestReader> open(const std::filesystem::path& path);

@@ -1,4 +1,5 @@
-// model.tar.gz: model.json + weights.safetensors (+ report.html, metrics.jsonl). Format page: docs/formats/model-package.md.
+// model.tar.gz: model.json + weights.safetensors (+ report.html, metrics.jsonl). Format page:
+// docs/formats/model-package.md.
 #pragma once
 
 #include <array>
@@ -19,8 +20,9 @@ struct NetworkSpec {
   std::string backbone = "mobilenet-v2";  // resnet-50, resnet-101, mobilenet-v2
   std::string algorithm = "lite";         // fcn, psp, deeplab, lite (see networks/registry.h)
   int num_classes = 2;
-  bool auxiliary_head = false;            // ResNets while training
-  // Options of `lite`: channels of the stride-4/8 skip connections; 0 = none (the layout of the public VOC weights).
+  bool auxiliary_head = false;  // ResNets while training
+  // Options of `lite`: channels of the stride-4/8 skip connections; 0 = none (the layout of the public VOC
+  // weights).
   int skip_channels = 48;
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
@@ -28,11 +30,11 @@ struct NetworkSpec {
 // From stored pixels to the network's input. Value = (pixel / 255 - mean) / std per channel, RGB.
 struct Preprocessing {
   std::array<double, 3> mean{0.5, 0.5, 0.5}, std{0.5, 0.5, 0.5};
-  // The photo is resized (aspect kept) so that its long side is this many pixels; 0 = stored size. Answers are brought
-  // back to the photo's own size by interpolating logits, never labels.
+  // The photo is resized (aspect kept) so that its long side is this many pixels; 0 = stored size. Answers
+  // are brought back to the photo's own size by interpolating logits, never labels.
   std::int64_t long_side = 520;
-  // Sides of the network's input are rounded to the nearest multiple of this, plus `size_offset`: (16, 1) for networks whose
-  // grids align at corners, (1, 0) for free sizes.
+  // Sides of the network's input are rounded to the nearest multiple of this, plus `size_offset`: (16, 1) for
+  // networks whose grids align at corners, (1, 0) for free sizes.
   std::int64_t size_multiple = 1, size_offset = 0;
   friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };
@@ -46,7 +48,8 @@ struct ModelSpec {
   Preprocessing preprocessing;
   ClassList classes;
   nlohmann::json hyperparameters = nlohmann::json::object();  // strings, as given
-  nlohmann::json training = nlohmann::json::object();         // facts: epochs, best epoch, scores, seed, data digest, times
+  nlohmann::json training =
+      nlohmann::json::object();  // facts: epochs, best epoch, scores, seed, data digest, times
 };
 
 nlohmann::json to_json(const ModelSpec& spec);
@@ -55,12 +58,13 @@ Result<ModelSpec> model_spec_from_json(const nlohmann::json& json);
 
 struct ModelPackage {
   ModelSpec spec;
-  TensorFile weights;  // names as the network's parameters and buffers
+  TensorFile weights;                   // names as the network's parameters and buffers
   std::map<std::string, Bytes> extras;  // further files by name
 };
 
 Status write_model_package(const std::filesystem::path& path, const ModelPackage& package);
-// `path`: a model.tar.gz, or a folder that holds the unpacked files (the hosting contract's /opt/ml/model) or one model.tar.gz.
+// `path`: a model.tar.gz, or a folder that holds the unpacked files (the hosting contract's /opt/ml/model) or
+// one model.tar.gz.
 Result<ModelPackage> read_model_package(const std::filesystem::path& path);
 
 }  // namespace terrapin::artifacts

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,18 @@ struct TensorFile {
 // kCorrupt for a header that lies (overlap, out of range, wrong byte count, not JSON), naming the tensor.
 Result<TensorFile> parse_safetensors(std::span<const std::uint8_t> bytes);
 Result<TensorFile> read_safetensors(const std::filesystem::path& path);
-// Deterministic: tensors in name order, the same input gives the same bytes.
+// Deterministic: the same input gives the same bytes. Wider element types first, then name order, as the
+// reference implementation lays them out: readers that view the data in place need each tensor aligned.
+// The tensors must pass check_tensors.
 Bytes serialize_safetensors(const TensorFile& file);
+// kInvalidArgument naming the first tensor whose bytes do not fill its shape.
+Status check_tensors(const TensorFile& file);
 Status write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 // Values as float32 whatever the stored float type (F64, F32, F16, BF16); kInvalidArgument for integers.
 Result<std::vector<float>> to_float32(const TensorData& tensor);
-TensorData from_float32(std::span<const float> values, std::vector<std::int64_t> shape, DType stored_as = DType::kF32);
+// To integer types: rounded to nearest, clamped to the type's range.
+TensorData from_float32(std::span<const float> values, std::vector<std::int64_t> shape,
+                        DType stored_as = DType::kF32);
 
 }  // namespace terrapin::artifacts

@@ -1,0 +1,62 @@
+#include "artifacts/class_list.h"
+
+#include <map>
+
+#include "artifacts/json_fields.h"
+#include "imaging/image.h"
+
+namespace terrapin::artifacts {
+
+imaging::Palette ClassList::palette() const {
+  imaging::Palette colors;
+  colors.reserve(classes.size());
+  for (const ClassEntry& entry : classes) colors.push_back(entry.color);
+  return colors;
+}
+
+ClassList ClassList::with_default_names(int count) {
+  const imaging::Palette colors = imaging::default_palette(count);
+  ClassList list;
+  for (int index = 0; index < count; ++index) {
+    list.classes.push_back({index == 0 ? "BACKGROUND" : fmt::format("class {}", index),
+                            colors[static_cast<std::size_t>(index)]});
+  }
+  return list;
+}
+
+nlohmann::json to_json(const ClassList& classes) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const ClassEntry& entry : classes.classes) {
+    json.push_back({{"name", entry.name}, {"color", imaging::to_hex(entry.color)}});
+  }
+  return json;
+}
+
+Result<ClassList> class_list_from_json(const nlohmann::json& json) {
+  // Index 255 means "ignore", so 255 classes (0..254) fill a mask.
+  if (!json.is_array() || json.empty() || json.size() > imaging::Mask::kIgnore) {
+    return fail(ErrorCode::kCorrupt, "classes is {}, expected an array of 1 to 255 classes", shown(json));
+  }
+  ClassList list;
+  std::map<std::string, std::size_t> index_of;
+  for (std::size_t index = 0; index < json.size(); ++index) {
+    ObjectReader reader(json[index], fmt::format("classes[{}]", index));
+    const std::string name = reader.text("name");
+    const std::string color_text = reader.text("color");
+    TERRAPIN_TRY_STATUS(reader.finish());
+    if (name.empty()) return fail(ErrorCode::kCorrupt, "classes[{}].name is empty", index);
+    const auto [at, fresh] = index_of.emplace(name, index);
+    if (!fresh) {
+      return fail(ErrorCode::kCorrupt, "classes[{}].name is '{}', the name of classes[{}] already", index,
+                  name, at->second);
+    }
+    auto color = imaging::parse_hex_color(color_text);
+    if (!color) {
+      return fail(ErrorCode::kCorrupt, "classes[{}].color: {}", index, color.error().message);
+    }
+    list.classes.push_back({name, *color});
+  }
+  return list;
+}
+
+}  // namespace terrapin::artifacts
