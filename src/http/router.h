@@ -1,0 +1,45 @@
+// Which handler answers a method and a path.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.h"
+
+namespace terrapin::http {
+
+// Where a handler runs. kQuick: on the thread that serves the sockets; it must neither block nor compute for
+// longer than a millisecond, and answers even while every pool thread is busy (health checks).
+enum class RunsOn { kPool, kQuick };
+
+struct Route {
+  std::string method;
+  std::vector<std::string>
+      pattern;  // parts between slashes: literal, "{name}", or last "{name+}" (one or more)
+  Handler handler;
+  RunsOn runs_on = RunsOn::kPool;
+};
+
+// Constant once the server has started.
+class Router {
+ public:
+  // `pattern`: "/models/{id}/invocations". "{name}" matches one non-empty part, a last "{name+}" the rest
+  // with its slashes. Literal parts win over "{name}", "{name}" over "{name+}", earlier routes over later
+  // ones. Throws std::invalid_argument on a pattern that cannot be meant (a mistake of the program, found at
+  // start).
+  void add(std::string method, std::string_view pattern, Handler handler, RunsOn runs_on = RunsOn::kPool);
+
+  struct Match {
+    const Route* route = nullptr;                   // null: none
+    std::map<std::string, std::string> parameters;  // percent-decoded
+    std::vector<std::string> allowed;  // methods of this path when no route matches (then 405), else empty
+  };
+  // `path` percent-encoded. HEAD falls back to GET. kInvalidArgument: broken percent-encoding or a zero byte.
+  Result<Match> find(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+}  // namespace terrapin::http

@@ -1,0 +1,73 @@
+// A small HTTP/1.1 server. One thread serves all sockets; handlers run on a pool, so a slow one delays
+// neither accepting nor other connections. The only place where exceptions of handlers are caught.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "http/message.h"
+#include "http/router.h"
+
+namespace terrapin::http {
+
+struct AccessEntry {
+  std::string remote_address, method,
+      target;  // method and target empty if the request line could not be read
+  int status = 0;
+  std::int64_t body_bytes = 0;  // of the answer
+  double milliseconds = 0;      // from the first byte of the request to the last byte of the answer
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";  // a literal IPv4 or IPv6 address
+  int port = 0;                       // 0: a free one; ask port()
+  int handler_threads = 4;
+  // Requests handed to the pool and not finished. Above: 503 with Retry-After.
+  int max_pending_requests = 256;
+  int retry_after_s = 1;
+  // Above this many open connections accepting waits; the rest stay in the system's backlog.
+  int max_connections = 1024;
+  std::int64_t max_body_bytes = std::int64_t{64} << 20;  // one request's body; above: 413
+  std::int64_t max_buffered_bytes = std::int64_t{1}
+                                    << 30;   // all bodies being received or handled; above: 503
+  std::int64_t max_header_bytes = 32 << 10;  // request line and fields; above: 431
+  int header_timeout_ms = 15'000;    // from the first byte of a request to the end of its fields; then 408
+  int body_timeout_ms = 120'000;     // for the whole body; then 408
+  int write_timeout_ms = 120'000;    // for the whole answer; then the connection is dropped
+  int idle_timeout_ms = 75'000;      // between requests of a connection
+  int shutdown_timeout_ms = 20'000;  // how long stop() lets requests in flight go on
+  // Called for every answer from the socket thread; must be quick. May be empty.
+  std::function<void(const AccessEntry&)> on_access;
+  // Body of every answer that is an error: statuses the server chooses itself and Errors from handlers.
+  // Called from any thread. Empty: {"message": "..."} as application/json.
+  std::function<Response(int status, const std::string& message)> error_response;
+};
+
+// Thread-safe.
+class Server {
+ public:
+  // Listens before it returns. kInvalidArgument: bad address; kIo: the port cannot be had (the message names
+  // it).
+  static Result<std::unique_ptr<Server>> start(Router router, ServerOptions options);
+  ~Server();  // stop()
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  int port() const;
+  // "http://127.0.0.1:8080"
+  std::string url() const;
+  // Stops accepting, closes idle connections, lets requests in flight finish and be answered (with
+  // Connection: close), at most shutdown_timeout_ms; then closes what is left. Waits for handlers that still
+  // run. Idempotent.
+  void stop();
+
+ private:
+  class Implementation;
+  explicit Server(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace terrapin::http
