@@ -17,7 +17,8 @@ namespace terrapin::artifacts {
 struct Sample {
   std::string name;  // unique in its index: file stem, or stem plus a suffix
   std::filesystem::path photo, mask;
-  // Colours -> indices for masks that arrive as RGB; empty when masks hold indices.
+  // Colours -> indices for masks that arrive as RGB; masks of indices are checked against it. Empty: indices,
+  // unchecked.
   std::vector<ColorMapEntry> color_map;
 };
 
@@ -39,7 +40,7 @@ Result<SampleIndex> index_channel(const std::filesystem::path& photos,
 struct ManifestIndex {
   SampleIndex index;
   ClassList classes;  // from internal-color-map; empty if the manifest carries none
-  std::int64_t failed_lines = 0;
+  std::int64_t failed_lines = 0, unlabeled_lines = 0;
   std::string attribute;
 };
 Result<ManifestIndex> index_manifest(const std::filesystem::path& manifest, const std::string& attribute,

@@ -34,10 +34,12 @@ struct LabelReference {
 };
 
 struct ManifestRecord {
-  std::int64_t line_number = 0;        // 1-based
-  std::string source_uri;              // value of "source-ref"
-  std::vector<LabelReference> labels;  // every attribute that ends in "-ref" except source-ref, in line order
-  nlohmann::ordered_json json;         // the whole line, unknown keys included
+  std::int64_t line_number = 0;  // 1-based
+  std::string source_uri;        // value of "source-ref"
+  // Every attribute that ends in "-ref" except source-ref, in line order; those whose metadata states another
+  // type than groundtruth/semantic-segmentation are no masks and are left out.
+  std::vector<LabelReference> labels;
+  nlohmann::ordered_json json;  // the whole line, unknown keys included
 };
 
 // Parses one line (without its newline). Errors name the key and what is allowed; the caller adds file and
@@ -66,7 +68,8 @@ std::string format_manifest_line(const std::string& source_uri, const std::strin
                                  const std::string& job_name);
 
 // s3://bucket/key -> <dir of bucket>/key. Plain paths (absolute, or relative to `base`) and file:// pass.
-// A key that leaves its folder ("..", absolute) is kInvalidArgument; an unknown bucket lists those known.
+// A key that leaves its folder ("..", absolute, a symbolic link that leads out) is kInvalidArgument; an
+// unknown bucket lists those known. The file need not exist.
 struct S3Roots {
   std::map<std::string, std::filesystem::path> buckets;
   // Parses "bucket=dir".
