@@ -1,0 +1,351 @@
+// terrapin train: labelled photos -> model.tar.gz, metrics.jsonl, report.html.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "cli/train_container.h"
+#include "cli/train_data.h"
+#include "cli/train_session.h"
+#include "training/hyperparameters.h"
+
+namespace terrapin::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using training::HyperparameterMode;
+using training::HyperparameterValues;
+
+struct Options {
+  TrainDataSource source;
+  std::string output, weights, model, root;
+  std::vector<std::string> assignments;
+  std::string threads, seed;
+  bool resume = false, overwrite = false, container = false, list_hyperparameters = false;
+};
+
+// Held for the whole run: two trainings in one folder would mix their files.
+class FolderLock {
+ public:
+  // Makes the folder where it is missing.
+  static Result<FolderLock> take(const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) return fail(ErrorCode::kIo, "--output {}: {}", folder.string(), error.message());
+    const fs::path path = folder / "training.log";
+    FolderLock lock;
+    lock.descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock.descriptor_ < 0)
+      return fail(ErrorCode::kIo, "--output {}: cannot write {}", folder.string(), path.string());
+    if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      return fail(ErrorCode::kAlreadyExists, "--output {}: another training writes there now",
+                  folder.string());
+    }
+    return lock;
+  }
+  FolderLock(FolderLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ~FolderLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+ private:
+  FolderLock() = default;
+  int descriptor_ = -1;
+};
+
+// Refuses a folder that an earlier run owns, unless the user said what to do with that run.
+Status check_output(const Options& options) {
+  if (options.resume || options.overwrite) return {};
+  const fs::path folder = options.output;
+  std::error_code ignored;
+  if (fs::exists(folder / "model.tar.gz", ignored)) {
+    return fail(ErrorCode::kAlreadyExists,
+                "--output {} holds a finished run ({}); name another folder, or give --overwrite to replace "
+                "that run or "
+                "--resume to go on with it",
+                folder.string(), (folder / "model.tar.gz").string());
+  }
+  for (const char* name : {"checkpoints", "metrics.jsonl"}) {
+    const fs::path path = folder / name;
+    if (!fs::exists(path, ignored) || (fs::is_directory(path, ignored) && fs::is_empty(path, ignored)))
+      continue;
+    return fail(ErrorCode::kAlreadyExists,
+                "--output {} holds an unfinished run ({}); give --resume to go on with it or --overwrite to "
+                "start over",
+                folder.string(), path.string());
+  }
+  return {};
+}
+
+// Removes what an earlier run left; everything else in the folder stays.
+Status clear_output(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"model.tar.gz", "metrics.jsonl", "report.html", "checkpoints"}) {
+    fs::remove_all(folder / name, error);
+    if (error)
+      return fail(ErrorCode::kIo, "--overwrite: cannot remove {}: {}", (folder / name).string(),
+                  error.message());
+  }
+  fs::resize_file(folder / "training.log", 0, error);  // kept: it is the lock
+  return {};
+}
+
+Result<HyperparameterValues> given_values(const Options& options) {
+  HyperparameterValues values;
+  const auto add = [&](const std::string& name, const std::string& value) -> Status {
+    const auto [it, added] = values.emplace(name, value);
+    if (!added && it->second != value) {
+      return fail(ErrorCode::kInvalidArgument, "hyperparameter {} is given twice: \"{}\" and \"{}\"", name,
+                  it->second, value);
+    }
+    return {};
+  };
+  for (const std::string& assignment : options.assignments) {
+    TERRAPIN_TRY(const auto pair, training::parse_assignment(assignment));
+    TERRAPIN_TRY_STATUS(add(pair.first, pair.second));
+  }
+  if (!options.threads.empty()) {
+    TERRAPIN_TRY_STATUS(add("threads", options.threads));
+  }
+  if (!options.seed.empty()) {
+    TERRAPIN_TRY_STATUS(add("seed", options.seed));
+  }
+  return values;
+}
+
+// Incremental training: the network is the package's where the user did not name one.
+Status take_network_from(const std::string& model, HyperparameterValues& values) {
+  TERRAPIN_TRY(const artifacts::ModelPackage package, artifacts::read_model_package(model));
+  const artifacts::NetworkSpec& network = package.spec.network;
+  values.try_emplace("backbone", network.backbone);
+  values.try_emplace("algorithm", network.algorithm);
+  values.try_emplace("num_classes", std::to_string(network.num_classes));
+  if (network.algorithm == "lite") values.try_emplace("skip_channels", std::to_string(network.skip_channels));
+  const auto crop = package.spec.hyperparameters.find("crop_size");
+  if (crop != package.spec.hyperparameters.end() && crop->is_string()) {
+    values.try_emplace("crop_size", crop->get<std::string>());
+  }
+  return {};
+}
+
+Status choose_weights(const Options& options, const HyperparameterValues& values,
+                      training::TrainingOptions& result) {
+  using training::WeightSource;
+  if (!options.model.empty()) {
+    if (!options.weights.empty()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--weights and --model exclude each other: a model brings its weights");
+    }
+    result.weights = WeightSource::kPackage;
+    result.weights_path = options.model;
+    return {};
+  }
+  if (options.weights.empty()) return {};
+  if (values.contains("use_pretrained_model") && result.weights == WeightSource::kNone &&
+      options.weights != "none") {
+    return fail(ErrorCode::kInvalidArgument, "--weights {} contradicts use_pretrained_model=False",
+                options.weights);
+  }
+  if (options.weights == "none") {
+    result.weights = WeightSource::kNone;
+  } else if (options.weights == "starter") {
+    result.weights = WeightSource::kStarter;
+  } else if (options.weights == "pretrained") {
+    result.weights = WeightSource::kPretrained;
+  } else {
+    std::error_code ignored;
+    if (!fs::is_regular_file(options.weights, ignored)) {
+      return fail(ErrorCode::kNotFound,
+                  "--weights {}: no such file; allowed: a .safetensors file, starter, pretrained, none",
+                  options.weights);
+    }
+    result.weights = WeightSource::kFile;
+    result.weights_path = options.weights;
+  }
+  return {};
+}
+
+std::string weights_fact(const training::TrainingOptions& options) {
+  switch (options.weights) {
+    case training::WeightSource::kNone:
+      return "random";
+    case training::WeightSource::kStarter:
+      return "the starter encoder";
+    case training::WeightSource::kPretrained:
+      return "pretrained";
+    case training::WeightSource::kFile:
+    case training::WeightSource::kPackage:
+      return options.weights_path.string();
+  }
+  return "";
+}
+
+nlohmann::ordered_json outcome_json(const training::TrainingOutcome& outcome,
+                                    const artifacts::ClassList& classes, const fs::path& folder) {
+  nlohmann::ordered_json per_class = nlohmann::ordered_json::array();
+  for (int i = 0; i < outcome.best.confusion.class_count() && i < classes.size(); ++i) {
+    const std::optional<double> iou = outcome.best.confusion.iou(i);
+    per_class.push_back({{"name", classes.classes[static_cast<std::size_t>(i)].name},
+                         {"iou", iou ? nlohmann::ordered_json(*iou) : nlohmann::ordered_json()}});
+  }
+  return {{"package", (folder / "model.tar.gz").string()},
+          {"report", (folder / "report.html").string()},
+          {"metrics", (folder / "metrics.jsonl").string()},
+          {"finished_epochs", outcome.finished_epochs},
+          {"stopped_early", outcome.stopped_early},
+          {"best_epoch", outcome.best_epoch},
+          {"mean_iou", outcome.best.mean_iou},
+          {"pixel_accuracy", outcome.best.pixel_accuracy},
+          {"frequency_weighted_iou", outcome.best.frequency_weighted_iou},
+          {"classes", std::move(per_class)},
+          {"seconds", outcome.seconds}};
+}
+
+Result<TrainData> open_data(const Options& options, const HyperparameterValues& values, bool quiet,
+                            int& num_classes) {
+  TERRAPIN_TRY(TrainData data, open_train_data(options.source));
+  num_classes = data.classes.size();
+  if (num_classes == 0 && !values.contains("num_classes")) {
+    ProgressBar bar("counting classes",
+                    static_cast<std::int64_t>(data.train.samples.size() + data.validation.samples.size()),
+                    !quiet);
+    TERRAPIN_TRY(num_classes,
+                 count_classes(data, [&](std::int64_t done, std::int64_t) { bar.update(done); }));
+    data.notes.push_back(fmt::format("num_classes={}: counted in the masks", num_classes));
+  }
+  return data;
+}
+
+Result<int> run(const Options& options, const Invocation& invocation) {
+  if (options.list_hyperparameters) {
+    std::fputs(training::hyperparameters_markdown().c_str(), stdout);
+    return 0;
+  }
+  const bool bare = options.source.data.empty() && options.source.train.empty() && options.output.empty();
+  std::error_code ignored;
+  if (options.container || (bare && fs::is_directory("/opt/ml/input/config", ignored))) {
+    ContainerSettings settings;
+    if (!options.root.empty()) settings.root = options.root;
+    settings.s3_roots = options.source.s3_roots;
+    settings.show_progress = !invocation.quiet;
+    return run_container(settings);
+  }
+  if (options.output.empty())
+    return fail(ErrorCode::kInvalidArgument, "--output is missing: the folder for the model");
+  if (options.resume && options.overwrite) {
+    return fail(ErrorCode::kInvalidArgument, "--resume and --overwrite exclude each other");
+  }
+
+  // Everything the user typed is checked before the first photo is read.
+  TERRAPIN_TRY(HyperparameterValues values, given_values(options));
+  if (!options.model.empty()) {
+    TERRAPIN_TRY_STATUS(take_network_from(options.model, values));
+  }
+  TERRAPIN_TRY(training::Hyperparameters parsed,
+               training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, {2, 1}));
+  TERRAPIN_TRY_STATUS(choose_weights(options, values, parsed.options));
+  TERRAPIN_TRY_STATUS(check_output(options));
+  int num_classes = 0;
+  TERRAPIN_TRY(TrainData data, open_data(options, values, invocation.quiet, num_classes));
+  training::DatasetFacts facts{num_classes > 0 ? std::optional(num_classes) : std::nullopt,
+                               static_cast<std::int64_t>(data.train.samples.size())};
+  TERRAPIN_TRY(parsed, training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, facts));
+  TERRAPIN_TRY_STATUS(choose_weights(options, values, parsed.options));
+  training::TrainingData training_data;
+  TERRAPIN_TRY(training_data.classes,
+               fit_classes(std::move(data.classes), parsed.options.network.num_classes));
+  training_data.train = std::move(data.train);
+  training_data.validation = std::move(data.validation);
+
+  const fs::path folder = options.output;
+  TERRAPIN_TRY(const FolderLock lock, FolderLock::take(folder));
+  if (options.overwrite) {
+    TERRAPIN_TRY_STATUS(clear_output(folder));
+  }
+  parsed.options.checkpoint_folder = folder / "checkpoints";
+  parsed.options.resume = options.resume;
+
+  SessionSettings settings;
+  settings.metrics_path = folder / "metrics.jsonl";
+  settings.report_path = folder / "report.html";
+  settings.log_path = folder / "training.log";
+  settings.title = "Training " + fs::absolute(folder).lexically_normal().filename().string();
+  settings.facts = {{"data", options.source.data.empty() ? options.source.train : options.source.data},
+                    {"initial weights", weights_fact(parsed.options)}};
+  settings.notes = std::move(data.notes);
+  settings.notes.insert(settings.notes.end(), parsed.notes.begin(), parsed.notes.end());
+  settings.show_progress = !invocation.quiet;
+  settings.print_metric_lines = !invocation.json;
+  auto session = run_session(parsed.options, training_data, settings);
+  if (!session && session.error().code == ErrorCode::kCancelled) {
+    std::fprintf(stderr, "terrapin train: %s; the same command with --resume goes on\n",
+                 session.error().message.c_str());
+    return interrupt_signal() != 0 ? 128 + interrupt_signal() : 1;
+  }
+  if (!session) return tl::unexpected<Error>(std::move(session.error()));
+  const training::TrainingOutcome& outcome = session->outcome;
+  TERRAPIN_TRY_STATUS(artifacts::write_model_package(folder / "model.tar.gz", outcome.package));
+  if (invocation.json) {
+    const auto json = outcome_json(outcome, training_data.classes, folder);
+    std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  } else {
+    std::printf("best epoch %d of %d: mean IoU %.4f, pixel accuracy %.4f\nmodel  %s\nreport %s\n",
+                outcome.best_epoch, outcome.finished_epochs, outcome.best.mean_iou,
+                outcome.best.pixel_accuracy, (folder / "model.tar.gz").c_str(),
+                (folder / "report.html").c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("train", "Train a model from labelled photos");
+  const auto one_each = [](CLI::Option* option) { option->allow_extra_args(false)->type_name("TEXT"); };
+  command->add_option("--data", options->source.data,
+                      "Dataset folder (from terrapin transform), or a Ground Truth manifest");
+  command->add_option("--output", options->output,
+                      "Folder for model.tar.gz, metrics.jsonl, report.html, checkpoints");
+  one_each(command->add_option("-H,--hyperparameter", options->assignments,
+                               "name=value, repeatable; see --list-hyperparameters"));
+  command->add_flag("--list-hyperparameters", options->list_hyperparameters,
+                    "Print every hyperparameter and its default");
+  command->add_option("--weights", options->weights,
+                      "Initial weights: a .safetensors file, starter, pretrained or none");
+  command->add_option("--model", options->model, "Go on from this model package (incremental training)");
+  command->add_option("--train", options->source.train, "Channel folder of training photos");
+  command->add_option("--train-annotation", options->source.train_annotation,
+                      "Channel folder of their masks");
+  command->add_option("--validation", options->source.validation,
+                      "Channel folder of validation photos, or a manifest");
+  command->add_option("--validation-annotation", options->source.validation_annotation,
+                      "Channel folder of their masks");
+  command->add_option("--label-map", options->source.label_map,
+                      "Channel folder with train_ and validation_label_map.json");
+  one_each(command->add_option("--s3-root", options->source.s3_roots,
+                               "bucket=dir: where s3://bucket/... lies, repeatable"));
+  command->add_option("--label-attribute", options->source.label_attribute,
+                      "Which label of the manifest, such as birds-ref");
+  command->add_flag("--resume", options->resume, "Go on with the run in --output");
+  command->add_flag("--overwrite", options->overwrite, "Replace the run in --output");
+  command->add_option("--threads", options->threads, "Threads (default: all cores)");
+  command->add_option("--seed", options->seed, "Seed of everything random (default: 0)");
+  command->add_flag("--container", options->container,
+                    "SageMaker's container layout: everything comes from --root");
+  command->add_option("--root", options->root, "Root of the container layout (default: /opt/ml)");
+  command->add_flag("--json", invocation.json, "Print the result as JSON, and nothing else");
+  command->add_flag("--quiet", invocation.quiet, "No progress bars");
+  command->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return run(*options, invocation); };
+  });
+}
+
+}  // namespace terrapin::cli

@@ -1,0 +1,89 @@
+#include "cli/train_container.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "base/interrupt.h"
+#include "cli/train_data.h"
+#include "cli/train_session.h"
+#include "training/container.h"
+
+namespace terrapin::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<artifacts::S3Roots> s3_roots(const ContainerSettings& settings) {
+  artifacts::S3Roots roots;
+  if (const char* text = std::getenv("TERRAPIN_S3_ROOTS")) {
+    if (const Status status = training::add_s3_roots(text, roots); !status) {
+      return with_context(status.error(), "TERRAPIN_S3_ROOTS");
+    }
+  }
+  for (const std::string& root : settings.s3_roots) {
+    TERRAPIN_TRY_STATUS(roots.add(root));
+  }
+  return roots;
+}
+
+Result<int> train_job(const ContainerSettings& settings) {
+  TERRAPIN_TRY(const artifacts::S3Roots roots, s3_roots(settings));
+  TERRAPIN_TRY(const training::ContainerJob job, training::read_container_job(settings.root));
+  // A wrong hyperparameter is said before any data is opened: a FIFO may have gigabytes to send.
+  TERRAPIN_TRY(
+      training::Hyperparameters parsed,
+      training::parse_hyperparameters(job.hyperparameters, training::HyperparameterMode::kContainer));
+  TERRAPIN_TRY(const auto scratch, training::ScratchFolder::make());
+  TERRAPIN_TRY(training::ContainerData data, training::open_container_data(job, roots, scratch->path()));
+  const training::DatasetFacts facts{std::nullopt, static_cast<std::int64_t>(data.train.samples.size())};
+  TERRAPIN_TRY(parsed, training::parse_hyperparameters(job.hyperparameters,
+                                                       training::HyperparameterMode::kContainer, facts));
+
+  training::TrainingOptions& options = parsed.options;
+  options.checkpoint_folder = job.checkpoint_folder();
+  if (data.model) {
+    options.weights = training::WeightSource::kPackage;
+    options.weights_path = *data.model;
+  }
+  training::TrainingData training_data;
+  TERRAPIN_TRY(training_data.classes, fit_classes(std::move(data.classes), options.network.num_classes));
+  training_data.train = std::move(data.train);
+  training_data.validation = std::move(data.validation);
+
+  SessionSettings session_settings;
+  session_settings.metrics_path = job.output_data_folder() / "metrics.jsonl";
+  session_settings.report_path = job.output_data_folder() / "report.html";
+  session_settings.title = "Training job";
+  session_settings.notes = std::move(data.notes);
+  session_settings.notes.insert(session_settings.notes.end(), parsed.notes.begin(), parsed.notes.end());
+  session_settings.show_progress = settings.show_progress;
+  TERRAPIN_TRY(const SessionResult session, run_session(options, training_data, session_settings));
+  TERRAPIN_TRY_STATUS(training::write_container_model(job, session.outcome.package, scratch->path()));
+  return 0;
+}
+
+}  // namespace
+
+Result<int> run_container(const ContainerSettings& settings) {
+  std::error_code ignored;
+  fs::remove(settings.root / "output" / "failure", ignored);  // of an earlier run in the same folder
+  Result<int> result = 0;
+  // The job runner: nothing may end without a word in output/failure.
+  try {
+    result = train_job(settings);
+  } catch (const std::exception& error) {
+    result = fail(ErrorCode::kInternal, "{}", error.what());
+  }
+  if (result) return result;
+  if (result.error().code == ErrorCode::kCancelled && interrupt_signal() != 0) {
+    std::fprintf(stderr, "terrapin train: %s\n", result.error().message.c_str());
+    return 128 + interrupt_signal();
+  }
+  if (const Status written = training::write_failure(settings.root, result.error()); !written) {
+    std::fprintf(stderr, "terrapin train: %s\n", written.error().message.c_str());
+  }
+  return result;
+}
+
+}  // namespace terrapin::cli
