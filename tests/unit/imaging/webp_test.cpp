@@ -1,0 +1,94 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "imaging/codecs.h"
+#include "unit/imaging/sample_pictures.h"
+#ifdef TERRAPIN_WITH_WEBP
+#include <webp/encode.h>
+#endif
+
+namespace terrapin::imaging {
+namespace {
+
+#ifdef TERRAPIN_WITH_WEBP
+Bytes taken(std::uint8_t* buffer, std::size_t length) {
+  Bytes bytes(buffer, buffer + length);
+  WebPFree(buffer);
+  return bytes;
+}
+
+Bytes lossless(const Image& image) {
+  std::uint8_t* out = nullptr;
+  const std::size_t length =
+      WebPEncodeLosslessRGB(image.bytes().data(), static_cast<int>(image.width()),
+                            static_cast<int>(image.height()), static_cast<int>(image.width() * 3), &out);
+  return taken(out, length);
+}
+
+TEST(Webp, LosslessIsExact) {
+  const Image photo = test::photo_like({45, 31});
+  const Bytes bytes = lossless(photo);
+  EXPECT_EQ(detect_file_type(bytes), FileType::kWebp);
+  const auto image = decode_photo(bytes);
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_EQ(*image, photo);
+  EXPECT_EQ(read_photo_info(bytes)->size, photo.size());
+  EXPECT_EQ(read_photo_info(bytes)->channels, 3);
+  EXPECT_EQ(decode_photo(bytes, {.max_pixels = 100}).error().code, ErrorCode::kTooLarge);
+}
+
+TEST(Webp, AlphaIsBlendedOverWhite) {
+  const std::uint8_t rgba[] = {10, 20, 30, 255, 0, 100, 200, 128};
+  std::uint8_t* out = nullptr;
+  const std::size_t length = WebPEncodeLosslessRGBA(rgba, 2, 1, 8, &out);
+  const Bytes bytes = taken(out, length);
+  const auto image = decode_photo(bytes);
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->at(0, 0), (Rgb{10, 20, 30}));
+  EXPECT_EQ(image->at(1, 0), (Rgb{127, 177, 227}));
+  EXPECT_EQ(read_photo_info(bytes)->channels, 4);
+}
+
+TEST(Webp, TruncationIsCorruptAndDamageNeverCrashes) {
+  const Image photo = test::photo_like({60, 40});
+  std::uint8_t* out = nullptr;
+  const std::size_t length = WebPEncodeRGB(photo.bytes().data(), 60, 40, 180, 80, &out);
+  Random random(1);
+  for (const Bytes& whole : {taken(out, length), lossless(photo)}) {
+    for (std::size_t kept = 12; kept < whole.size(); kept += 9) {
+      const auto image = decode_photo(std::span(whole).first(kept));
+      ASSERT_FALSE(image) << kept << " of " << whole.size();
+      ASSERT_EQ(image.error().code, ErrorCode::kCorrupt);
+    }
+    for (int round = 0; round < 300; ++round) {
+      Bytes bytes = whole;
+      for (int flips = 0; flips < 4; ++flips) {
+        const auto limit = static_cast<std::int64_t>(round % 2 == 0 ? bytes.size() : 40);
+        bytes[static_cast<std::size_t>(random.below(limit))] = static_cast<std::uint8_t>(random.next_u32());
+      }
+      const auto image = decode_photo(bytes, {.max_pixels = 4'000'000});
+      if (image) {
+        ASSERT_EQ(image->bytes().size(), static_cast<std::size_t>(image->size().area() * 3));
+      }
+    }
+  }
+}
+
+TEST(Webp, IsNoMask) {
+  const auto mask = decode_mask(lossless(Image({2, 2})));
+  ASSERT_FALSE(mask);
+  EXPECT_EQ(mask.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(mask.error().message, ::testing::HasSubstr("WebP"));
+}
+#else
+TEST(Webp, IsRefusedByNameWhenNotBuiltIn) {
+  const std::string head("RIFF\x10\0\0\0WEBPVP8 \0\0\0\0", 20);
+  const auto image = decode_photo({reinterpret_cast<const std::uint8_t*>(head.data()), head.size()});
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(image.error().message, ::testing::HasSubstr("built without libwebp"));
+}
+#endif
+
+}  // namespace
+}  // namespace terrapin::imaging
