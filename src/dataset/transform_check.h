@@ -1,0 +1,40 @@
+// The checks of one photo and its mask, shared by transform and inspect.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "artifacts/class_list.h"
+#include "base/files.h"
+#include "dataset/transform_problem.h"
+#include "dataset/transform_source.h"
+#include "imaging/codecs.h"
+
+namespace terrapin::dataset {
+
+struct CheckedPair {
+  std::vector<Problem> problems;
+  bool usable = false;  // everything below is set then
+  Bytes photo_bytes;
+  std::string digest;  // SHA-256 of the photo file, hexadecimal
+  imaging::PhotoInfo info;
+  imaging::Image photo;  // decoded: a file that cannot be decoded to its end is not usable
+  Bytes mask_bytes;
+  imaging::Mask mask;             // class indices, 255 = ignore
+  imaging::Palette mask_palette;  // of the file; empty for grey and colour files
+};
+
+// What masks may hold. `class_count` 0: any index.
+struct CheckOptions {
+  artifacts::ClassList classes;
+  bool palette_decides = false;  // see InputSource
+};
+
+// Reads both files completely. Thread-safe.
+CheckedPair check_pair(const SourceEntry& entry, const CheckOptions& options);
+
+// Classes for an input that names none: as many as the highest label in its masks, in the colours of the
+// first palette mask if those differ from each other, else default colours. Reads every mask, on all cores.
+Result<artifacts::ClassList> discover_classes(InputSource& source, bool show_progress);
+
+}  // namespace terrapin::dataset

@@ -1,0 +1,45 @@
+#include "dataset/transform_problem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace terrapin::dataset {
+
+std::string describe(const Problem& problem) {
+  std::string text;
+  if (problem.line > 0) text += fmt::format("line {}: ", problem.line);
+  if (!problem.file.empty()) text += problem.file + ": ";
+  return text + problem.message;
+}
+
+nlohmann::json to_json(const Problem& problem) {
+  return {{"kind", problem.kind},   {"line", problem.line},       {"file", problem.file},
+          {"value", problem.value}, {"message", problem.message}, {"left_out", problem.left_out}};
+}
+
+std::string list_problems(const std::vector<Problem>& problems, std::size_t per_kind) {
+  std::vector<std::string> kinds;
+  for (const Problem& problem : problems) {
+    if (std::find(kinds.begin(), kinds.end(), problem.kind) == kinds.end()) kinds.push_back(problem.kind);
+  }
+  std::string text;
+  for (const std::string& kind : kinds) {
+    std::size_t count = 0, left_out = 0;
+    std::string lines;
+    for (const Problem& problem : problems) {
+      if (problem.kind != kind) continue;
+      left_out += problem.left_out ? 1 : 0;
+      if (++count <= per_kind) lines += "    " + describe(problem) + "\n";
+    }
+    text += fmt::format("  {} ({}{})\n{}", kind, count, left_out == 0 ? ", used all the same" : "", lines);
+    if (count > per_kind) text += fmt::format("    ... and {} more\n", count - per_kind);
+  }
+  return text;
+}
+
+std::string dump_json(const nlohmann::json& json) {
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace terrapin::dataset
