@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::uint8_t kIgnore = imaging::Mask::kIgnore;
 
-std::string known_entries(const std::vector<ColorMapEntry>& color_map, bool colors) {
+std::string known_entries(std::vector<ColorMapEntry> color_map, bool colors) {
+  std::sort(color_map.begin(), color_map.end(),
+            [](const ColorMapEntry& a, const ColorMapEntry& b) { return a.index < b.index; });
   std::vector<std::string> known;
   for (const ColorMapEntry& entry : color_map) {
     known.push_back(fmt::format(
