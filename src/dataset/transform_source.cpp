@@ -73,16 +73,13 @@ class ManifestSource : public InputSource {
                   path.string(), attribute, known);
     }
     facts_ = chosen->second;
-    if (!facts_.classes.empty()) {
-      const int highest = facts_.classes.rbegin()->first;
-      if (facts_.classes.begin()->first < 0 || highest > 254) {
-        return fail(
-            ErrorCode::kInvalidArgument, "{}: line {}: class index {} is outside 0..254", path.string(),
-            highest > 254 ? facts_.classes.rbegin()->second.line : facts_.classes.begin()->second.line,
-            highest > 254 ? highest : facts_.classes.begin()->first);
-      }
+    // The parser admits indices 0 to 255; an entry for 255 only says how "ignore" is drawn.
+    int highest = -1;
+    for (const auto& [index, known_class] : facts_.classes) highest = index < 255 ? index : highest;
+    if (highest >= 0) {
       classes = artifacts::ClassList::with_default_names(highest + 1);
       for (const auto& [index, known_class] : facts_.classes) {
+        if (index > highest) continue;
         classes.classes[static_cast<std::size_t>(index)] = {known_class.entry.class_name,
                                                             known_class.entry.color};
       }
