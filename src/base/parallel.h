@@ -18,7 +18,8 @@ int available_cores();
 // body are rethrown (the first by index). `threads` <= 1 runs in the caller.
 void parallel_for(std::int64_t count, int threads, const std::function<void(std::int64_t)>& body);
 
-// A fixed set of threads and a queue. Thread-safe. The destructor finishes queued work.
+// A fixed set of threads and a queue. Thread-safe. The destructor finishes queued work. A task must not
+// throw: that ends the program.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);

@@ -19,8 +19,8 @@ using Palette = std::vector<Rgb>;
 Result<Rgb> parse_hex_color(std::string_view text);
 std::string to_hex(Rgb color);  // lower case
 
-// The colour Ground Truth gives class `index` of `count` foreground classes: background (index 0) is #ffffff, a
-// single label is #2ca02c, further ones follow the D3 category-10 list; beyond ten, generated, distinct.
+// The colour Ground Truth gives class `index` of `count` foreground classes: background (index 0) is #ffffff,
+// a single label is #2ca02c, further ones follow the D3 category-10 list; beyond ten, generated, distinct.
 Palette default_palette(int class_count_with_background);
 
 }  // namespace terrapin::imaging

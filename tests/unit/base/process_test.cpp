@@ -1,7 +1,9 @@
 // What the program shows and hears: log lines, the progress bar, signals.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/logging.h"
@@ -47,6 +49,40 @@ TEST(Progress, IsSilentWithoutATerminal) {
     open_ended.update(5);
   }
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Progress, DrawsOnATerminal) {
+  int master = -1, slave = -1;
+  struct winsize size {
+    24, 100, 0, 0
+  };
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, &size), 0);
+  const int kept = ::dup(STDERR_FILENO);
+  ASSERT_GE(::dup2(slave, STDERR_FILENO), 0);
+  {
+    ProgressBar bar("reading", 4);
+    bar.update(1, "first");
+    bar.update(2, "too soon to draw");
+    bar.update(4, "last");
+    bar.finish();
+    ProgressBar silent("silent", 4, false);
+    silent.update(1);
+    silent.finish();
+  }
+  ::dup2(kept, STDERR_FILENO);
+  ::close(kept);
+  ::close(slave);
+  std::string text;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(master, buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+  ::close(master);
+  EXPECT_THAT(text, HasSubstr("reading [######..................] 1/4"));
+  EXPECT_THAT(text, HasSubstr("ETA"));
+  EXPECT_THAT(text, HasSubstr("[########################] 4/4"));
+  EXPECT_THAT(text, HasSubstr("last\r\n"));
+  EXPECT_THAT(text, Not(HasSubstr("silent")));
 }
 
 TEST(Interrupt, SignalsBecomeAFlag) {
