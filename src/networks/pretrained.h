@@ -16,11 +16,9 @@ class SegmentationNetwork;
 
 // What an importer did, for logs and the strict report.
 struct ImportReport {
-  std::string layout;  // "torchvision resnet", "timm resnet", "torchvision mobilenet_v2", "folded
-                       // mobilenet_v2", "folded deeplabv3 mobilenet_v2", "terrapin encoder", "terrapin
-                       // package", "torchvision segmentation"
+  std::string layout;               // "torchvision resnet", ...: docs/formats/weights.md lists them
   std::vector<std::string> loaded;  // our tensor names
-  std::vector<std::string> fresh;   // our tensors left at their random start (heads for another class count)
+  std::vector<std::string> fresh;   // our tensors left at their start (heads for another class count)
   std::vector<std::string>
       ignored;  // theirs that have no place here (the ImageNet classifier), expected ones only
 };
@@ -47,8 +45,18 @@ struct AddedWeights {
 };
 Result<AddedWeights> add_weights(const std::filesystem::path& file);
 
-// The file that `use_pretrained_model=True` uses for this network. None found: kNotFound with a message that
-// names the file to get, from where, and the command that adds it.
+// Weight files in the weights folder, then those that ship with the program; backbone and layout are empty
+// for a file that nothing recognises.
+struct ListedWeights {
+  std::filesystem::path path;
+  std::string backbone, layout;
+};
+Result<std::vector<ListedWeights>> list_weights();
+
+// The file that `use_pretrained_model=True` uses for this network: in the weights folder first, then
+// among what ships; a whole network of the same algorithm before another segmentation network's encoder
+// before ImageNet's, then by name. None found: kNotFound with a message that names the file to get, from
+// where, and the command that adds it.
 Result<std::filesystem::path> find_pretrained(const artifacts::NetworkSpec& spec);
 
 }  // namespace terrapin::networks
