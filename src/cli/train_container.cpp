@@ -58,8 +58,22 @@ Result<int> train_job(const ContainerSettings& settings) {
   session_settings.notes = std::move(data.notes);
   session_settings.notes.insert(session_settings.notes.end(), parsed.notes.begin(), parsed.notes.end());
   session_settings.show_progress = settings.show_progress;
-  TERRAPIN_TRY(const SessionResult session, run_session(options, training_data, session_settings));
-  TERRAPIN_TRY_STATUS(training::write_container_model(job, session.outcome.package, scratch->path()));
+  auto session = run_session(options, training_data, session_settings);
+  const bool stopped = !session && session.error().code == ErrorCode::kCancelled;
+  if (!session && !stopped) return tl::unexpected<Error>(std::move(session.error()));
+  artifacts::ModelPackage package;
+  if (stopped) {
+    std::fprintf(stderr, "terrapin train: %s\n", session.error().message.c_str());
+    auto saved = training::outcome_of_checkpoint(options, training_data.classes);
+    if (!saved && saved.error().code == ErrorCode::kNotFound)
+      return tl::unexpected<Error>(std::move(session.error()));
+    if (!saved) return tl::unexpected<Error>(std::move(saved.error()));
+    std::fprintf(stderr, "terrapin train: saving the model of epoch %d\n", saved->best_epoch);
+    package = std::move(saved->package);
+  } else {
+    package = std::move(session->outcome.package);
+  }
+  TERRAPIN_TRY_STATUS(training::write_container_model(job, package, scratch->path()));
   return 0;
 }
 
@@ -77,7 +91,6 @@ Result<int> run_container(const ContainerSettings& settings) {
   }
   if (result) return result;
   if (result.error().code == ErrorCode::kCancelled && interrupt_signal() != 0) {
-    std::fprintf(stderr, "terrapin train: %s\n", result.error().message.c_str());
     return 128 + interrupt_signal();
   }
   if (const Status written = training::write_failure(settings.root, result.error()); !written) {

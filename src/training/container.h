@@ -67,6 +67,11 @@ Result<ContainerData> open_container_data(const ContainerJob& job, const artifac
 // "bucket=dir;bucket2=dir2", the environment variable TERRAPIN_S3_ROOTS; empty parts are skipped.
 Status add_s3_roots(const std::string& specification, artifacts::S3Roots& roots);
 
+// What a stopped training can already hand over, from options.checkpoint_folder: the package of the best
+// epoch so far. kNotFound if no epoch was validated before the stop.
+Result<TrainingOutcome> outcome_of_checkpoint(const TrainingOptions& options,
+                                              const artifacts::ClassList& classes);
+
 // The package's files, unpacked, in the model folder (SageMaker packs that folder itself).
 Status write_container_model(const ContainerJob& job, const artifacts::ModelPackage& package,
                              const std::filesystem::path& scratch);

@@ -126,6 +126,7 @@ Result<artifacts::NetworkSpec> network_of(const HyperparameterValues& values, Hy
         "resnet-50 or resnet-101, lite with mobilenet-v2",
         network.backbone, network.algorithm);
   }
+  network.auxiliary_head = network.backbone.starts_with("resnet");
   if (network.algorithm != "lite") network.skip_channels = artifacts::NetworkSpec{}.skip_channels;
   return network;
 }
@@ -162,6 +163,11 @@ void adapt_to_optimizer(const HyperparameterValues& values, const TrainingOption
   options.optimizer.weight_decay = sgd_like ? aws.optimizer.weight_decay : 0;
 }
 
+// use_pretrained_model=True, AWS's default: an encoder for mobilenet-v2 ships with the program.
+WeightSource default_weights(const artifacts::NetworkSpec& network) {
+  return network.backbone == "mobilenet-v2" ? WeightSource::kStarter : WeightSource::kPretrained;
+}
+
 Status check_required(const HyperparameterValues& values, HyperparameterMode mode,
                       const DatasetFacts& facts) {
   for (const char* name : {"num_classes", "num_training_samples"}) {
@@ -191,6 +197,7 @@ Result<Hyperparameters> parse_hyperparameters(const HyperparameterValues& given,
   Hyperparameters result;
   const TrainingOptions aws = aws_recipe(network);
   result.options = wants_aws_recipe(values) ? aws : terrapin_recipe(network);
+  result.options.weights = default_weights(network);
   if (facts.num_training_samples) result.num_training_samples = *facts.num_training_samples;
   TERRAPIN_TRY_STATUS(apply_stage(values, Stage::kSecond, result));
 

@@ -23,7 +23,7 @@ p.note { color: var(--soft); margin: 0 0 12px; max-width: 46rem; }
 .figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; }
 .figures b { display: block; font-size: 1.6rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.2; }
 .figures span { color: var(--soft); font-size: .85rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 12px; }
 figure { margin: 0; }
 .chart { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 10px 2px; }
 .chart figcaption { font-weight: 600; font-size: .9rem; padding-left: 4px; }
@@ -184,7 +184,7 @@ void add_confusion(std::string& html, const ReportContent& content, const EpochR
           total > 0 ? static_cast<double>(confusion.count(truth, i)) / static_cast<double>(total) : 0;
       // Square root: small mistakes stay visible beside a diagonal near 100 %.
       html += fmt::format("<td{} style=\"background:rgba(var(--heat),{:.3f})\" title=\"{} pixels\">{}</td>",
-                          share > 0.35 ? " class=\"strong\"" : "", share == 0 ? 0 : 0.9 * std::sqrt(share),
+                          share > 0.5 ? " class=\"strong\"" : "", share == 0 ? 0 : 0.9 * std::sqrt(share),
                           confusion.count(truth, i), percent(share));
     }
     html += fmt::format("<td>{}</td></tr>\n", total);

@@ -36,7 +36,8 @@ double readable_step(double span, int count) {
 }
 
 std::string axis_number(double value, double step, bool scientific) {
-  if (scientific && value != 0) return fmt::format("{:.0e}", value);
+  if (std::abs(value) < step / 1000) return "0";
+  if (scientific) return fmt::format("{:.0e}", value);
   const int digits = step >= 1 ? 0 : std::min(6, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
   return fmt::format("{:.{}f}", value, digits);
 }
@@ -77,7 +78,7 @@ std::string draw_chart(const Chart& chart) {
       points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
   double low = std::min(0.0, low_point->y), high = chart.from_zero_to_one ? 1.0 : high_point->y;
   if (high <= low) high = low + 1;
-  const double step = readable_step(high - low, 4);
+  const double step = chart.from_zero_to_one ? 0.2 : readable_step(high - low, 4);
   high = std::ceil(high / step - 1e-9) * step;
   const double first = points.front().x, last = std::max(points.back().x, first + 1e-9);
   const auto x_of = [&](double x) {

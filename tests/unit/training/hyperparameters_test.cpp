@@ -261,6 +261,17 @@ TEST(Hyperparameters, NetworksByModeAndByWhatIsGiven) {
               HasSubstr("do not go together"));
 }
 
+TEST(Hyperparameters, PretrainedWeightsByNetwork) {
+  const DatasetFacts facts{2, 10};
+  EXPECT_EQ(parsed({}, Mode::kCommandLine, facts).weights, WeightSource::kStarter);
+  EXPECT_EQ(parsed({{"backbone", "resnet-50"}}, Mode::kCommandLine, facts).weights,
+            WeightSource::kPretrained);
+  EXPECT_EQ(parsed(required()).weights, WeightSource::kPretrained) << "never a silent random start";
+  EXPECT_EQ(parsed(with(required(), "use_pretrained_model", "False")).weights, WeightSource::kNone);
+  EXPECT_TRUE(parsed(required()).network.auxiliary_head);
+  EXPECT_FALSE(parsed({}, Mode::kCommandLine, facts).network.auxiliary_head);
+}
+
 TEST(Hyperparameters, OurRecipeFillsOnlyWhatIsNotGiven) {
   const TrainingOptions ours = parsed(required());
   EXPECT_EQ(ours.optimizer.kind, OptimizerKind::kAdamW);
