@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "dataset/transform.h"
-#include "tests/unit/dataset/dataset_fixture.h"
+#include "unit/dataset/dataset_fixture.h"
 
 namespace terrapin::dataset {
 namespace {

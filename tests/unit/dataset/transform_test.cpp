@@ -13,7 +13,7 @@
 #include "dataset/scenes.h"
 #include "dataset/transform_output.h"
 #include "dataset/voc.h"
-#include "tests/unit/dataset/dataset_fixture.h"
+#include "unit/dataset/dataset_fixture.h"
 
 namespace terrapin::dataset {
 namespace {
