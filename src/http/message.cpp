@@ -1,6 +1,7 @@
 #include "http/message.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace terrapin::http {
 namespace {
@@ -54,6 +55,11 @@ Response Response::bytes(int status, std::string content_type, Bytes body) {
 
 Response Response::text(int status, std::string content_type, std::string_view body) {
   return bytes(status, std::move(content_type), Bytes(body.begin(), body.end()));
+}
+
+Response Response::error(int status, const std::string& message) {
+  const nlohmann::json document{{"message", message}};
+  return json(status, document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 int status_of(ErrorCode code) {

@@ -66,6 +66,9 @@ struct Response {
   static Response json(int status, std::string_view document) {
     return text(status, "application/json", document);
   }
+  // {"message": "..."}, the form of every error the server itself answers; bytes that are not UTF-8 become
+  // U+FFFD.
+  static Response error(int status, const std::string& message);
 };
 
 // Runs on a thread of the server's pool and may block. An Error is answered with status_of(code) and its

@@ -15,7 +15,6 @@
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
@@ -81,11 +80,6 @@ std::string safe_field_value(std::string value) {
   std::replace_if(
       value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
   return value;
-}
-
-Response default_error_response(int status, const std::string& message) {
-  const nlohmann::json document{{"message", message}};
-  return Response::json(status, document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 bool is_protocol_error(const error_code& error) {
@@ -470,7 +464,7 @@ class Server::Implementation {
 
   Response error_response(int status, const std::string& message) const {
     return options_.error_response ? options_.error_response(status, message)
-                                   : default_error_response(status, message);
+                                   : Response::error(status, message);
   }
 
   Response busy(const std::string& message) const {

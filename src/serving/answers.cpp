@@ -1,0 +1,41 @@
+#include "serving/answers.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "imaging/codecs.h"
+
+namespace terrapin::serving {
+
+Result<std::string> encode_json_answer(const imaging::Mask& mask, const artifacts::ClassList& classes) {
+  TERRAPIN_TRY(const Bytes png, imaging::encode_indexed_png(mask, classes.palette()));
+  std::array<std::int64_t, 256> pixels{};
+  for (const std::uint8_t label : mask.bytes()) ++pixels[label];
+  nlohmann::json list = nlohmann::json::array();
+  for (int i = 0; i < classes.size(); ++i) {
+    const auto& entry = classes.classes[static_cast<std::size_t>(i)];
+    list.push_back({{"index", i},
+                    {"name", entry.name},
+                    {"color", imaging::to_hex(entry.color)},
+                    {"pixels", pixels[static_cast<std::size_t>(i)]}});
+  }
+  const nlohmann::json document{{"shape", {mask.height(), mask.width()}},
+                                {"classes", std::move(list)},
+                                {"mask_png_base64", base64(png)}};
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string base64(std::span<const std::uint8_t> bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string result;
+  result.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0U);
+    for (std::size_t k = 0; k < 4; ++k) result += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return result;
+}
+
+}  // namespace terrapin::serving
