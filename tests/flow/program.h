@@ -1,0 +1,58 @@
+// The built program as a child process. No sleeps: files are polled until a deadline.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace terrapin::flow {
+
+// A folder of its own, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Answer {
+  int code = 0;  // exit code, or 1000 + signal
+  std::string output, errors;
+};
+
+class Program {
+ public:
+  // Starts TERRAPIN_PROGRAM with `arguments`; its output goes to files in `folder`.
+  Program(const std::filesystem::path& folder, const std::vector<std::string>& arguments);
+  ~Program();  // kills it if it still runs
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  void send(int signal);
+  bool running();
+  // Waits for the end; past the deadline the program is killed and the code is 1009.
+  Answer wait(std::chrono::seconds deadline = std::chrono::seconds(120));
+  // True once `condition` holds; false when the program ended or the deadline passed first.
+  bool wait_until(const std::function<bool()>& condition,
+                  std::chrono::seconds deadline = std::chrono::seconds(60));
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = 0;
+  bool ended_ = false;
+  std::filesystem::path output_, errors_;
+};
+
+// Runs it to its end.
+Answer run_program(const std::filesystem::path& folder, const std::vector<std::string>& arguments);
+
+}  // namespace terrapin::flow

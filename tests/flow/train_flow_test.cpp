@@ -1,0 +1,255 @@
+// From labelled photos to masks, with the program as a user runs it. Trainings are as small as they can be:
+// what is tested is that the stages fit together and that interruptions cost nothing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "artifacts/channels.h"
+#include "artifacts/model_package.h"
+#include "base/files.h"
+#include "dataset/scenes.h"
+#include "flow/program.h"
+#include "imaging/codecs.h"
+
+namespace terrapin::flow {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// 12 scenes of 96 x 72 as a dataset folder, made once.
+class TrainFlow : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = new TemporaryFolder;
+    dataset::SceneOptions scene;
+    scene.size = {96, 72};
+    scene.class_count = 3;
+    ASSERT_TRUE(dataset::write_scene_output(shared_->path() / "scenes", 12, scene));
+    const Answer answer =
+        run_program(shared_->path(), {"transform", manifest(), "--quiet", "--output", data(), "--s3-root",
+                                      "scenes=" + (shared_->path() / "scenes").string()});
+    ASSERT_EQ(answer.code, 0) << answer.errors;
+  }
+  static void TearDownTestSuite() {
+    delete shared_;
+    shared_ = nullptr;
+  }
+  static std::string manifest() {
+    return (shared_->path() / "scenes" / "labelscenes" / "manifests" / "output" / "output.manifest").string();
+  }
+  static std::string data() { return (shared_->path() / "data").string(); }
+
+  static std::vector<std::string> tiny(const std::string& output, int epochs) {
+    return {"train",
+            "--data",
+            data(),
+            "--output",
+            output,
+            "--weights",
+            "none",
+            "--threads",
+            "1",
+            "--seed",
+            "5",
+            "-H",
+            "crop_size=64",
+            "-H",
+            "base_size=96",
+            "-H",
+            "mini_batch_size=4",
+            "-H",
+            "skip_channels=0",
+            "-H",
+            "epochs=" + std::to_string(epochs)};
+  }
+  static std::vector<std::string> with(std::vector<std::string> arguments,
+                                       const std::vector<std::string>& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  static std::int64_t lines(const fs::path& path) {
+    const std::string text = read_text_file(path).value_or("");
+    return std::count(text.begin(), text.end(), '\n');
+  }
+  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  static TemporaryFolder* shared_;
+  TemporaryFolder folder_;
+};
+TemporaryFolder* TrainFlow::shared_ = nullptr;
+
+TEST_F(TrainFlow, TrainEvaluatePredict) {
+  const Answer trained = run_program(folder_.path(), with(tiny(path("run"), 2), {"--json"}));
+  ASSERT_EQ(trained.code, 0) << trained.errors;
+  const auto summary = nlohmann::json::parse(trained.output, nullptr, false);
+  ASSERT_TRUE(summary.is_object()) << "--json prints one document and nothing else: " << trained.output;
+  EXPECT_EQ(summary.at("finished_epochs"), 2);
+  EXPECT_EQ(lines(path("run/metrics.jsonl")), 2);
+  EXPECT_THAT(read_text_file(path("run/report.html")).value_or(""), HasSubstr("data:image/jpeg;base64,"));
+  EXPECT_THAT(read_text_file(path("run/training.log")).value_or(""), HasSubstr("[epoch 2/2] train:loss="));
+
+  const auto package = artifacts::read_model_package(path("run/model.tar.gz"));
+  ASSERT_TRUE(package) << package.error().message;
+  EXPECT_EQ(package->spec.network.num_classes, 3);
+  EXPECT_EQ(package->spec.classes.classes[1].name, "Turtle");
+  EXPECT_TRUE(package->extras.contains("metrics.jsonl"));
+
+  // The package's scores are those of its best epoch: evaluating it again gives the same figure.
+  const Answer evaluated = run_program(
+      folder_.path(), {"evaluate", "--model", path("run/model.tar.gz"), "--data", data(), "--json"});
+  ASSERT_EQ(evaluated.code, 0) << evaluated.errors;
+  const auto scores = nlohmann::json::parse(evaluated.output, nullptr, false);
+  ASSERT_TRUE(scores.is_object()) << evaluated.output;
+  EXPECT_NEAR(scores.at("mean_iou").get<double>(), summary.at("mean_iou").get<double>(), 5e-3);
+
+  const Answer predicted = run_program(folder_.path(), {"predict", "--model", path("run/model.tar.gz"),
+                                                        "--output", path("masks"), data() + "/validation"});
+  ASSERT_EQ(predicted.code, 0) << predicted.errors;
+  const auto photos = list_files(data() + "/validation", false);
+  ASSERT_TRUE(photos && !photos->empty());
+  for (const fs::path& photo : *photos) {
+    const auto mask = imaging::read_label_mask(fs::path(path("masks")) / (photo.stem().string() + ".png"));
+    ASSERT_TRUE(mask) << mask.error().message;
+    EXPECT_EQ(mask->size(), (imaging::Size{96, 72}));
+  }
+}
+
+TEST_F(TrainFlow, AFinishedRunIsNotOverwrittenByAccident) {
+  ASSERT_EQ(run_program(folder_.path(), tiny(path("run"), 1)).code, 0);
+  const auto before = read_file(path("run/model.tar.gz"));
+  const Answer again = run_program(folder_.path(), tiny(path("run"), 1));
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.errors,
+              AllOf(HasSubstr("holds a finished run"), HasSubstr("--overwrite"), HasSubstr("--resume")));
+  EXPECT_EQ(read_file(path("run/model.tar.gz")).value_or(Bytes{}), before.value_or(Bytes{1}));
+  const Answer replaced = run_program(folder_.path(), with(tiny(path("run"), 1), {"--overwrite"}));
+  EXPECT_EQ(replaced.code, 0) << replaced.errors;
+}
+
+TEST_F(TrainFlow, KilledAndResumedEqualsUninterrupted) {
+  const Answer whole = run_program(folder_.path(), tiny(path("whole"), 4));
+  ASSERT_EQ(whole.code, 0) << whole.errors;
+  {
+    Program killed(folder_.path(), tiny(path("killed"), 4));
+    ASSERT_TRUE(killed.wait_until([&] { return lines(path("killed/metrics.jsonl")) >= 2; }))
+        << killed.wait().errors;
+    killed.send(SIGKILL);
+    EXPECT_EQ(killed.wait().code, 1000 + SIGKILL);
+  }
+  EXPECT_FALSE(fs::exists(path("killed/model.tar.gz")));
+  const Answer refused = run_program(folder_.path(), tiny(path("killed"), 4));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.errors, HasSubstr("holds an unfinished run"));
+  const Answer resumed = run_program(folder_.path(), with(tiny(path("killed"), 4), {"--resume"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.errors;
+  EXPECT_THAT(resumed.errors, HasSubstr("resumed after epoch"));
+  EXPECT_EQ(lines(path("killed/metrics.jsonl")), 4);
+  const auto a = artifacts::read_model_package(path("whole/model.tar.gz"));
+  const auto b = artifacts::read_model_package(path("killed/model.tar.gz"));
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(artifacts::serialize_safetensors(a->weights), artifacts::serialize_safetensors(b->weights));
+}
+
+TEST_F(TrainFlow, SigtermSavesAndEnds) {
+  Program stopped(folder_.path(), tiny(path("run"), 500));
+  ASSERT_TRUE(stopped.wait_until([&] { return lines(path("run/metrics.jsonl")) >= 1; }))
+      << stopped.wait().errors;
+  stopped.send(SIGTERM);
+  const Answer answer = stopped.wait(std::chrono::seconds(10));  // the promise of the manual
+  EXPECT_EQ(answer.code, 128 + SIGTERM) << answer.errors;
+  EXPECT_THAT(answer.errors, HasSubstr("--resume goes on"));
+  EXPECT_FALSE(fs::is_empty(path("run/checkpoints")));
+}
+
+TEST_F(TrainFlow, MistakesAreSaidBeforeAnyPhotoIsRead) {
+  const Answer unknown = run_program(folder_.path(), with(tiny(path("run"), 1), {"-H", "learning_rat=1"}));
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.errors, HasSubstr("did you mean \"learning_rate\"?"));
+  EXPECT_FALSE(fs::exists(path("run")));
+  const Answer classes = run_program(folder_.path(), with(tiny(path("run"), 1), {"-H", "num_classes=2"}));
+  EXPECT_EQ(classes.code, 1);
+  EXPECT_THAT(classes.errors, AllOf(HasSubstr("num_classes=2"), HasSubstr("allowed")));
+}
+
+class ContainerFlow : public TrainFlow {
+ protected:
+  void lay_out(const nlohmann::json& changes) {
+    nlohmann::json values = {{"backbone", "\"mobilenet-v2\""},
+                             {"num_classes", "3"},
+                             {"num_training_samples", "10"},
+                             {"crop_size", "64"},
+                             {"base_size", "96"},
+                             {"mini_batch_size", "4"},
+                             {"epochs", "2"},
+                             {"use_pretrained_model", "\"False\""},
+                             {"skip_channels", "0"},
+                             {"threads", "1"}};
+    values.update(changes);
+    for (auto it = values.begin(); it != values.end();) it = it->is_null() ? values.erase(it) : std::next(it);
+    ASSERT_TRUE(write_file_atomically(path("ml/input/config/hyperparameters.json"), values.dump()));
+    ASSERT_TRUE(write_file_atomically(path("ml/input/config/resourceconfig.json"),
+                                      R"({"current_host": "algo-1", "hosts": ["algo-1"]})"));
+    for (const char* channel : {"train", "train_annotation", "validation", "validation_annotation"}) {
+      fs::create_directories(path("ml/input/data"));
+      fs::copy(fs::path(data()) / channel, fs::path(path("ml/input/data")) / channel,
+               fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    }
+  }
+  Answer start() { return run_program(folder_.path(), {"train", "--container", "--root", path("ml")}); }
+};
+
+TEST_F(ContainerFlow, LeavesAModelWhereSageMakerPacksIt) {
+  lay_out({});
+  const Answer answer = start();
+  ASSERT_EQ(answer.code, 0) << answer.errors;
+  EXPECT_FALSE(fs::exists(path("ml/output/failure")));
+  EXPECT_THAT(answer.output, AllOf(HasSubstr("[epoch 2/2] train:loss="), HasSubstr("validation:mIOU=")));
+  const auto package = artifacts::read_model_package(path("ml/model"));
+  ASSERT_TRUE(package) << package.error().message;
+  EXPECT_EQ(package->spec.network.algorithm, "lite");
+  EXPECT_TRUE(fs::exists(path("ml/output/data/report.html")));
+  EXPECT_FALSE(fs::is_empty(path("ml/checkpoints")));
+}
+
+TEST_F(ContainerFlow, SigtermLeavesTheBestModelSoFar) {
+  lay_out({{"epochs", "500"}});
+  Program job(folder_.path(), {"train", "--container", "--root", path("ml")});
+  ASSERT_TRUE(job.wait_until([&] { return lines(path("ml/output/data/metrics.jsonl")) >= 2; }))
+      << job.wait().errors;
+  job.send(SIGTERM);
+  const Answer answer = job.wait(std::chrono::seconds(10));
+  EXPECT_EQ(answer.code, 0) << answer.errors;
+  EXPECT_FALSE(fs::exists(path("ml/output/failure")));
+  const auto package = artifacts::read_model_package(path("ml/model"));
+  ASSERT_TRUE(package) << package.error().message;
+  EXPECT_GE(package->spec.training.at("best_epoch").get<int>(), 1);
+}
+
+TEST_F(ContainerFlow, FailureFilesSayWhatIsAllowed) {
+  lay_out({{"epochs", "0"}});
+  EXPECT_EQ(start().code, 1);
+  EXPECT_EQ(read_text_file(path("ml/output/failure")).value_or(""),
+            "ClientError: hyperparameter epochs=\"0\" is not allowed; allowed: a whole number above 0");
+  lay_out({{"num_classes", nullptr}});
+  EXPECT_EQ(start().code, 1);
+  EXPECT_THAT(read_text_file(path("ml/output/failure")).value_or(""),
+              HasSubstr("hyperparameter num_classes is required"));
+  lay_out({{"num_classes", "2"}});
+  EXPECT_EQ(start().code, 1);
+  EXPECT_THAT(read_text_file(path("ml/output/failure")).value_or(""),
+              AllOf(HasSubstr(".png"), HasSubstr("2")))
+      << "a label over num_classes names the file and the pixel value";
+  lay_out({});
+  fs::remove_all(path("ml/input/data/validation"));
+  EXPECT_EQ(start().code, 1);
+  EXPECT_THAT(read_text_file(path("ml/output/failure")).value_or(""),
+              HasSubstr("channel validation is missing"));
+}
+
+}  // namespace
+}  // namespace terrapin::flow
