@@ -105,9 +105,11 @@ struct TrainingOptions {
   LossOptions loss;
   AugmentOptions augment;
   EarlyStopping early_stopping;
-  double ema_decay = 0.99;    // moving average of the weights, validated and packaged in their place; 0 = off
-  bool syncbn = false;        // accepted; one process trains, so its batch statistics are already whole
-  bool freeze_norms = false;  // batch norm keeps its running statistics (small batches on pretrained weights)
+  double ema_decay = 0.99;  // moving average of the weights, validated and packaged in their place; 0 = off
+  bool syncbn = false;      // accepted; one process trains, so its batch statistics are already whole
+  // Trains with the network in evaluation mode: batch norm keeps its running statistics (small batches on
+  // pretrained weights), dropout and the auxiliary head are off.
+  bool freeze_norms = false;
 
   WeightSource weights = WeightSource::kStarter;
   std::filesystem::path weights_path;  // kFile, kPackage
@@ -134,6 +136,13 @@ TrainingOptions terrapin_recipe(const artifacts::NetworkSpec& network);
 // EMA, no clipping, one learning rate, batch 16, base 520, crop 240; an auxiliary head (weight 0.5) on
 // ResNets; weights kPretrained.
 TrainingOptions aws_recipe(const artifacts::NetworkSpec& network);
+
+// Every option that the trained weights depend on, weights and paths left out: kept in the package, compared
+// on resume.
+nlohmann::json to_json(const TrainingOptions& options);
+
+// Where WeightSource::kStarter looks: the encoder that ships with the program.
+std::filesystem::path starter_weights_path();
 
 // kInvalidArgument naming the field, its value and what is allowed.
 Status validate_options(const TrainingOptions& options);

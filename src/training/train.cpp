@@ -1,0 +1,420 @@
+// The training run: check, start or resume, epochs, package.
+#include <algorithm>
+#include <chrono>
+
+#include "artifacts/model_package.h"
+#include "base/digest.h"
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "training/checkpoint.h"
+#include "training/initial_weights.h"
+#include "training/loader.h"
+#include "training/model_state.h"
+#include "training/recipe.h"
+#include "training/validation.h"
+
+namespace terrapin::training {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::uint64_t step_seed(std::uint64_t seed, int epoch, std::int64_t step) {
+  return random_for(seed, static_cast<std::uint64_t>(epoch),
+                    (std::uint64_t{1} << 61) + static_cast<std::uint64_t>(step))
+      .next_u64();
+}
+
+// Names, classes and label counts: a resumed training must see the same data.
+std::string digest_of(const TrainingData& data, const DataSummary& summary) {
+  std::string text = to_json(data.classes).dump();
+  for (const auto* index : {&data.train, &data.validation}) {
+    for (const artifacts::Sample& sample : index->samples) text += sample.name + '\n';
+    text += '\n';
+  }
+  for (const auto* pixels : {&summary.train_pixels, &summary.validation_pixels}) {
+    for (const std::int64_t count : *pixels) text += std::to_string(count) + ' ';
+  }
+  return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+Result<torch::Device> choose_device(DeviceChoice choice) {
+  const bool cuda = torch::cuda::is_available();
+  if (choice == DeviceChoice::kCuda && !cuda) {
+    return fail(ErrorCode::kUnsupported,
+                "device cuda: this build of libtorch or this machine has no CUDA device; use auto or cpu");
+  }
+  return torch::Device(choice != DeviceChoice::kCpu && cuda ? torch::kCUDA : torch::kCPU);
+}
+
+bool should_stop_early(const EarlyStopping& rule, const std::vector<EpochReport>& history) {
+  if (!rule.enabled) return false;
+  double best = -1;
+  int best_epoch = 0, last = 0;
+  for (const EpochReport& report : history) {
+    if (!report.validated) continue;
+    last = report.epoch;
+    if (report.mean_iou > best + rule.tolerance) best = report.mean_iou, best_epoch = report.epoch;
+  }
+  return last >= rule.min_epochs && last - best_epoch >= rule.patience;
+}
+
+class Training {
+ public:
+  Training(const TrainingOptions& options, const TrainingData& data, TrainingObserver& observer)
+      : options_(options), data_(data), observer_(observer) {}
+
+  Result<TrainingOutcome> run() {
+    TERRAPIN_TRY_STATUS(prepare());
+    TERRAPIN_TRY_STATUS(resume());
+    observer_.on_start(loader_->steps_per_epoch(), finished_epochs_, history_);
+    bool stopped_early = should_stop_early(options_.early_stopping, history_);
+    while (finished_epochs_ < options_.epochs && !stopped_early) {
+      TERRAPIN_TRY_STATUS(run_epoch());
+      stopped_early =
+          finished_epochs_ < options_.epochs && should_stop_early(options_.early_stopping, history_);
+    }
+    TERRAPIN_TRY(TrainingOutcome outcome, package());
+    outcome.stopped_early = stopped_early;
+    return outcome;
+  }
+
+ private:
+  void info(const std::string& text) { observer_.on_message(MessageLevel::kInfo, text); }
+  std::function<void(std::int64_t, std::int64_t)> progress(std::string stage) {
+    return [this, stage = std::move(stage)](std::int64_t done, std::int64_t total) {
+      observer_.on_progress(stage, done, total);
+    };
+  }
+  double elapsed() const { return elapsed_before_ + seconds_since(started_); }
+
+  Status prepare();
+  Status check_data(const artifacts::Preprocessing& preprocessing);
+  void start_from_batch(networks::SegmentationNetwork& network);
+  Status resume();
+  Status save_checkpoint(const EpochSums& sums);
+  Status run_epoch();
+  Result<EpochSums> train_steps(EpochSums sums, double& rate);
+  Status validate_epoch(EpochReport& report);
+  Result<TrainingOutcome> package();
+  // The first `count` crops of an epoch, as tensors that share the batch's memory.
+  std::pair<torch::Tensor, torch::Tensor> tensors_of(Batch& batch) const;
+
+  const TrainingOptions& options_;
+  const TrainingData& data_;
+  TrainingObserver& observer_;
+  const Clock::time_point started_ = Clock::now();
+
+  torch::Device device_{torch::kCPU};
+  artifacts::Preprocessing preprocessing_;
+  LoaderOptions loader_options_;
+  std::shared_ptr<const LabeledPhotos> train_photos_, validation_photos_;
+  DataSummary summary_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<ModelState> model_;
+  nlohmann::json run_;
+
+  int finished_epochs_ = 0;
+  EpochSums resumed_sums_;
+  double elapsed_before_ = 0;
+  std::vector<EpochReport> history_;
+  EpochReport best_;
+  artifacts::TensorFile best_weights_;
+};
+
+Status Training::prepare() {
+  TERRAPIN_TRY_STATUS(validate_options(options_));
+  if (data_.classes.size() != options_.network.num_classes) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the class list names {} classes, num_classes is {}: they must agree", data_.classes.size(),
+                options_.network.num_classes);
+  }
+  TERRAPIN_TRY(device_, choose_device(options_.device));
+  const int threads = options_.threads > 0 ? options_.threads : available_cores();
+  torch::set_num_threads(threads);
+
+  torch::manual_seed(options_.seed);
+  TERRAPIN_TRY(auto network, networks::build_network(options_.network));
+  preprocessing_ = network->preprocessing();
+  preprocessing_.long_side = options_.base_size;
+  TERRAPIN_TRY_STATUS(
+      load_initial_weights(*network, options_, [this](const std::string& text) { info(text); }));
+  TERRAPIN_TRY_STATUS(check_data(preprocessing_));
+  if (options_.weights == WeightSource::kNone) start_from_batch(*network);
+
+  LossSpec loss;
+  loss.cross_entropy_weight = options_.loss.cross_entropy_weight;
+  loss.dice_weight = options_.loss.kind == LossKind::kCrossEntropyDice ? options_.loss.dice_weight : 0;
+  if (options_.loss.class_weighting == ClassWeighting::kSqrtInverseFrequency) {
+    loss.class_weights = sqrt_inverse_frequency(
+        std::span(summary_.train_pixels).first(static_cast<std::size_t>(options_.network.num_classes)));
+  }
+  TERRAPIN_TRY(auto average, networks::build_network(options_.network));
+  model_ = std::make_unique<ModelState>(std::move(network), std::move(average), options_, std::move(loss),
+                                        device_);
+
+  int loader_threads = options_.loader_threads;
+  if (loader_threads == 0)
+    loader_threads = device_.is_cpu() ? std::max(1, threads / 4) : std::clamp(available_cores() - 1, 1, 16);
+  loader_ = std::make_unique<Loader>(train_photos_, summary_.foreground, loader_options_, loader_threads);
+  run_ = to_json(options_);
+  run_["data"] = digest_of(data_, summary_);
+  return {};
+}
+
+Status Training::check_data(const artifacts::Preprocessing& preprocessing) {
+  loader_options_.augment = options_.augment;
+  loader_options_.base_size = options_.base_size;
+  const std::int64_t offset = options_.crop_offset >= 0 ? options_.crop_offset : preprocessing.size_offset;
+  loader_options_.crop_side = (options_.crop_size + 7) / 8 * 8 + offset;
+  loader_options_.batch_size = options_.batch_size;
+  loader_options_.crops_per_photo = options_.crops_per_photo;
+  loader_options_.seed = options_.seed;
+  loader_options_.normalization = Normalization::from(preprocessing);
+
+  const std::int64_t budget = options_.cache_bytes >= 0 ? options_.cache_bytes : default_cache_bytes();
+  const auto largest_scale = static_cast<std::int64_t>(
+      std::ceil(static_cast<double>(options_.base_size) * options_.augment.scale_high));
+  train_photos_ =
+      cached_photos(read_photos(data_.train, options_.network.num_classes, largest_scale), budget / 4 * 3);
+  validation_photos_ = cached_photos(read_photos(data_.validation, options_.network.num_classes), budget / 4);
+  TERRAPIN_TRY(summary_, check_samples(*train_photos_, *validation_photos_, available_cores(),
+                                       progress("reading photos and masks")));
+  for (int c = 0; c < options_.network.num_classes; ++c) {
+    if (summary_.train_pixels[static_cast<std::size_t>(c)] > 0) continue;
+    observer_.on_message(MessageLevel::kWarning,
+                         fmt::format("class {} ({}) has no pixel in the training masks", c,
+                                     data_.classes.classes[static_cast<std::size_t>(c)].name));
+  }
+  return {};
+}
+
+std::pair<torch::Tensor, torch::Tensor> Training::tensors_of(Batch& batch) const {
+  const torch::Tensor pixels =
+      torch::from_blob(batch.pixels.data(), {batch.count, batch.side, batch.side, 3}, torch::kFloat)
+          .permute({0, 3, 1, 2});
+  const torch::Tensor labels =
+      torch::from_blob(batch.labels.data(), {batch.count, batch.side, batch.side}, torch::kByte);
+  return {pixels, labels};
+}
+
+void Training::start_from_batch(networks::SegmentationNetwork& network) {
+  Batch batch;
+  batch.count = 8;
+  batch.side = loader_options_.crop_side;
+  const std::int64_t area = batch.side * batch.side;
+  batch.pixels.resize(static_cast<std::size_t>(batch.count * area * 3));
+  batch.labels.resize(static_cast<std::size_t>(batch.count * area));
+  for (std::int64_t i = 0; i < batch.count; ++i) {
+    // A photo that fails here fails in the first epoch too, with its message.
+    (void)load_crop(*train_photos_, summary_.foreground, loader_options_, 0, i, i % train_photos_->size(),
+                    batch.pixels.data() + i * area * 3, batch.labels.data() + i * area);
+  }
+  networks::initialize_from_batch(network, tensors_of(batch).first);
+}
+
+Status Training::resume() {
+  if (options_.checkpoint_folder.empty() || !options_.resume) return {};
+  TERRAPIN_TRY(std::optional<Checkpoint> checkpoint, read_checkpoint(options_.checkpoint_folder));
+  if (!checkpoint) return {};
+  const std::filesystem::path path = checkpoint_path(options_.checkpoint_folder);
+  TERRAPIN_TRY_STATUS(same_run(checkpoint->run, run_, path));
+  const Status restored = model_->restore(checkpoint->tensors);
+  if (!restored) return with_context(restored.error(), path.string());
+  model_->restore_scaler(checkpoint->gradient_scale, checkpoint->good_steps);
+  finished_epochs_ = checkpoint->finished_epochs;
+  resumed_sums_ = checkpoint->sums;
+  elapsed_before_ = checkpoint->elapsed_seconds;
+  history_ = std::move(checkpoint->history);
+  for (const EpochReport& report : history_) {
+    if (report.best) best_ = report;
+  }
+  best_weights_ = with_prefix_removed(checkpoint->tensors, "best.");
+  if (best_.epoch > 0 && best_weights_.tensors.empty()) {
+    best_weights_ =
+        with_prefix_removed(checkpoint->tensors, options_.ema_decay > 0 ? "average." : "weights.");
+  }
+  info(fmt::format(
+      "resuming from {}: {} of {} epochs are done{}", path.string(), finished_epochs_, options_.epochs,
+      resumed_sums_.steps > 0 ? fmt::format(" and {} steps of the next", resumed_sums_.steps) : ""));
+  return {};
+}
+
+Status Training::save_checkpoint(const EpochSums& sums) {
+  if (options_.checkpoint_folder.empty()) return {};
+  Checkpoint checkpoint;
+  checkpoint.run = run_;
+  checkpoint.finished_epochs = finished_epochs_;
+  checkpoint.sums = sums;
+  checkpoint.history = history_;
+  checkpoint.elapsed_seconds = elapsed();
+  checkpoint.gradient_scale = model_->scaler().scale();
+  checkpoint.good_steps = model_->scaler().good_steps();
+  model_->save(checkpoint.tensors);
+  // Right after the best epoch its weights are those just stored.
+  const bool stored_already = sums.steps == 0 && best_.epoch == finished_epochs_;
+  if (best_.epoch > 0 && !stored_already) add_with_prefix(checkpoint.tensors, best_weights_, "best.");
+  return write_checkpoint(options_.checkpoint_folder, checkpoint);
+}
+
+Result<EpochSums> Training::train_steps(EpochSums sums, double& rate) {
+  const int epoch = finished_epochs_ + 1;
+  const std::int64_t steps = loader_->steps_per_epoch();
+  const Clock::time_point begun = Clock::now();
+  const double seconds_before = sums.seconds;
+  const std::int64_t first_step = sums.steps;
+  const auto rate_of = [&](std::int64_t step) {
+    return scheduled_rate(options_.schedule, options_.optimizer.learning_rate, (epoch - 1) * steps + step,
+                          steps, options_.epochs * steps);
+  };
+  rate = rate_of(steps - 1);
+  loader_->start(epoch, first_step);
+  for (std::int64_t step = first_step; step < steps; ++step) {
+    const Clock::time_point waiting = Clock::now();
+    TERRAPIN_TRY(std::unique_ptr<Batch> batch, loader_->next());
+    sums.wait_seconds += seconds_since(waiting);
+
+    rate = rate_of(step);
+    torch::manual_seed(
+        step_seed(options_.seed, epoch, step));  // dropout: a step's draws depend on nothing before it
+    const auto [pixels, labels] = tensors_of(*batch);
+    StepLosses losses;
+    losses.aborted = interrupted();
+    if (!losses.aborted) {
+      auto result = model_->step(pixels, labels, rate);
+      if (!result) return with_context(result.error(), fmt::format("epoch {}, step {}", epoch, step + 1));
+      losses = *result;
+    }
+    sums.seconds = seconds_before + seconds_since(begun);
+    if (losses.aborted) {
+      TERRAPIN_TRY_STATUS(save_checkpoint(sums));
+      return fail(ErrorCode::kCancelled, "stopped in epoch {} after {} of {} steps{}", epoch, step, steps,
+                  options_.checkpoint_folder.empty() ? "" : "; the same command goes on from here");
+    }
+    loader_->recycle(std::move(batch));
+
+    ++sums.steps;
+    sums.loss += losses.total;
+    sums.cross_entropy += losses.cross_entropy;
+    sums.dice += losses.dice;
+    sums.auxiliary += losses.auxiliary;
+    StepReport report;
+    report.epoch = epoch;
+    report.epochs = options_.epochs;
+    report.step = step + 1;
+    report.steps = steps;
+    report.loss = losses.total;
+    report.mean_loss = sums.loss / static_cast<double>(sums.steps);
+    report.learning_rate = rate;
+    report.images_per_second =
+        static_cast<double>((step + 1 - first_step) * options_.batch_size) / seconds_since(begun);
+    observer_.on_step(report);
+  }
+  return sums;
+}
+
+Status Training::validate_epoch(EpochReport& report) {
+  TERRAPIN_TRY(ValidationScores scores, validate(model_->evaluated(), preprocessing_, *validation_photos_,
+                                                 options_.network.num_classes, device_,
+                                                 options_.validation_batch_size, progress("validating")));
+  report.validated = true;
+  report.validation_seconds = scores.seconds;
+  report.validation_images_per_second =
+      static_cast<double>(scores.photos.size()) / std::max(1e-9, scores.seconds);
+  report.mean_iou = scores.confusion.mean_iou();
+  report.pixel_accuracy = scores.confusion.pixel_accuracy();
+  report.frequency_weighted_iou = scores.confusion.frequency_weighted_iou();
+  report.confusion = std::move(scores.confusion);
+  report.photos = std::move(scores.photos);
+  report.best = best_.epoch == 0 || report.mean_iou > best_.mean_iou;
+  return {};
+}
+
+Status Training::run_epoch() {
+  EpochReport report;
+  report.epoch = finished_epochs_ + 1;
+  report.epochs = options_.epochs;
+  const EpochSums begun = std::exchange(resumed_sums_, {});
+  TERRAPIN_TRY(const EpochSums sums, train_steps(begun, report.learning_rate));
+  const auto steps = static_cast<double>(std::max<std::int64_t>(1, sums.steps));
+  report.loss = sums.loss / steps;
+  report.cross_entropy = sums.cross_entropy / steps;
+  report.dice = sums.dice / steps;
+  report.auxiliary = sums.auxiliary / steps;
+  report.train_seconds = sums.seconds;
+  report.loading_wait_seconds = sums.wait_seconds;
+  report.train_images_per_second = steps * options_.batch_size / std::max(1e-9, sums.seconds);
+
+  if (report.epoch % options_.validate_every == 0 || report.epoch == options_.epochs) {
+    const Status validated = validate_epoch(report);
+    if (!validated) {
+      // All steps of this epoch are done: a resumed run goes straight to its validation.
+      if (validated.error().code == ErrorCode::kCancelled) {
+        TERRAPIN_TRY_STATUS(save_checkpoint(sums));
+      }
+      return validated;
+    }
+  }
+  ++finished_epochs_;
+  report.elapsed_seconds = elapsed();
+  if (report.best) {
+    best_ = report;
+    best_weights_ = networks::save_weights(model_->evaluated());
+    for (EpochReport& earlier : history_) earlier.photos.clear();  // only the best epoch's are shown
+  }
+  observer_.on_epoch(report);
+  if (!report.best) report.photos.clear();
+  history_.push_back(std::move(report));
+  return save_checkpoint({});
+}
+
+Result<TrainingOutcome> Training::package() {
+  TrainingOutcome outcome;
+  outcome.finished_epochs = finished_epochs_;
+  outcome.best_epoch = best_.epoch;
+  outcome.best = best_;
+  outcome.history = history_;
+
+  artifacts::ModelSpec& spec = outcome.package.spec;
+  spec.network = options_.network;
+  spec.network.auxiliary_head = false;  // serves training only
+  spec.preprocessing = preprocessing_;
+  spec.classes = data_.classes;
+  spec.hyperparameters = options_.hyperparameters;
+  spec.training = to_json(options_);
+  spec.training["best_epoch"] = best_.epoch;
+  spec.training["finished_epochs"] = finished_epochs_;
+  spec.training["mean_iou"] = best_.mean_iou;
+  spec.training["pixel_accuracy"] = best_.pixel_accuracy;
+  spec.training["train_samples"] = data_.train.samples.size();
+  spec.training["validation_samples"] = data_.validation.samples.size();
+  spec.training["data_digest"] = run_["data"];
+  spec.training["device"] = device_.str();
+  spec.training["threads"] = torch::get_num_threads();
+
+  TERRAPIN_TRY(const auto served, networks::build_network(spec.network));
+  for (const auto& [name, unused] : networks::save_weights(*served).tensors) {
+    const auto found = best_weights_.tensors.find(name);
+    if (found == best_weights_.tensors.end())
+      return fail(ErrorCode::kInternal, "the best weights lack {}", name);
+    outcome.package.weights.tensors.emplace(name, found->second);
+  }
+  outcome.seconds = elapsed();
+  spec.training["seconds"] = outcome.seconds;
+  if (!options_.package_path.empty()) {
+    TERRAPIN_TRY_STATUS(artifacts::write_model_package(options_.package_path, outcome.package));
+    outcome.package_path = options_.package_path;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<TrainingOutcome> train(const TrainingOptions& options, const TrainingData& data,
+                              TrainingObserver& observer) {
+  return Training(options, data, observer).run();
+}
+
+}  // namespace terrapin::training
