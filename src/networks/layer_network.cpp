@@ -32,6 +32,22 @@ class ModuleTree {
   std::map<std::string, std::shared_ptr<torch::nn::Module>> modules_;
 };
 
+// ReLU6 on a tensor in place. libtorch's own hardtanh_ keeps a copy of what was there for the gradient; the
+// result says as much.
+class Relu6InPlace : public torch::autograd::Function<Relu6InPlace> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, torch::Tensor x) {
+    at::clamp_(x, 0, 6);
+    context->mark_dirty({x});
+    context->save_for_backward({x});
+    return x;
+  }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               torch::autograd::tensor_list gradients) {
+    return {at::hardtanh_backward(gradients[0], context->get_saved_variables()[0], 0, 6)};
+  }
+};
+
 torch::Tensor random_weight(const Layer& layer) {
   const std::int64_t per_group = layer.in_channels / layer.groups;
   torch::Tensor weight = torch::empty({layer.channels, per_group, layer.kernel, layer.kernel});
@@ -62,7 +78,7 @@ torch::Tensor activate_in_place(torch::Tensor x, Activation activation) {
     case Activation::kRelu:
       return x.relu_();
     case Activation::kRelu6:
-      return torch::hardtanh_(x, 0, 6);
+      return torch::GradMode::is_enabled() && x.requires_grad() ? Relu6InPlace::apply(x) : x.clamp_(0, 6);
   }
   return x;
 }

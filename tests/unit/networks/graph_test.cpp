@@ -70,9 +70,9 @@ INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork,
                                          spec_of("mobilenet-v2", "psp"), spec_of("mobilenet-v2", "deeplab"),
                                          spec_of("resnet-50", "fcn"), spec_of("resnet-50", "psp"),
                                          spec_of("resnet-50", "deeplab"), spec_of("resnet-101", "fcn")),
-                         [](const auto& info) {
-                           std::string name = fmt::format("{}_{}_{}", info.param.backbone,
-                                                          info.param.algorithm, info.param.skip_channels);
+                         [](const auto& each) {
+                           std::string name = fmt::format("{}_{}_{}", each.param.backbone,
+                                                          each.param.algorithm, each.param.skip_channels);
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

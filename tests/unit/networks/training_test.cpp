@@ -56,9 +56,9 @@ INSTANTIATE_TEST_SUITE_P(Networks, Learning,
                          testing::Values(spec_of("mobilenet-v2", "lite"),
                                          spec_of("mobilenet-v2", "psp", true),
                                          spec_of("resnet-50", "fcn", true), spec_of("resnet-50", "deeplab")),
-                         [](const auto& info) {
-                           return (info.param.backbone == "resnet-50" ? "resnet50_" : "mobilenet_") +
-                                  info.param.algorithm;
+                         [](const auto& each) {
+                           return (each.param.backbone == "resnet-50" ? "resnet50_" : "mobilenet_") +
+                                  each.param.algorithm;
                          });
 
 // Central differences through the whole norm-free network, in double.
@@ -95,25 +95,27 @@ TEST(Learning, LearnsOneBatchByHeartFromARandomStart) {
   torch::manual_seed(3);
   auto network = build_network(spec_of("mobilenet-v2", "lite"));
   ASSERT_TRUE(network);
-  const torch::Tensor input = torch::randn({2, 3, 49, 49});
-  torch::Tensor target = torch::zeros({2, 49, 49}, torch::kLong);
-  target.slice(1, 8, 30).slice(2, 8, 40) = 1;
-  target.slice(1, 32, 49).slice(2, 20, 49) = 2;
+  const torch::Tensor input = torch::randn({1, 3, 33, 33});
+  torch::Tensor target = torch::zeros({1, 33, 33}, torch::kLong);
+  target.slice(1, 8, 24).slice(2, 0, 16) = 1;
+  target.slice(1, 16, 33).slice(2, 24, 33) = 2;
   initialize_from_batch(**network, input);
   (*network)->train();
   torch::optim::Adam adam((*network)->parameters(), torch::optim::AdamOptions(2e-3));
-  double first = 0, last = 0;
-  for (int step = 0; step < 80; ++step) {
+  double first = 0, last = 0, accuracy = 0;
+  for (int step = 0; step < 120; ++step) {
     adam.zero_grad();
-    const torch::Tensor loss =
-        torch::nn::functional::cross_entropy((*network)->forward(input).logits, target);
+    const torch::Tensor logits = (*network)->forward(input).logits;
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, target);
+    accuracy = (logits.argmax(1) == target).to(torch::kFloat64).mean().item<double>();
     loss.backward();
     adam.step();
     last = loss.item<double>();
     if (step == 0) first = last;
   }
   EXPECT_GT(first, 0.8);
-  EXPECT_LT(last, 0.1);
+  EXPECT_LT(last, 0.2);  // what remains are borders, blurred by a quarter of the resolution
+  EXPECT_GT(accuracy, 0.95);
 }
 
 // Without normalisation a deep stack of random layers fades or explodes; after the pass every layer speaks at
