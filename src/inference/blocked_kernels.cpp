@@ -65,8 +65,51 @@ LinearTaps stride_taps(std::int64_t source, int stride, std::int64_t target) {
   return taps;
 }
 
+namespace {
+
+// Plain planes: a source row is enlarged once and mixed into every target row between it and its neighbour.
+void interpolate_planes(const BlockedView& source, const LinearTaps& rows, const LinearTaps& columns,
+                        const BlockedView& target, [[maybe_unused]] int threads) {
+  constexpr std::int64_t kRowsPerTask = 64;
+  const std::int64_t planes = source.shape.n * source.shape.c, width = target.shape.w,
+                     height = target.shape.h;
+  const std::int64_t groups = (height + kRowsPerTask - 1) / kRowsPerTask;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    std::vector<float> low(static_cast<std::size_t>(width)), high(low.size());
+#pragma omp for schedule(static)
+    for (std::int64_t task = 0; task < planes * groups; ++task) {
+      const std::int64_t plane = task / groups, top = task % groups * kRowsPerTask;
+      const float* from = source.data + plane * source.shape.h * source.shape.w;
+      std::int32_t held_low = -1, held_high = -1;
+      for (std::int64_t y = top; y < std::min(height, top + kRowsPerTask); ++y) {
+        const std::size_t i = static_cast<std::size_t>(y);
+        if (held_high == rows.low[i] && held_low != rows.low[i]) {
+          std::swap(low, high);
+          held_low = held_high, held_high = -1;
+        }
+        if (held_low != rows.low[i]) {
+          held_low = rows.low[i];
+          mix_columns(from + held_low * source.shape.w, columns, 1, width, low.data());
+        }
+        if (held_high != rows.high[i]) {
+          held_high = rows.high[i];
+          mix_columns(from + held_high * source.shape.w, columns, 1, width, high.data());
+        }
+        mix_rows(low.data(), high.data(), rows.share[i], width, target.data + (plane * height + y) * width);
+      }
+    }
+  }
+}
+
+}  // namespace
+
 void interpolate(const BlockedView& source, const LinearTaps& rows, const LinearTaps& columns,
                  const BlockedView& target, int threads) {
+  if (source.block == 1) {
+    interpolate_planes(source, rows, columns, target, threads);
+    return;
+  }
   const std::int64_t planes = source.shape.n * source.channel_blocks();
   const std::int64_t source_row = source.shape.w * source.block, target_row = target.shape.w * target.block;
   const std::int64_t height = target.shape.h;

@@ -402,8 +402,11 @@ class PlanBuilder {
 
   void emit_resize(int op) {
     const Op& here = op_at(op);
-    const int from = blocked(here.inputs[0]);
-    const int block = value(from).block;
+    // A result that only the caller reads is made in the caller's layout.
+    const bool plain = is_output(op) && consumers_[index(op)].empty();
+    const int from = plain ? converted(here.inputs[0], described(shape(here.inputs[0]), Tag::nchw))
+                           : blocked(here.inputs[0]);
+    const int block = plain ? 1 : block_;
     const Shape in = value(from).shape, out = shape(op);
     const int to = result_value(op, described(out, tag_of_block(block)));
     const bool grid = here.kind == OpKind::kUpsampleStride;

@@ -1,0 +1,24 @@
+// Model packages for tests. The only test file that includes torch is package_maker.cpp.
+#pragma once
+
+#include <filesystem>
+
+#include "artifacts/model_package.h"
+#include "imaging/image.h"
+
+namespace terrapin::inference::testing {
+
+// A package with seeded random weights and the network's own preprocessing at this long side.
+artifacts::ModelPackage random_package(const artifacts::NetworkSpec& network, std::uint64_t seed,
+                                       std::int64_t long_side);
+
+// The public VOC weights (folded DeepLabV3-MobileNetV2) as a package.
+artifacts::ModelPackage voc_package(const std::filesystem::path& safetensors);
+
+// The mask that networks/input.h makes for this photo with libtorch: the twin of the predictor.
+imaging::Mask reference_mask(const artifacts::ModelPackage& package, const imaging::Image& photo);
+
+// Smooth colours, edges and noise.
+imaging::Image patterned_photo(imaging::Size size, std::uint64_t seed);
+
+}  // namespace terrapin::inference::testing
