@@ -1,4 +1,8 @@
 // The training run: check, start or resume, epochs, package.
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <chrono>
 
@@ -59,6 +63,16 @@ bool should_stop_early(const EarlyStopping& rule, const std::vector<EpochReport>
     if (report.mean_iou > best + rule.tolerance) best = report.mean_iou, best_epoch = report.epoch;
   }
   return last >= rule.min_epochs && last - best_epoch >= rule.patience;
+}
+
+// Every step frees and asks again for the same large tensors. Handing them back to the system each time, as
+// glibc does, costs a third of the step in page faults; the heap keeps them instead.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);  // never
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
 }
 
 class Training {
@@ -134,6 +148,7 @@ Status Training::prepare() {
   TERRAPIN_TRY(device_, choose_device(options_.device));
   const int threads = options_.threads > 0 ? options_.threads : available_cores();
   torch::set_num_threads(threads);
+  if (device_.is_cpu()) keep_freed_memory();
 
   torch::manual_seed(options_.seed);
   TERRAPIN_TRY(auto network, networks::build_network(options_.network));
