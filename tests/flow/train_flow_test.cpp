@@ -178,7 +178,7 @@ TEST_F(TrainFlow, MistakesAreSaidBeforeAnyPhotoIsRead) {
 
 class ContainerFlow : public TrainFlow {
  protected:
-  void lay_out(const nlohmann::json& changes) {
+  void lay_out(const nlohmann::json& changes = nlohmann::json::object()) {
     nlohmann::json values = {{"backbone", "\"mobilenet-v2\""},
                              {"num_classes", "3"},
                              {"num_training_samples", "10"},
@@ -204,7 +204,7 @@ class ContainerFlow : public TrainFlow {
 };
 
 TEST_F(ContainerFlow, LeavesAModelWhereSageMakerPacksIt) {
-  lay_out({});
+  lay_out();
   const Answer answer = start();
   ASSERT_EQ(answer.code, 0) << answer.errors;
   EXPECT_FALSE(fs::exists(path("ml/output/failure")));
@@ -244,7 +244,7 @@ TEST_F(ContainerFlow, FailureFilesSayWhatIsAllowed) {
   EXPECT_THAT(read_text_file(path("ml/output/failure")).value_or(""),
               AllOf(HasSubstr(".png"), HasSubstr("2")))
       << "a label over num_classes names the file and the pixel value";
-  lay_out({});
+  lay_out();
   fs::remove_all(path("ml/input/data/validation"));
   EXPECT_EQ(start().code, 1);
   EXPECT_THAT(read_text_file(path("ml/output/failure")).value_or(""),
