@@ -62,9 +62,10 @@ class SessionObserver : public training::TrainingObserver {
       bar_ = std::make_unique<ProgressBar>("train", steps_per_epoch_ * (epochs_ - finished_epochs_),
                                            settings_.show_progress);
     }
-    std::string detail = fmt::format("epoch {}/{} loss {:.4f}", step.epoch, step.epochs, step.mean_loss);
-    if (best_iou_ >= 0) detail += fmt::format(" mIoU {:.4f}", best_iou_);
-    detail += fmt::format(" {:.1f} images/s", step.images_per_second);
+    // What matters most first: a narrow terminal cuts the end off.
+    std::string detail = fmt::format("loss {:.3f}", step.mean_loss);
+    if (best_iou_ >= 0) detail += fmt::format(" mIoU {:.3f}", best_iou_);
+    detail += fmt::format(" {:.0f} images/s epoch {}/{}", step.images_per_second, step.epoch, step.epochs);
     bar_->update((step.epoch - 1 - finished_epochs_) * steps_per_epoch_ + step.step, detail);
   }
 
