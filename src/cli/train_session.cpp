@@ -138,8 +138,9 @@ training::ReportContent report_content(const training::TrainingOptions& options,
   content.facts.emplace_back("validation photos", fmt::format("{}", data.validation.samples.size()));
   content.facts.emplace_back("epochs finished", fmt::format("{}{}", outcome.finished_epochs,
                                                             outcome.stopped_early ? " (stopped early)" : ""));
+  const nlohmann::json choices = training::to_json(options);  // shown as hyperparameters
   for (const auto& [name, value] : outcome.package.spec.training.items()) {
-    if (value.is_primitive())
+    if (value.is_primitive() && !choices.contains(name))
       content.facts.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
   }
   content.hyperparameters = training::effective_hyperparameters(options);
