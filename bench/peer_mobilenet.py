@@ -84,7 +84,7 @@ class MobileNetV2Lite(nn.Module):
         self.skip_channels = skip_channels
         if skip_channels:
             self.narrow = nn.Conv2d(256, skip_channels, 1)
-            self.lateral8 = nn.Conv2d(32, skip_channels, 1)
+            self.lateral8 = nn.Conv2d(192, skip_channels, 1)
             self.lateral4 = nn.Conv2d(24, skip_channels, 1)
             self.refine8 = Separable(skip_channels)
             self.refine4 = Separable(skip_channels)
@@ -114,11 +114,14 @@ class MobileNetV2Lite(nn.Module):
         size = x.shape[2:]
         x = self.stem(x)
         for index, block in enumerate(self.blocks):
-            x = block(x)
+            if index == 6:  # the last rectified features at stride 8 are inside the block that leaves it
+                expand, rectify = block.layers[0], block.layers[1]
+                stride8 = rectify(expand(x))
+                x = block.layers[2:](stride8)
+            else:
+                x = block(x)
             if index == 2:
                 stride4 = x
-            if index == 5:
-                stride8 = x
         pooled = functional.relu(self.pool(x.mean((2, 3), keepdim=True))).expand(-1, -1, *x.shape[2:])
         fused = functional.relu(self.fuse(torch.cat([pooled, functional.relu(self.local(x))], 1)))
         coarse = self.classifier(fused)

@@ -1,8 +1,8 @@
 """Prediction latency: Terrapin (oneDNN) against PyTorch eager and ONNX Runtime, same network, weights and input.
 
 Usage: script/bench predict [--size 481] [--threads 2] [--classes 21] [--rounds 7] [--runs 10]
-MobileNetV2 + lite. Headline: from the normalised input to one class per pixel at the input's size (eager: argmax of its logits; ONNX Runtime:
-an ArgMax node in the exported model). Logits at the input's size are reported too. Rounds alternate; medians over all runs of all rounds.
+MobileNetV2 + lite, from the normalised input to logits at its size: the ratios. Also to one class per pixel (eager: argmax of its logits; ONNX
+Runtime: an ArgMax node in the exported model): the ratios ending in _labels. Rounds alternate; medians over all runs of all rounds.
 With TERRAPIN_TEST_DATA the weights are the public VOC ones, else random (the times do not depend on them).
 """
 
@@ -91,6 +91,7 @@ def main():
     parser.add_argument("--classes", type=int, default=21)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--skip-http", action="store_true", help="leave out http_overhead")
     a = parser.parse_args()
 
     import torch
@@ -147,6 +148,13 @@ def main():
                 times[key] += run(a.runs)
         middle = {key: statistics.median(values) for key, values in times.items()}
 
+        # The host's share, on the same model: prints one JSON object with http_overhead as its last line.
+        http, overhead = {}, Path(__file__).with_name("http_overhead.py")
+        if overhead.exists() and not a.skip_http:
+            command = [sys.executable, str(overhead), str(folder / "model.tar.gz"), "--threads", str(a.threads)]
+            text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            http = json.loads(text.splitlines()[-1])
+
     rows, figures = [], {}
     for who in ("ours", "eager", "onnxruntime"):
         if (who, "labels") not in middle:
@@ -156,17 +164,13 @@ def main():
         for what in ("labels", "logits"):
             figures[f"{who}_{what}_ms"] = middle[(who, what)]
             if who != "ours":
-                suffix = "" if what == "labels" else "_logits"
+                suffix = "_labels" if what == "labels" else ""
                 figures[f"ratio_vs_{who}{suffix}"] = middle[(who, what)] / middle[("ours", what)]
     support.table(f"prediction, MobileNetV2 + lite, {a.classes} classes, {a.size} x {a.size}, {a.threads} threads, median of {a.rounds} x {a.runs} runs",
                   ["", "labels, ms", "this / ours", "logits, ms", "this / ours"], rows)
     for name, value in difference.items():
         figures[f"difference_from_{name}"] = value
-    overhead = Path(__file__).with_name("http_overhead.py")
-    if overhead.exists():
-        # The host's share: prints one JSON object with http_overhead as its last line.
-        text = subprocess.run([sys.executable, str(overhead)], check=True, stdout=subprocess.PIPE, text=True).stdout
-        figures.update(json.loads(text.splitlines()[-1]))
+    figures.update(http)
     support.finish(figures)
 
 
