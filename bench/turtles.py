@@ -2,7 +2,7 @@
 
 Usage: script/bench turtles [--weights voc|starter] [--epochs N] [--no-peer] [--keep FOLDER]
 Scores are of valid + test (37 photos) at photo size; the packaged epoch is the best on valid. Seconds are wall time of the whole
-`terrapin train` command up to that point, validation included.
+`terrapin train` command, validation included; "s to 0.846" is that of the shortest training whose package passes the seed's score.
 """
 
 import argparse
@@ -49,18 +49,18 @@ def main():
         weights = voc if a.weights == "voc" else "starter"
         seconds = support.run([
             support.PROGRAM, "train", "--data", data, "--output", output, "--weights", weights, "--quiet", "--seed", a.seed,
-            "--keep-epochs", "-H", f"epochs={a.epochs}", "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
+            "-H", f"epochs={a.epochs}", "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
         model = output / "model.tar.gz"
         both, valid, test = (evaluate(model, data, split) for split in ("validation+test", "validation", "test"))
-        # The first epoch whose package passes the seed's score on valid + test; its clock is the training log's.
+        # The seed's score: the shortest whole training, schedule and all, whose package passes it on valid + test.
         passed = None
-        for line in (output / "metrics.jsonl").read_text().splitlines():
-            record = json.loads(line)
-            if "epoch" not in record or record.get("mean_iou", 0) < SEED_MIOU - 0.02:
-                continue
-            package = output / "epochs" / f"epoch-{record['epoch']:04d}.tar.gz"
-            if evaluate(package, data, "validation+test")["mean_iou"] >= SEED_MIOU:
-                passed = record["elapsed_seconds"]
+        for epochs in (1, 2, 3, 5, 8):
+            short = folder / f"short-{a.weights}-{epochs}"
+            took = support.run([
+                support.PROGRAM, "train", "--data", data, "--output", short, "--weights", weights, "--quiet", "--seed", a.seed, "-H", f"epochs={epochs}",
+                "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
+            if evaluate(short / "model.tar.gz", data, "validation+test")["mean_iou"] >= SEED_MIOU:
+                passed = took
                 break
         rows = [["Terrapin", both["mean_iou"], both["classes"][1]["iou"], valid["mean_iou"], test["mean_iou"], round(seconds), passed and round(passed)]]
         figures = {"miou": both["mean_iou"], "iou_foreground": both["classes"][1]["iou"], "miou_valid": valid["mean_iou"],

@@ -26,8 +26,8 @@ Result<std::string> read_text_file(const std::filesystem::path& path,
 Status write_file_atomically(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
 Status write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
-// A file that appears under its own name only when `commit` succeeds; destroyed uncommitted, it leaves nothing.
-// For outputs too large to hold in memory. Not thread-safe.
+// A file that appears under its own name only when `commit` succeeds; destroyed uncommitted, it leaves
+// nothing. For outputs too large to hold in memory. Not thread-safe.
 class AtomicFileWriter {
  public:
   static Result<AtomicFileWriter> open(const std::filesystem::path& path);

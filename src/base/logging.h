@@ -1,4 +1,5 @@
-// One log for the program: standard error, one line an event. The library's names stay behind fmt-style calls.
+// One log for the program: standard error, one line an event. The library's names stay behind fmt-style
+// calls.
 #pragma once
 
 #include <spdlog/spdlog.h>

@@ -13,7 +13,8 @@ class ProgressBar {
   // `total` <= 0 means unknown: a counter is shown. `enabled` false silences it whatever the terminal.
   ProgressBar(std::string title, std::int64_t total, bool enabled = true);
   ~ProgressBar();  // clears the line if `finish` was not called
-  void update(std::int64_t done, const std::string& detail = {});  // draws title, bar, n/total, rate, ETA, detail
+  void update(std::int64_t done,
+              const std::string& detail = {});  // draws title, bar, n/total, rate, ETA, detail
   void finish();
 
  private:

@@ -51,8 +51,8 @@ inline tl::unexpected<Error> with_context(Error error, const std::string& contex
 // TERRAPIN_TRY(auto image, decode(path)); returns the error from the enclosing function, or goes on.
 #define TERRAPIN_TRY(declaration, expression) \
   TERRAPIN_TRY_INNER(TERRAPIN_CONCAT(try_result_, __LINE__), declaration, expression)
-#define TERRAPIN_TRY_INNER(name, declaration, expression)              \
-  auto name = (expression);                                            \
+#define TERRAPIN_TRY_INNER(name, declaration, expression)                       \
+  auto name = (expression);                                                     \
   if (!name) return tl::unexpected<::terrapin::Error>(std::move(name.error())); \
   declaration = std::move(*name)
 

@@ -8,8 +8,8 @@
 
 namespace terrapin::cli {
 
-// The chosen command's work. An Error becomes "terrapin <command>: error: <message>" on standard error and exit code 1;
-// a success returns the exit code.
+// The chosen command's work. An Error becomes "terrapin <command>: error: <message>" on standard error and
+// exit code 1; a success returns the exit code.
 using Action = std::function<Result<int>()>;
 
 struct Invocation {
@@ -20,7 +20,7 @@ struct Invocation {
 
 void add_transform_command(CLI::App& app, Invocation& invocation);
 void add_inspect_command(CLI::App& app, Invocation& invocation);
-void add_scenes_command(CLI::App& app, Invocation& invocation);    // makes a small photo-like labelled set
+void add_scenes_command(CLI::App& app, Invocation& invocation);  // makes a small photo-like labelled set
 void add_train_command(CLI::App& app, Invocation& invocation);
 void add_weights_command(CLI::App& app, Invocation& invocation);
 void add_evaluate_command(CLI::App& app, Invocation& invocation);

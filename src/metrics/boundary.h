@@ -11,9 +11,11 @@ namespace terrapin::metrics {
 // Sums over images of matched and total boundary pixels per class.
 class BoundaryScore {
  public:
-  // `tolerance_fraction` of the image diagonal is the matching distance (the paper: 0.0075), at least 1 pixel.
+  // `tolerance_fraction` of the image diagonal is the matching distance (the paper: 0.0075), at least 1
+  // pixel.
   explicit BoundaryScore(int class_count, double tolerance_fraction = 0.0075);
-  // Adds one image: per class with boundary in truth or prediction its F1 for this image. 255 in truth is ignored.
+  // Adds one image: per class with boundary in truth or prediction its F1 for this image. 255 in truth is
+  // ignored.
   void add(const imaging::Mask& truth, const imaging::Mask& prediction);
   std::optional<double> f1(int class_index) const;  // mean over images where the class occurs
   double mean_f1() const;                           // mean over classes that occur

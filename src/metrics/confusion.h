@@ -13,8 +13,9 @@ class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(int class_count);
   int class_count() const { return classes_; }
-  // Adds every pixel whose truth is below class_count (255 and other values outside are ignored). Predictions must be
-  // below class_count: a prediction outside throws std::invalid_argument naming the value. Sizes must agree.
+  // Adds every pixel whose truth is below class_count (255 and other values outside are ignored). Predictions
+  // must be below class_count: a prediction outside throws std::invalid_argument naming the value. Sizes must
+  // agree.
   void add(const imaging::Mask& truth, const imaging::Mask& prediction);
   void add_counts(int truth, int prediction, std::int64_t count);
   void merge(const ConfusionMatrix& other);

@@ -52,7 +52,8 @@ std::vector<std::string> violations(const Arrows& arrows, const std::string& fil
   const std::string folder = file.substr(0, file.find('/'));
   const auto entry = arrows.allowed.find(folder);
   if (entry == arrows.allowed.end()) {
-    return {"src/" + folder + " has no line in tests/arrows/arrows.txt: add one that lists what it may include"};
+    return {"src/" + folder +
+            " has no line in tests/arrows/arrows.txt: add one that lists what it may include"};
   }
   int number = 0;
   for (std::string line; std::getline(text, line);) {
@@ -65,10 +66,12 @@ std::vector<std::string> violations(const Arrows& arrows, const std::string& fil
       if (!header.starts_with(prefix)) continue;
       bool allowed = false;
       for (const std::string& place : places) allowed = allowed || place_matches(place, file);
-      if (!allowed) found.push_back(where + ", which is kept to a few places: hide it behind a type of ours there");
+      if (!allowed)
+        found.push_back(where + ", which is kept to a few places: hide it behind a type of ours there");
     }
     const std::string target = header.substr(0, header.find('/'));
-    if (target == folder || !arrows.allowed.contains(target) || header.find('/') == std::string::npos) continue;
+    if (target == folder || !arrows.allowed.contains(target) || header.find('/') == std::string::npos)
+      continue;
     if (!entry->second.contains(target)) {
       found.push_back(where + ", but " + folder + " may not know " + target +
                       ": move the code down, or hand a file over through artifacts");
