@@ -107,7 +107,9 @@ Result<std::vector<Job>> plan_jobs(const Options& options) {
 Status predict_one(inference::Predictor& predictor, const Options& options, const Job& job) {
   TERRAPIN_TRY(const imaging::Image photo, imaging::read_photo(job.photo));
   const bool with_probabilities = !job.probabilities.empty();
-  TERRAPIN_TRY(const inference::Prediction prediction, predictor.predict(photo, with_probabilities));
+  const auto answer = predictor.predict(photo, with_probabilities);
+  if (!answer) return with_context(answer.error(), job.photo.string());
+  const inference::Prediction& prediction = *answer;
   const imaging::Palette palette = predictor.spec().classes.palette();
   TERRAPIN_TRY(const Bytes mask, imaging::encode_indexed_png(prediction.mask, palette));
   if (!job.overlay.empty()) {
@@ -147,7 +149,7 @@ void report(const std::vector<Job>& jobs, const Options& options, bool json) {
   if (failed == 0) return;
   fmt::print("{} photos without a mask:\n", failed);
   for (const Job& job : jobs) {
-    if (!job.error.empty()) fmt::print("  {}: {}\n", job.photo.string(), job.error);
+    if (!job.error.empty()) fmt::print("  {}\n", job.error);
   }
 }
 
@@ -177,7 +179,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   parallel_for(static_cast<std::int64_t>(jobs.size()), workers, [&](std::int64_t index) {
     Job& job = jobs[static_cast<std::size_t>(index)];
     if (interrupted()) {
-      job.error = "not predicted: interrupted";
+      job.error = job.photo.string() + ": not predicted, interrupted";
       return;
     }
     const Status status = predict_one(*predictor, options, job);
