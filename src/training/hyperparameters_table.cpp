@@ -2,385 +2,375 @@
 
 #include <fmt/ranges.h>
 
-#include <array>
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
 
 namespace terrapin::training::table {
 namespace {
 
-constexpr std::int64_t kLargestCount = 1'000'000'000;
-constexpr std::int64_t kLargestSide = 65'536;  // a crop of more would not fit any memory
+using artifacts::NetworkSpec;
+using Rows = std::vector<Row>;
+using Options = TrainingOptions;
 
-constexpr std::array<std::string_view, 7> kOptimizers{"sgd",     "nag",     "adam",    "adamw",
-                                                      "adagrad", "rmsprop", "adadelta"};
-constexpr std::array<std::string_view, 3> kSchedules{"poly", "step", "cosine"};
-constexpr std::array<std::string_view, 2> kLosses{"cross_entropy", "ce_dice"};
-constexpr std::array<std::string_view, 2> kWeightings{"none", "sqrt_inverse_frequency"};
-constexpr std::array<std::string_view, 3> kDevices{"auto", "cpu", "cuda"};
+// What a value may be, in words and as a check: read() gives the value to store, show() turns it back.
 
-std::string show_bool(bool value) {
-  return value ? "True" : "False";
+struct Whole {
+  std::string_view words;
+  std::int64_t low, high = std::numeric_limits<std::int64_t>::max();
+
+  Result<std::int64_t> read(const Value& value) const { return value.integer(low, high); }
+  std::string show(auto number) const { return fmt::format("{}", number); }
+};
+
+struct Number {
+  std::string_view words;
+  Range range;
+
+  Result<double> read(const Value& value) const { return value.number(range); }
+  std::string show(double number) const { return fmt::format("{}", number); }
+};
+
+struct Switch {
+  std::string_view words = "True, False";
+
+  Result<bool> read(const Value& value) const { return value.boolean(); }
+  std::string show(bool on) const { return on ? "True" : "False"; }
+};
+
+// One of `names`, stored as an enumerator: both are in the same order.
+struct Choice {
+  std::string_view words;
+  std::span<const std::string_view> names;
+
+  Result<std::size_t> read(const Value& value) const { return value.choice(names); }
+  std::string show(auto kind) const { return std::string(names[static_cast<std::size_t>(kind)]); }
+};
+
+// One of `names`, stored as it is written there.
+struct Word {
+  std::string_view words;
+  std::span<const std::string_view> names;
+
+  Result<std::string_view> read(const Value& value) const {
+    return value.choice(names).map([this](std::size_t index) { return names[index]; });
+  }
+  std::string show(const std::string& word) const { return word; }
+};
+
+// The field of `object` at the end of a path of member pointers.
+template <class Object, class Member>
+auto& field(Object& object, Member member) {
+  return object.*member;
 }
-std::string show_number(double value) {
-  return fmt::format("{}", value);
+template <class Object, class Member, class... Path>
+auto& field(Object& object, Member member, Path... path) {
+  return field(object.*member, path...);
 }
 
-template <class T>
-std::string show_count(T value) {
-  return fmt::format("{}", value);
+// A hyperparameter that is one field of TrainingOptions, no more.
+template <class Allowed, class... Path>
+Row row(std::string_view name, const Allowed& allowed, std::string_view meaning, Path... path) {
+  const auto set = [=](const Value& value, Hyperparameters& result) -> Status {
+    auto read = allowed.read(value);
+    if (!read) return tl::unexpected<Error>(std::move(read.error()));
+    auto& target = field(result.options, path...);
+    target = static_cast<std::remove_reference_t<decltype(target)>>(*read);
+    return {};
+  };
+  const auto show = [=](const Options& options) { return allowed.show(field(options, path...)); };
+  return {name, allowed.words, meaning, set, show};
 }
 
-// Reads with `read` and stores into `target`.
-template <class Target, class Source>
-Status store(Target& target, Result<Source> value) {
-  if (!value) return tl::unexpected<Error>(std::move(value.error()));
-  target = static_cast<Target>(*value);
+Row first_stage(Row row) {
+  row.stage = Stage::kFirst;
+  return row;
+}
+
+Row with_defaults(Row row, std::string_view aws, std::string_view terrapin) {
+  row.aws_default = aws;
+  row.terrapin_default = terrapin;
+  return row;
+}
+
+// Hyperparameters that are more than one field.
+
+Status set_use_pretrained_model(const Value& value, Hyperparameters& result) {
+  auto pretrained = value.boolean();
+  if (!pretrained) return tl::unexpected<Error>(pretrained.error());
+  const bool shipped = result.options.network.backbone == "mobilenet-v2";
+  const WeightSource source = shipped ? WeightSource::kStarter : WeightSource::kPretrained;
+  result.options.weights = *pretrained ? source : WeightSource::kNone;
   return {};
 }
 
-constexpr Range kZeroToOne{0, 1};
-constexpr Range kAboveZeroToOne{0, 1, true};
+std::string show_use_pretrained_model(const Options& options) {
+  return Switch{}.show(options.weights != WeightSource::kNone);
+}
 
-// Reads top to bottom in the order of AWS's own page, then ours.
-#define SET [](const Value& value, [[maybe_unused]] Hyperparameters& result) -> Status
-#define SHOW [](const TrainingOptions& options) -> std::string
-const Row kRows[] = {{"backbone", "resnet-50, resnet-101, mobilenet-v2",
-                      "the encoder; mobilenet-v2 (ours) is the one for CPUs", true, Stage::kFirst,
-                      SET{auto index = value.choice(kBackbones);
-if (index) result.options.network.backbone = kBackbones[*index];
-return index.map([](auto) {});
-}  // namespace
-, SHOW {
-  return options.network.backbone;
+constexpr std::int64_t kSmallestSide = 17;
+constexpr std::int64_t kLargestSide = 65'536;  // a crop of more would not fit any memory
+
+Status set_crop_size(const Value& value, Hyperparameters& result) {
+  auto side = value.integer(kSmallestSide, kLargestSide);
+  if (!side) return tl::unexpected<Error>(side.error());
+  const std::int64_t rounded = (*side + 7) / 8 * 8;
+  result.options.crop_size = rounded;
+  if (rounded != *side) {
+    result.notes.push_back(fmt::format("crop_size={} was rounded up to {}, a multiple of 8", *side, rounded));
+  }
+  return {};
 }
-}  // namespace terrapin::training::table
-, {"use_pretrained_model", "True, False", "start from pretrained weights; False is a random start", true,
-   Stage::kSecond, SET{auto pretrained = value.boolean();
-if (!pretrained) return tl::unexpected<Error>(pretrained.error());
-const bool shipped = result.options.network.backbone == "mobilenet-v2";
-result.options.weights = !*pretrained ? WeightSource::kNone
-                         : shipped    ? WeightSource::kStarter
-                                      : WeightSource::kPretrained;
-return {};
+
+std::string show_crop_size(const Options& options) {
+  return fmt::format("{}", options.crop_size);
 }
-, SHOW {
-  return show_bool(options.weights != WeightSource::kNone);
+
+constexpr std::int64_t kMostEpochs = 1'000'000;
+
+Status set_lr_scheduler_step(const Value& value, Hyperparameters& result) {
+  auto steps = value.integers();
+  if (!steps) return tl::unexpected<Error>(steps.error());
+  std::int64_t previous = 0;
+  result.options.schedule.step_epochs.clear();
+  for (const std::int64_t epoch : *steps) {
+    if (epoch <= previous || epoch > kMostEpochs) return tl::unexpected<Error>(value.error());
+    result.options.schedule.step_epochs.push_back(static_cast<int>(epoch));
+    previous = epoch;
+  }
+  return {};
 }
-}
-, {"algorithm", "fcn, psp, deeplab with a ResNet; lite with mobilenet-v2", "the decoder; lite is ours", true,
-   Stage::kFirst, SET{auto index = value.choice(kAlgorithms);
-if (index) result.options.network.algorithm = kAlgorithms[*index];
-return index.map([](auto) {});
-}
-, SHOW {
-  return options.network.algorithm;
-}
-}
-, {"num_classes", "a whole number, 2 to 254", "classes of the masks, background included", true,
-   Stage::kFirst, SET{return store(result.options.network.num_classes, value.integer(2, 254));
-}
-, SHOW {
-  return show_count(options.network.num_classes);
-}
-, "required", "what the data says; required in a container"
-}
-, {"num_training_samples", "a whole number above 0", "training photos; the photos found are counted and used",
-   true, Stage::kSecond, SET{return store(result.num_training_samples, value.integer(1, kLargestCount));
-}
-, nullptr, "required", "counted; required in a container"
-}
-, {"base_size", "a whole number above 16",
-   "a photo's long side is scaled to base_size x U(0.5, 2.0) before the crop, and to base_size when "
-   "predicting",
-   true, Stage::kSecond, SET{return store(result.options.base_size, value.integer(17, kLargestSide));
-}
-, SHOW {
-  return show_count(options.base_size);
-}
-}
-, {"crop_size", "a whole number above 16; rounded up to a multiple of 8", "side of the square training crops",
-   true, Stage::kSecond, SET{auto side = value.integer(17, kLargestSide);
-if (!side) return tl::unexpected<Error>(side.error());
-result.options.crop_size = (*side + 7) / 8 * 8;
-if (result.options.crop_size != *side) {
-  result.notes.push_back(
-      fmt::format("crop_size={} was rounded up to {}, a multiple of 8", *side, result.options.crop_size));
-}
-return {};
-}
-, SHOW {
-  return show_count(options.crop_size);
-}
-}
-, {"epochs", "a whole number above 0", "passes over the training photos", true, Stage::kSecond,
-   SET{return store(result.options.epochs, value.integer(1, 1'000'000));
-}
-, SHOW {
-  return show_count(options.epochs);
-}
-}
-, {"learning_rate", "a number above 0, at most 1", "initial learning rate", true, Stage::kSecond,
-   SET{return store(result.options.optimizer.learning_rate, value.number(kAboveZeroToOne));
-}
-, SHOW {
-  return show_number(options.optimizer.learning_rate);
-}
-}
-, {"lr_scheduler", "poly, step, cosine", "how the learning rate falls", true, Stage::kSecond,
-   SET{return store(result.options.schedule.kind, value.choice(kSchedules));
-}
-, SHOW {
-  return std::string(kSchedules[static_cast<std::size_t>(options.schedule.kind)]);
-}
-}
-, {"lr_scheduler_factor", "a number from 0 to 1", "step: the rate is multiplied by it", true, Stage::kSecond,
-   SET{return store(result.options.schedule.step_factor, value.number(kZeroToOne));
-}
-, SHOW {
-  return show_number(options.schedule.step_factor);
-}
-}
-, {"lr_scheduler_step", "epochs in rising order, such as \"10, 20\"",
-   "step: after these epochs the rate falls", true, Stage::kSecond, SET{auto steps = value.integers();
-if (!steps) return tl::unexpected<Error>(steps.error());
-std::int64_t previous = 0;
-result.options.schedule.step_epochs.clear();
-for (const std::int64_t epoch : *steps) {
-  if (epoch <= previous || epoch > 1'000'000) return tl::unexpected<Error>(value.error());
-  result.options.schedule.step_epochs.push_back(static_cast<int>(epoch));
-  previous = epoch;
-}
-return {};
-}
-, SHOW {
+
+std::string show_lr_scheduler_step(const Options& options) {
   return fmt::format("{}", fmt::join(options.schedule.step_epochs, ", "));
 }
-, "required with step", "required with step"
-}
-, {"optimizer", "sgd, nag, adam, adamw, adagrad, rmsprop, adadelta",
-   "adamw and adadelta are not in AWS's table", true, Stage::kSecond,
-   SET{return store(result.options.optimizer.kind, value.choice(kOptimizers));
-}
-, SHOW {
-  return std::string(kOptimizers[static_cast<std::size_t>(options.optimizer.kind)]);
-}
-}
-, {"momentum", "a number above 0, at most 1", "sgd and nag", true, Stage::kSecond,
-   SET{return store(result.options.optimizer.momentum, value.number(kAboveZeroToOne));
-}
-, SHOW {
-  return show_number(options.optimizer.momentum);
-}
-}
-, {"weight_decay", "a number above 0, below 1", "sgd, nag and adamw; with adam only when given", true,
-   Stage::kSecond, SET{return store(result.options.optimizer.weight_decay, value.number({0, 1, true, true}));
-}
-, SHOW {
-  return show_number(options.optimizer.weight_decay);
-}
-}
-, {"gamma1", "a number above 0, below 1", "rmsprop: decay of the average of squared gradients", true,
-   Stage::kSecond, SET{return store(result.options.optimizer.gamma1, value.number({0, 1, true, true}));
-}
-, SHOW {
-  return show_number(options.optimizer.gamma1);
-}
-}
-, {"gamma2", "a number from 0, below 1", "rmsprop: momentum", true, Stage::kSecond,
-   SET{return store(result.options.optimizer.gamma2, value.number({0, 1, false, true}));
-}
-, SHOW {
-  return show_number(options.optimizer.gamma2);
-}
-}
-, {"mini_batch_size", "a whole number above 0", "training crops a step", true, Stage::kSecond,
-   SET{return store(result.options.batch_size, value.integer(1, 65'536));
-}
-, SHOW {
-  return show_count(options.batch_size);
-}
-}
-, {"validation_mini_batch_size", "a whole number above 0",
-   "photos a step when validating; scores do not depend on it", true, Stage::kSecond,
-   SET{return store(result.options.validation_batch_size, value.integer(1, 65'536));
-}
-, SHOW {
-  return show_count(options.validation_batch_size);
-}
-}
-, {"early_stopping", "True, False", "stop when the validation mIoU no longer rises", true, Stage::kSecond,
-   SET{return store(result.options.early_stopping.enabled, value.boolean());
-}
-, SHOW {
-  return show_bool(options.early_stopping.enabled);
-}
-}
-, {"early_stopping_min_epochs", "a whole number from 0", "never stop before this many epochs", true,
-   Stage::kSecond, SET{return store(result.options.early_stopping.min_epochs, value.integer(0, 1'000'000));
-}
-, SHOW {
-  return show_count(options.early_stopping.min_epochs);
-}
-}
-, {"early_stopping_patience", "a whole number above 0", "epochs without a better mIoU before stopping", true,
-   Stage::kSecond, SET{return store(result.options.early_stopping.patience, value.integer(1, 1'000'000));
-}
-, SHOW {
-  return show_count(options.early_stopping.patience);
-}
-}
-, {"early_stopping_tolerance", "a number from 0 to 1", "a gain in mIoU up to this does not count as better",
-   true, Stage::kSecond, SET{return store(result.options.early_stopping.tolerance, value.number(kZeroToOne));
-}
-, SHOW {
-  return show_number(options.early_stopping.tolerance);
-}
-}
-, {"syncbn", "True, False", "accepted; one process trains, so its batch statistics are already whole", true,
-   Stage::kSecond, SET{return store(result.options.syncbn, value.boolean());
-}
-, SHOW {
-  return show_bool(options.syncbn);
-}
-}
-,
 
-    {"recipe", "terrapin, aws",
-     "whose values fill what is not given: ours, made for small and unbalanced sets, or the AWS algorithm's",
-     false, Stage::kFirst, SET{return value.choice(kRecipes).map([](auto) {});
+Status set_num_training_samples(const Value& value, Hyperparameters& result) {
+  auto count = value.integer(1, 1'000'000'000);
+  if (!count) return tl::unexpected<Error>(count.error());
+  result.num_training_samples = *count;
+  return {};
 }
-, nullptr, "", "terrapin"
+
+// Only checked here: the parser looks up by itself which recipe it is.
+Status check_recipe(const Value& value, Hyperparameters& /*result*/) {
+  return value.choice(kRecipes).map([](std::size_t) {});
 }
-, {"seed", "a whole number from 0", "same seed, threads and machine type: same weights on a CPU", false,
-   Stage::kSecond, SET{return store(result.options.seed, value.integer(0));
+
+// What several rows allow.
+
+constexpr Switch kSwitch;
+constexpr Number kZeroToOne{"a number from 0 to 1", {0, 1}};
+constexpr Number kAboveZeroToOne{"a number above 0, at most 1", {0, 1, true}};
+constexpr Number kAboveZeroBelowOne{"a number above 0, below 1", {0, 1, true, true}};
+constexpr Whole kEpochs{"a whole number above 0", 1, kMostEpochs};
+constexpr Whole kBatch{"a whole number above 0", 1, 65'536};
+
+constexpr std::string_view kSchedules[] = {"poly", "step", "cosine"};
+constexpr std::string_view kOptimizers[] = {"sgd", "nag", "adam", "adamw", "adagrad", "rmsprop", "adadelta"};
+constexpr std::string_view kLosses[] = {"cross_entropy", "ce_dice"};
+constexpr std::string_view kWeightings[] = {"none", "sqrt_inverse_frequency"};
+constexpr std::string_view kDevices[] = {"auto", "cpu", "cuda"};
+
+// The AWS algorithm's, in the order of AWS's own page.
+
+Rows aws_network_rows() {
+  return {
+      first_stage(row("backbone", Word{"resnet-50, resnet-101, mobilenet-v2", kBackbones},
+                      "the encoder; mobilenet-v2 (ours) is the one for CPUs", &Options::network,
+                      &NetworkSpec::backbone)),
+      {"use_pretrained_model", kSwitch.words, "start from pretrained weights; False is a random start",
+       set_use_pretrained_model, show_use_pretrained_model},
+      first_stage(row("algorithm",
+                      Word{"fcn, psp, deeplab with a ResNet; lite with mobilenet-v2", kAlgorithms},
+                      "the decoder; lite is ours", &Options::network, &NetworkSpec::algorithm)),
+  };
 }
-, SHOW {
-  return show_count(options.seed);
+
+Rows aws_data_rows() {
+  return {
+      with_defaults(first_stage(row("num_classes", Whole{"a whole number, 2 to 254", 2, 254},
+                                    "classes of the masks, background included", &Options::network,
+                                    &NetworkSpec::num_classes)),
+                    "required", "what the data says; required in a container"),
+      with_defaults({"num_training_samples", "a whole number above 0",
+                     "training photos; the photos found are counted and used", set_num_training_samples},
+                    "required", "counted; required in a container"),
+      row("base_size", Whole{"a whole number above 16", kSmallestSide, kLargestSide},
+          "a photo's long side is scaled to base_size x U(0.5, 2.0) before the crop, and to base_size when "
+          "predicting",
+          &Options::base_size),
+      {"crop_size", "a whole number above 16; rounded up to a multiple of 8",
+       "side of the square training crops", set_crop_size, show_crop_size},
+  };
 }
+
+Rows aws_learning_rate_rows() {
+  return {
+      row("epochs", kEpochs, "passes over the training photos", &Options::epochs),
+      row("learning_rate", kAboveZeroToOne, "initial learning rate", &Options::optimizer,
+          &OptimizerOptions::learning_rate),
+      row("lr_scheduler", Choice{"poly, step, cosine", kSchedules}, "how the learning rate falls",
+          &Options::schedule, &ScheduleOptions::kind),
+      row("lr_scheduler_factor", kZeroToOne, "step: the rate is multiplied by it", &Options::schedule,
+          &ScheduleOptions::step_factor),
+      with_defaults(
+          {"lr_scheduler_step", "epochs in rising order, such as \"10, 20\"",
+           "step: after these epochs the rate falls", set_lr_scheduler_step, show_lr_scheduler_step},
+          "required with step", "required with step"),
+  };
 }
-, {"threads", "a whole number from 0 to 1024; 0 is all cores", "threads of the network's arithmetic", false,
-   Stage::kSecond, SET{return store(result.options.threads, value.integer(0, 1024));
+
+Rows aws_optimizer_rows() {
+  return {
+      row("optimizer", Choice{"sgd, nag, adam, adamw, adagrad, rmsprop, adadelta", kOptimizers},
+          "adamw and adadelta are not in AWS's table", &Options::optimizer, &OptimizerOptions::kind),
+      row("momentum", kAboveZeroToOne, "sgd and nag", &Options::optimizer, &OptimizerOptions::momentum),
+      row("weight_decay", kAboveZeroBelowOne, "sgd, nag and adamw; with adam only when given",
+          &Options::optimizer, &OptimizerOptions::weight_decay),
+      row("gamma1", kAboveZeroBelowOne, "rmsprop: decay of the average of squared gradients",
+          &Options::optimizer, &OptimizerOptions::gamma1),
+      row("gamma2", Number{"a number from 0, below 1", {0, 1, false, true}}, "rmsprop: momentum",
+          &Options::optimizer, &OptimizerOptions::gamma2),
+  };
 }
-, SHOW {
-  return show_count(options.threads);
+
+Rows aws_batch_rows() {
+  return {
+      row("mini_batch_size", kBatch, "training crops a step", &Options::batch_size),
+      row("validation_mini_batch_size", kBatch, "photos a step when validating; scores do not depend on it",
+          &Options::validation_batch_size),
+  };
 }
+
+Rows aws_early_stopping_rows() {
+  return {
+      row("early_stopping", kSwitch, "stop when the validation mIoU no longer rises",
+          &Options::early_stopping, &EarlyStopping::enabled),
+      row("early_stopping_min_epochs", Whole{"a whole number from 0", 0, kMostEpochs},
+          "never stop before this many epochs", &Options::early_stopping, &EarlyStopping::min_epochs),
+      row("early_stopping_patience", kEpochs, "epochs without a better mIoU before stopping",
+          &Options::early_stopping, &EarlyStopping::patience),
+      row("early_stopping_tolerance", kZeroToOne, "a gain in mIoU up to this does not count as better",
+          &Options::early_stopping, &EarlyStopping::tolerance),
+  };
 }
-, {"device", "auto, cpu, cuda", "auto is CUDA where there is a device", false, Stage::kSecond,
-   SET{return store(result.options.device, value.choice(kDevices));
+
+Rows aws_process_rows() {
+  return {
+      row("syncbn", kSwitch, "accepted; one process trains, so its batch statistics are already whole",
+          &Options::syncbn),
+  };
 }
-, SHOW {
-  return std::string(kDevices[static_cast<std::size_t>(options.device)]);
+
+// Ours.
+
+Rows recipe_rows() {
+  return {
+      with_defaults(
+          first_stage(
+              {"recipe", "terrapin, aws",
+               "whose values fill what is not given: ours, made for small and unbalanced sets, or the AWS "
+               "algorithm's",
+               check_recipe}),
+          "", "terrapin"),
+  };
 }
+
+Rows machine_rows() {
+  return {
+      row("seed", Whole{"a whole number from 0", 0},
+          "same seed, threads and machine type: same weights on a CPU", &Options::seed),
+      row("threads", Whole{"a whole number from 0 to 1024; 0 is all cores", 0, 1024},
+          "threads of the network's arithmetic", &Options::threads),
+      row("device", Choice{"auto, cpu, cuda", kDevices}, "auto is CUDA where there is a device",
+          &Options::device),
+      row("mixed_precision", kSwitch, "half precision where it is safe; CUDA only",
+          &Options::mixed_precision),
+  };
 }
-, {"mixed_precision", "True, False", "half precision where it is safe; CUDA only", false, Stage::kSecond,
-   SET{return store(result.options.mixed_precision, value.boolean());
+
+Rows loss_rows() {
+  return {
+      row("loss", Choice{"cross_entropy, ce_dice", kLosses},
+          "ce_dice adds the Dice loss, which does not drown rare classes", &Options::loss,
+          &LossOptions::kind),
+      row("class_weights", Choice{"none, sqrt_inverse_frequency", kWeightings},
+          "weights of the classes in the cross-entropy", &Options::loss, &LossOptions::class_weighting),
+  };
 }
-, SHOW {
-  return show_bool(options.mixed_precision);
+
+Rows step_rows() {
+  return {
+      row("encoder_learning_rate_factor", kZeroToOne, "learning rate of the pretrained part, as a factor",
+          &Options::optimizer, &OptimizerOptions::encoder_rate_factor),
+      row("warmup_epochs", Number{"a number from 0 to 1000", {0, 1000}},
+          "the rate rises to its full value over this many epochs", &Options::schedule,
+          &ScheduleOptions::warmup_epochs),
+      row("gradient_clip_norm", Number{"a number from 0 to 1000000; 0 is off", {0, 1e6}},
+          "gradients are scaled down to this length", &Options::optimizer, &OptimizerOptions::clip_norm),
+      row("ema_decay", Number{"a number from 0, below 1; 0 is off", {0, 1, false, true}},
+          "moving average of the weights, validated and packaged in their place", &Options::ema_decay),
+  };
 }
+
+Rows crop_rows() {
+  return {
+      row("foreground_crop_probability", kZeroToOne,
+          "share of the crops placed around a pixel of a class other than background", &Options::augment,
+          &AugmentOptions::foreground_probability),
+      row("crops_per_photo", Whole{"a whole number from 1 to 1000", 1, 1000},
+          "crops taken from each photo in an epoch", &Options::crops_per_photo),
+  };
 }
-, {"loss", "cross_entropy, ce_dice", "ce_dice adds the Dice loss, which does not drown rare classes", false,
-   Stage::kSecond, SET{return store(result.options.loss.kind, value.choice(kLosses));
+
+Rows network_rows() {
+  return {
+      row("freeze_batch_norm", kSwitch, "batch norm keeps the statistics of the pretrained weights",
+          &Options::freeze_norms),
+      first_stage(row("skip_channels", Whole{"a whole number from 0 to 512; 0 is none", 0, 512},
+                      "lite: channels of the stride-4 and stride-8 skip connections", &Options::network,
+                      &NetworkSpec::skip_channels)),
+  };
 }
-, SHOW {
-  return std::string(kLosses[static_cast<std::size_t>(options.loss.kind)]);
+
+Rows session_rows() {
+  return {
+      row("validate_every", kEpochs, "epochs between validations; the last is always validated",
+          &Options::validate_every),
+      row("resume_from_checkpoint", kSwitch,
+          "container: go on from the checkpoint of the same job; on the command line use --resume",
+          &Options::resume),
+  };
 }
+
+Rows all_rows() {
+  Rows all;
+  const auto add = [&all](bool from_aws, Rows group) {
+    for (Row& row : group) row.from_aws = from_aws;
+    std::move(group.begin(), group.end(), std::back_inserter(all));
+  };
+  for (const auto group : {aws_network_rows, aws_data_rows, aws_learning_rate_rows, aws_optimizer_rows,
+                           aws_batch_rows, aws_early_stopping_rows, aws_process_rows}) {
+    add(true, group());
+  }
+  for (const auto group :
+       {recipe_rows, machine_rows, loss_rows, step_rows, crop_rows, network_rows, session_rows}) {
+    add(false, group());
+  }
+  return all;
 }
-, {"class_weights", "none, sqrt_inverse_frequency", "weights of the classes in the cross-entropy", false,
-   Stage::kSecond, SET{return store(result.options.loss.class_weighting, value.choice(kWeightings));
-}
-, SHOW {
-  return std::string(kWeightings[static_cast<std::size_t>(options.loss.class_weighting)]);
-}
-}
-, {"encoder_learning_rate_factor", "a number from 0 to 1",
-   "learning rate of the pretrained part, as a factor", false, Stage::kSecond,
-   SET{return store(result.options.optimizer.encoder_rate_factor, value.number(kZeroToOne));
-}
-, SHOW {
-  return show_number(options.optimizer.encoder_rate_factor);
-}
-}
-, {"warmup_epochs", "a number from 0 to 1000", "the rate rises to its full value over this many epochs",
-   false, Stage::kSecond, SET{return store(result.options.schedule.warmup_epochs, value.number({0, 1000}));
-}
-, SHOW {
-  return show_number(options.schedule.warmup_epochs);
-}
-}
-, {"gradient_clip_norm", "a number from 0 to 1000000; 0 is off", "gradients are scaled down to this length",
-   false, Stage::kSecond, SET{return store(result.options.optimizer.clip_norm, value.number({0, 1e6}));
-}
-, SHOW {
-  return show_number(options.optimizer.clip_norm);
-}
-}
-, {"ema_decay", "a number from 0, below 1; 0 is off",
-   "moving average of the weights, validated and packaged in their place", false, Stage::kSecond,
-   SET{return store(result.options.ema_decay, value.number({0, 1, false, true}));
-}
-, SHOW {
-  return show_number(options.ema_decay);
-}
-}
-, {"foreground_crop_probability", "a number from 0 to 1",
-   "share of the crops placed around a pixel of a class other than background", false, Stage::kSecond,
-   SET{return store(result.options.augment.foreground_probability, value.number(kZeroToOne));
-}
-, SHOW {
-  return show_number(options.augment.foreground_probability);
-}
-}
-, {"crops_per_photo", "a whole number from 1 to 1000", "crops taken from each photo in an epoch", false,
-   Stage::kSecond, SET{return store(result.options.crops_per_photo, value.integer(1, 1000));
-}
-, SHOW {
-  return show_count(options.crops_per_photo);
-}
-}
-, {"freeze_batch_norm", "True, False", "batch norm keeps the statistics of the pretrained weights", false,
-   Stage::kSecond, SET{return store(result.options.freeze_norms, value.boolean());
-}
-, SHOW {
-  return show_bool(options.freeze_norms);
-}
-}
-, {"skip_channels", "a whole number from 0 to 512; 0 is none",
-   "lite: channels of the stride-4 and stride-8 skip connections", false, Stage::kFirst,
-   SET{return store(result.options.network.skip_channels, value.integer(0, 512));
-}
-, SHOW {
-  return show_count(options.network.skip_channels);
-}
-}
-, {"validate_every", "a whole number above 0", "epochs between validations; the last is always validated",
-   false, Stage::kSecond, SET{return store(result.options.validate_every, value.integer(1, 1'000'000));
-}
-, SHOW {
-  return show_count(options.validate_every);
-}
-}
-, {"resume_from_checkpoint", "True, False",
-   "container: go on from the checkpoint of the same job; on the command line use --resume", false,
-   Stage::kSecond, SET{return store(result.options.resume, value.boolean());
-}
-, SHOW {
-  return show_bool(options.resume);
-}
-}
-,
-}
-;
-#undef SET
-#undef SHOW
 
 }  // namespace
 
+// AWS's own, then ours.
 std::span<const Row> rows() {
+  static const Rows kRows = all_rows();
   return kRows;
 }
 
 const Row* find(std::string_view name) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     if (row.name == name) return &row;
   }
   return nullptr;

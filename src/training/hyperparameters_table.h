@@ -1,6 +1,7 @@
 // The table behind hyperparameters.h. Only hyperparameters*.cpp includes this.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
@@ -12,7 +13,7 @@
 
 namespace terrapin::training::table {
 
-// A number's range in words and in bounds; `open_low` leaves `low` itself out.
+// A number's bounds; `open_low` leaves `low` itself out.
 struct Range {
   double low = 0, high = 0;
   bool open_low = false, open_high = false;
@@ -38,12 +39,12 @@ enum class Stage {
 
 struct Row {
   std::string_view name, allowed, meaning;
-  bool from_aws;
-  Stage stage;
-  Status (*set)(const Value& value, Hyperparameters& result);
-  std::string (*show)(const TrainingOptions& options);
+  std::function<Status(const Value& value, Hyperparameters& result)> set;
+  std::function<std::string(const TrainingOptions& options)> show = nullptr;  // null: no option holds it
   // Replace the shown default where no option says it.
   std::string_view aws_default = {}, terrapin_default = {};
+  bool from_aws = false;
+  Stage stage = Stage::kSecond;
 };
 
 std::span<const Row> rows();
