@@ -207,11 +207,8 @@ void add_predict_command(CLI::App& app, Invocation& invocation) {
       ->required();
   command->add_flag("--overlay", options->overlay,
                     "Also NAME.overlay.jpg: the photo with its classes tinted");
-  command
-      ->add_option("--probabilities", options->probabilities,
-                   "Also NAME.npy: class probabilities, float16 (the default) or float32")
-      ->expected(0, 1)
-      ->default_str("float16");
+  command->add_flag("--probabilities{float16}", options->probabilities,
+                    "Also NAME.npy: class probabilities; --probabilities=float32 for full precision");
   command
       ->add_option(
           "--long-side", options->long_side,
@@ -228,10 +225,7 @@ void add_predict_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--backend", options->backend, "auto, onednn, torch or cuda")->capture_default_str();
   command->add_flag("--json", invocation.json, "Print what was made as JSON");
   command->add_flag("--quiet", invocation.quiet, "No progress bar");
-  command->callback([options, &invocation, command] {
-    const bool asked = command->count("--probabilities") > 0;
-    if (asked && options->probabilities.empty()) options->probabilities = "float16";
-    if (!asked) options->probabilities.clear();
+  command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return run(*options, invocation); };
   });
 }
