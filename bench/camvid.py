@@ -4,9 +4,6 @@ Usage: script/bench camvid [--epochs N] [--no-peer]
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,18 +24,12 @@ def main():
         folder = Path(a.keep) if a.keep else Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         data, output = folder / "dataset", folder / "training"
-        if not data.exists():
-            support.run([support.PROGRAM, "transform", source, "--output", data, "--quiet"])
-        seconds = support.run([
-            support.PROGRAM, "train", "--data", data, "--output", output, "--weights", voc, "--quiet", "-H", f"epochs={a.epochs}",
-            "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}", "-H", f"num_classes={CLASSES}"])
-        ours = support.run_json([support.PROGRAM, "evaluate", "--model", output / "model.tar.gz", "--data", data, "--split", "test", "--json"])
+        support.transform(source, data)
+        seconds = support.train(data, output, voc, epochs=a.epochs, base_size=BASE, crop_size=CROP, mini_batch_size=BATCH, num_classes=CLASSES)
+        ours = support.evaluate(output / "model.tar.gz", data, "test")
         peer_iou, figures = [None] * CLASSES, {"miou": ours["mean_iou"], "seconds": seconds, "pixel_accuracy": ours["pixel_accuracy"], "epochs": a.epochs}
         if not a.no_peer:
-            command = [sys.executable, Path(__file__).with_name("peer_train.py"), data, "--weights", voc, "--classes", CLASSES, "--crop", CROP, "--base", BASE,
-                       "--batch", BATCH, "--epochs", a.epochs, "--score", "test", "--tuned"]
-            text = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
-            last = json.loads(text.splitlines()[-1])
+            last = support.peer_train(data, voc, classes=CLASSES, crop=CROP, base=BASE, batch=BATCH, epochs=a.epochs, score=["test"])[-1]
             peer_iou = last["iou"]
             figures |= {"peer_miou": last["miou"], "peer_seconds": last["elapsed_seconds"], "ratio": ours["mean_iou"] / last["miou"]}
         names = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()

@@ -60,9 +60,8 @@ def main():
         data, output = Path(scratch) / "dataset", Path(scratch) / "training"
         names = write_dataset(source, data)
         before = untrained_iou(source, names, voc)
-        seconds = support.run([support.PROGRAM, "train", "--data", data, "--output", output, "--weights", voc, "--quiet", "-H", f"epochs={a.epochs}",
-                               "-H", "base_size=512", "-H", "crop_size=320", "-H", "mini_batch_size=8", "-H", "validate_every=5"])
-        ours = support.run_json([support.PROGRAM, "evaluate", "--model", output / "model.tar.gz", "--data", data, "--split", "validation", "--json"])
+        seconds = support.train(data, output, voc, epochs=a.epochs, base_size=512, crop_size=320, mini_batch_size=8, validate_every=5)
+        ours = support.evaluate(output / "model.tar.gz", data, "validation")
         after = ours["classes"][1]["iou"]
         support.table(f"feral_cats, {len(names)} valid photos, IoU of cat", ["", "cat IoU", "mIoU", "seconds"],
                       [["VOC weights, untouched", before, "-", 0], [f"Terrapin, 200 photos, {a.epochs} epochs", after, ours["mean_iou"], round(seconds)]])

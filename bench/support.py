@@ -35,6 +35,32 @@ def run_json(arguments):
     return json.loads(subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.PIPE).stdout)
 
 
+def transform(source, data):
+    """`source` as channel folders at `data`, unless they are there already."""
+    if not data.exists():
+        run([PROGRAM, "transform", source, "--output", data, "--quiet"])
+
+
+def train(data, output, weights, *options, **hyperparameters):
+    """Trains a package at output/model.tar.gz. Returns the seconds of the whole command."""
+    values = [text for name, value in hyperparameters.items() for text in ("-H", f"{name}={value}")]
+    return run([PROGRAM, "train", "--data", data, "--output", output, "--weights", weights, "--quiet", *options, *values])
+
+
+def evaluate(model, data, split):
+    """Every score of the package on these splits, as `terrapin evaluate --json` prints them."""
+    return run_json([PROGRAM, "evaluate", "--model", model, "--data", data, "--split", split, "--json"])
+
+
+def peer_train(data, weights, tuned=True, **options):
+    """The Python/PyTorch loop on the same folders. Returns its line of every epoch."""
+    command = [sys.executable, Path(__file__).with_name("peer_train.py"), data, "--weights", weights] + (["--tuned"] if tuned else [])
+    for name, value in options.items():
+        command += ["--" + name, *(value if isinstance(value, list) else [value])]
+    text = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def machine():
     model = platform.processor() or platform.machine()
     try:

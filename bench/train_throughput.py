@@ -6,10 +6,7 @@ overhead is a whole epoch's time against the same number of steps on one batch k
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,10 +16,8 @@ BASE, CROP, BATCH = 720, 320, 8
 
 
 def peer(data, weights, steps, tuned):
-    command = [sys.executable, Path(__file__).with_name("peer_train.py"), data, "--weights", weights, "--crop", CROP, "--base", BASE, "--batch", BATCH,
-               "--epochs", 2, "--steps", steps] + (["--tuned"] if tuned else [])
-    text = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(text.splitlines()[-1])["images_per_s"]  # the second epoch: warmed up
+    lines = support.peer_train(data, weights, tuned, crop=CROP, base=BASE, batch=BATCH, epochs=2, steps=steps)
+    return lines[-1]["images_per_s"]  # the second epoch: warmed up
 
 
 def ours(data, weights, steps):
@@ -40,7 +35,7 @@ def main():
     rates = {"ours": [], "first": [], "bare": [], "plain": [], "tuned": [], "overhead": []}
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "dataset"
-        support.run([support.PROGRAM, "transform", source, "--output", data, "--quiet"])
+        support.transform(source, data)
         for _ in range(a.rounds):
             result = ours(data, voc, a.steps)
             rates["ours"].append(result["images_per_s"])

@@ -6,9 +6,6 @@ Scores are of valid + test (37 photos) at photo size; the packaged epoch is the 
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,10 +13,6 @@ import support
 
 SEED_MIOU = 0.846  # the published SageMaker run: FCN-ResNet50 on a V100, 8 minutes
 BASE, CROP, BATCH = 720, 320, 8
-
-
-def evaluate(model, data, split):
-    return support.run_json([support.PROGRAM, "evaluate", "--model", model, "--data", data, "--split", split, "--json"])
 
 
 def first_passing(lines):
@@ -44,22 +37,18 @@ def main():
         folder = Path(a.keep) if a.keep else Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         data, output = folder / "dataset", folder / f"training-{a.weights}"
-        if not data.exists():
-            support.run([support.PROGRAM, "transform", source, "--output", data, "--quiet"])
+        support.transform(source, data)
         weights = voc if a.weights == "voc" else "starter"
-        seconds = support.run([
-            support.PROGRAM, "train", "--data", data, "--output", output, "--weights", weights, "--quiet", "--seed", a.seed,
-            "-H", f"epochs={a.epochs}", "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
+        sizes = {"base_size": BASE, "crop_size": CROP, "mini_batch_size": BATCH}
+        seconds = support.train(data, output, weights, "--seed", a.seed, epochs=a.epochs, **sizes)
         model = output / "model.tar.gz"
-        both, valid, test = (evaluate(model, data, split) for split in ("validation+test", "validation", "test"))
+        both, valid, test = (support.evaluate(model, data, split) for split in ("validation+test", "validation", "test"))
         # The seed's score: the shortest whole training, schedule and all, whose package passes it on valid + test.
         passed = None
         for epochs in (1, 2, 3, 5, 8):
             short = folder / f"short-{a.weights}-{epochs}"
-            took = support.run([
-                support.PROGRAM, "train", "--data", data, "--output", short, "--weights", weights, "--quiet", "--seed", a.seed, "-H", f"epochs={epochs}",
-                "-H", f"base_size={BASE}", "-H", f"crop_size={CROP}", "-H", f"mini_batch_size={BATCH}"])
-            if evaluate(short / "model.tar.gz", data, "validation+test")["mean_iou"] >= SEED_MIOU:
+            took = support.train(data, short, weights, "--seed", a.seed, epochs=epochs, **sizes)
+            if support.evaluate(short / "model.tar.gz", data, "validation+test")["mean_iou"] >= SEED_MIOU:
                 passed = took
                 break
         rows = [["Terrapin", both["mean_iou"], both["classes"][1]["iou"], valid["mean_iou"], test["mean_iou"], round(seconds), passed and round(passed)]]
@@ -67,10 +56,7 @@ def main():
                    "miou_test": test["mean_iou"], "pixel_accuracy": both["pixel_accuracy"], "seconds": seconds, "seconds_to_0.846": passed,
                    "weights": a.weights, "epochs": a.epochs}
         if not a.no_peer:
-            command = [sys.executable, Path(__file__).with_name("peer_train.py"), data, "--weights", voc, "--crop", CROP, "--base", BASE, "--batch", BATCH,
-                       "--epochs", a.peer_epochs, "--score", "validation", "test", "--tuned"]
-            text = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
-            lines = [json.loads(line) for line in text.splitlines()]
+            lines = support.peer_train(data, voc, crop=CROP, base=BASE, batch=BATCH, epochs=a.peer_epochs, score=["validation", "test"])
             best = max(lines, key=lambda line: line["miou_validation"])
             peer_passed = first_passing(lines)
             rows.append(["Python/PyTorch, tuned", best["miou"], best["iou"][1], best["miou_validation"], best["miou_test"],

@@ -1,5 +1,6 @@
 #include "artifacts/class_list.h"
 
+#include <algorithm>
 #include <map>
 
 #include "artifacts/json_fields.h"
@@ -14,12 +15,19 @@ imaging::Palette ClassList::palette() const {
   return colors;
 }
 
+namespace {
+
+std::string default_name(int index) {
+  return index == 0 ? "BACKGROUND" : fmt::format("class {}", index);
+}
+
+}  // namespace
+
 ClassList ClassList::with_default_names(int count) {
   const imaging::Palette colors = imaging::default_palette(count);
   ClassList list;
   for (int index = 0; index < count; ++index) {
-    list.classes.push_back({index == 0 ? "BACKGROUND" : fmt::format("class {}", index),
-                            colors[static_cast<std::size_t>(index)]});
+    list.classes.push_back({default_name(index), colors[static_cast<std::size_t>(index)]});
   }
   return list;
 }
@@ -57,6 +65,20 @@ Result<ClassList> class_list_from_json(const nlohmann::json& json) {
     list.classes.push_back({name, *color});
   }
   return list;
+}
+
+Status require_same_names(const ClassList& a, std::string_view origin_a, const ClassList& b,
+                          std::string_view origin_b) {
+  for (int index = 0; index < std::min(a.size(), b.size()); ++index) {
+    const std::string& name_a = a.classes[static_cast<std::size_t>(index)].name;
+    const std::string& name_b = b.classes[static_cast<std::size_t>(index)].name;
+    const std::string unnamed = default_name(index);
+    if (name_a == name_b || name_a == unnamed || name_b == unnamed) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "class {} is \"{}\" in {} but \"{}\" in {}: both must use one list of classes", index, name_a,
+                origin_a, name_b, origin_b);
+  }
+  return {};
 }
 
 }  // namespace terrapin::artifacts

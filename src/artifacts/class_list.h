@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -28,5 +29,11 @@ struct ClassList {
 // [{"name": "BACKGROUND", "color": "#ffffff"}, ...]
 nlohmann::json to_json(const ClassList& classes);
 Result<ClassList> class_list_from_json(const nlohmann::json& json);
+
+// kInvalidArgument naming the first index at which the names differ, both names and where they come from. Lists
+// of different lengths are compared as far as both go; names of with_default_names agree with any other,
+// because they stand for classes that nobody named.
+Status require_same_names(const ClassList& a, std::string_view origin_a, const ClassList& b,
+                          std::string_view origin_b);
 
 }  // namespace terrapin::artifacts

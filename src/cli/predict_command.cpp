@@ -40,7 +40,8 @@ struct Options {
 // One photo and the names of what is made from it.
 struct Job {
   fs::path photo, mask, overlay, probabilities;
-  std::string error;  // empty: done
+  std::string error;     // empty: done
+  bool untried = false;  // an interrupt came first
 };
 
 bool looks_like_photo(const fs::path& path) {
@@ -143,13 +144,17 @@ void report(const std::vector<Job>& jobs, const Options& options, bool json) {
                            2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  std::size_t failed = 0;
-  for (const Job& job : jobs) failed += job.error.empty() ? 0 : 1;
-  fmt::print("{} masks in {}\n", jobs.size() - failed, options.output);
+  std::size_t failed = 0, untried = 0;
+  for (const Job& job : jobs) {
+    failed += !job.error.empty() && !job.untried ? 1 : 0;
+    untried += job.untried ? 1 : 0;
+  }
+  fmt::print("{} masks in {}\n", jobs.size() - failed - untried, options.output);
+  if (untried > 0) fmt::print("{} photos not predicted: interrupted\n", untried);
   if (failed == 0) return;
   fmt::print("{} photos without a mask:\n", failed);
   for (const Job& job : jobs) {
-    if (!job.error.empty()) fmt::print("  {}\n", job.error);
+    if (!job.error.empty() && !job.untried) fmt::print("  {}\n", job.error);
   }
 }
 
@@ -180,6 +185,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
     Job& job = jobs[static_cast<std::size_t>(index)];
     if (interrupted()) {
       job.error = job.photo.string() + ": not predicted, interrupted";
+      job.untried = true;
       return;
     }
     const Status status = predict_one(*predictor, options, job);
@@ -189,7 +195,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   });
   bar.finish();
   report(jobs, options, invocation.json);
-  if (interrupted()) return 130;
+  if (interrupted()) return 128 + interrupt_signal();
   return std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.error.empty(); }) ? 0 : 1;
 }
 

@@ -108,13 +108,7 @@ Result<InspectReport> inspect(const InspectOptions& options) {
       if (!look.pair.usable) continue;
       ++report.usable;
       report.splits[set_of(entry)].add(look.pair.info.size, look.counts);
-      if (look.pair.info.exif_orientation != 1) {
-        report.notes.push_back(
-            {"exif-orientation", entry.line, entry.key, std::to_string(look.pair.info.exif_orientation),
-             fmt::format("EXIF orientation {}; masks and training use the stored pixels, as they are",
-                         look.pair.info.exif_orientation),
-             false});
-      }
+      if (auto note = orientation_note(entry, look.pair.info)) report.notes.push_back(std::move(*note));
       bool empty = true;
       for (int label = 1; label < 255; ++label)
         empty = empty && look.counts[static_cast<std::size_t>(label)] == 0;

@@ -298,13 +298,7 @@ class Transformation {
     for (Problem& problem : outcome.pair.problems) report_.problems.push_back(std::move(problem));
     if (!outcome.pair.usable) return {};
     ++report_.usable;
-    if (outcome.pair.info.exif_orientation != 1) {
-      report_.notes.push_back(
-          {"exif-orientation", entry.line, entry.key, std::to_string(outcome.pair.info.exif_orientation),
-           fmt::format("EXIF orientation {}; masks and training use the stored pixels, as they are",
-                       outcome.pair.info.exif_orientation),
-           false});
-    }
+    if (auto note = orientation_note(entry, outcome.pair.info)) report_.notes.push_back(std::move(*note));
     const auto [first, fresh] = masks_.try_emplace(entry.mask.string(), std::pair(entry.line, entry.key));
     if (!fresh) {
       report_.problems.push_back(

@@ -220,6 +220,17 @@ CheckedPair check_pair(const SourceEntry& entry, const CheckOptions& options) {
   return pair;
 }
 
+std::optional<Problem> orientation_note(const SourceEntry& entry, const imaging::PhotoInfo& info) {
+  if (info.exif_orientation == 1) return {};
+  return Problem{"exif-orientation",
+                 entry.line,
+                 entry.key,
+                 std::to_string(info.exif_orientation),
+                 fmt::format("EXIF orientation {}; masks and training use the stored pixels, as they are",
+                             info.exif_orientation),
+                 false};
+}
+
 Result<artifacts::ClassList> discover_classes(InputSource& source, bool show_progress) {
   TERRAPIN_TRY_STATUS(source.rewind());
   int highest = 0;

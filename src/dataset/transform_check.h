@@ -1,6 +1,7 @@
 // The checks of one photo and its mask, shared by transform and inspect.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct CheckOptions {
 
 // Reads both files completely. Thread-safe.
 CheckedPair check_pair(const SourceEntry& entry, const CheckOptions& options);
+
+// Worth knowing about a photo that is not wrong: an EXIF orientation, which nothing here applies.
+std::optional<Problem> orientation_note(const SourceEntry& entry, const imaging::PhotoInfo& info);
 
 // Classes for an input that names none: as many as the highest label in its masks, in the colours of the
 // first palette mask if those differ from each other, else default colours. Reads every mask, on all cores.

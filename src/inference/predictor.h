@@ -18,8 +18,8 @@ struct PredictorOptions {
   // "auto": oneDNN on a CPU where built in, libtorch on CUDA if there is a device, else libtorch. "onednn",
   // "torch", "cuda".
   std::string backend = "auto";
-  int threads = 0;                        // 0: all available cores
-  std::optional<std::int64_t> long_side;  // overrides the package's; 0 = the photo's own size
+  int threads = 0;                                       // 0: all available cores
+  std::optional<std::int64_t> long_side = std::nullopt;  // overrides the package's; 0 = the photo's own size
   // An input larger than this many pixels (after scaling) is cut into overlapping tiles of at most this size,
   // blended.
   std::int64_t max_tile_pixels = 4'000'000;

@@ -165,18 +165,8 @@ Result<ContainerData> open_container_data(const ContainerJob& job, const artifac
   const fs::path maps = job.channel_folder("label_map");
   TERRAPIN_TRY_STATUS(read_label_map(maps / "train_label_map.json", train.index));
   TERRAPIN_TRY_STATUS(read_label_map(maps / "validation_label_map.json", validation.index));
-  if (!train.classes.classes.empty() && !validation.classes.classes.empty()) {
-    for (int i = 0; i < std::min(train.classes.size(), validation.classes.size()); ++i) {
-      const auto& a = train.classes.classes[static_cast<std::size_t>(i)].name;
-      const auto& b = validation.classes.classes[static_cast<std::size_t>(i)].name;
-      if (a != b) {
-        return fail(
-            ErrorCode::kInvalidArgument,
-            "class {} is \"{}\" in channel train but \"{}\" in channel validation; both must use one list", i,
-            a, b);
-      }
-    }
-  }
+  TERRAPIN_TRY_STATUS(artifacts::require_same_names(train.classes, "channel train", validation.classes,
+                                                    "channel validation"));
   ContainerData result;
   result.classes = train.classes.size() >= validation.classes.size() ? train.classes : validation.classes;
   std::error_code ignored;

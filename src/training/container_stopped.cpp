@@ -1,7 +1,7 @@
 // A job that was asked to stop still hands over the best model so far.
-#include "networks/network.h"
 #include "training/checkpoint.h"
 #include "training/container.h"
+#include "training/package.h"
 
 namespace terrapin::training {
 
@@ -23,29 +23,13 @@ Result<TrainingOutcome> outcome_of_checkpoint(const TrainingOptions& options,
   if (weights.tensors.empty()) {
     weights = with_prefix_removed(checkpoint->tensors, options.ema_decay > 0 ? "average." : "weights.");
   }
-  artifacts::ModelSpec& spec = outcome.package.spec;
-  spec.network = options.network;
-  spec.network.auxiliary_head = false;
-  spec.classes = classes;
-  spec.hyperparameters = options.hyperparameters;
-  spec.training = checkpoint->run;
-  spec.training["best_epoch"] = outcome.best.epoch;
-  spec.training["finished_epochs"] = checkpoint->finished_epochs;
-  spec.training["mean_iou"] = outcome.best.mean_iou;
-  spec.training["pixel_accuracy"] = outcome.best.pixel_accuracy;
-  spec.training["seconds"] = checkpoint->elapsed_seconds;
-  spec.training["stopped"] = true;
-  TERRAPIN_TRY(const auto network, networks::build_network(spec.network));
-  spec.preprocessing = network->preprocessing();
-  spec.preprocessing.long_side = options.base_size;
-  for (const auto& [name, unused] : networks::save_weights(*network).tensors) {
-    const auto found = weights.tensors.find(name);
-    if (found == weights.tensors.end()) {
-      return fail(ErrorCode::kCorrupt, "{}: the best epoch's weights lack {}",
-                  checkpoint_path(options.checkpoint_folder).string(), name);
-    }
-    outcome.package.weights.tensors.emplace(name, found->second);
+  PackageFacts facts{checkpoint->run, outcome.best, checkpoint->finished_epochs, checkpoint->elapsed_seconds};
+  facts.run["stopped"] = true;
+  auto package = assemble_package(options, classes, facts, weights);
+  if (!package) {
+    return with_context(package.error(), checkpoint_path(options.checkpoint_folder).string());
   }
+  outcome.package = std::move(*package);
   outcome.best_epoch = outcome.best.epoch;
   outcome.finished_epochs = checkpoint->finished_epochs;
   outcome.history = std::move(checkpoint->history);

@@ -14,6 +14,7 @@
 #include "training/initial_weights.h"
 #include "training/loader.h"
 #include "training/model_state.h"
+#include "training/package.h"
 #include "training/recipe.h"
 #include "training/validation.h"
 
@@ -392,32 +393,14 @@ Result<TrainingOutcome> Training::package() {
   outcome.best = best_;
   outcome.history = history_;
 
-  artifacts::ModelSpec& spec = outcome.package.spec;
-  spec.network = options_.network;
-  spec.network.auxiliary_head = false;  // serves training only
-  spec.preprocessing = preprocessing_;
-  spec.classes = data_.classes;
-  spec.hyperparameters = options_.hyperparameters;
-  spec.training = to_json(options_);
-  spec.training["best_epoch"] = best_.epoch;
-  spec.training["finished_epochs"] = finished_epochs_;
-  spec.training["mean_iou"] = best_.mean_iou;
-  spec.training["pixel_accuracy"] = best_.pixel_accuracy;
-  spec.training["train_samples"] = data_.train.samples.size();
-  spec.training["validation_samples"] = data_.validation.samples.size();
-  spec.training["data_digest"] = run_["data"];
-  spec.training["device"] = device_.str();
-  spec.training["threads"] = torch::get_num_threads();
-
-  TERRAPIN_TRY(const auto served, networks::build_network(spec.network));
-  for (const auto& [name, unused] : networks::save_weights(*served).tensors) {
-    const auto found = best_weights_.tensors.find(name);
-    if (found == best_weights_.tensors.end())
-      return fail(ErrorCode::kInternal, "the best weights lack {}", name);
-    outcome.package.weights.tensors.emplace(name, found->second);
-  }
   outcome.seconds = elapsed();
-  spec.training["seconds"] = outcome.seconds;
+
+  PackageFacts facts{run_, best_, finished_epochs_, outcome.seconds};
+  facts.run["train_samples"] = data_.train.samples.size();
+  facts.run["validation_samples"] = data_.validation.samples.size();
+  facts.run["device"] = device_.str();
+  facts.run["threads"] = torch::get_num_threads();
+  TERRAPIN_TRY(outcome.package, assemble_package(options_, data_.classes, facts, best_weights_));
   if (!options_.package_path.empty()) {
     TERRAPIN_TRY_STATUS(artifacts::write_model_package(options_.package_path, outcome.package));
     outcome.package_path = options_.package_path;

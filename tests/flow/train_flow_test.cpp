@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "artifacts/channels.h"
@@ -164,6 +165,57 @@ TEST_F(TrainFlow, SigtermSavesAndEnds) {
   EXPECT_EQ(answer.code, 128 + SIGTERM) << answer.errors;
   EXPECT_THAT(answer.errors, HasSubstr("--resume goes on"));
   EXPECT_FALSE(fs::is_empty(path("run/checkpoints")));
+}
+
+TEST_F(TrainFlow, InterruptedPredictionLeavesWholeMasksOnly) {
+  ASSERT_EQ(run_program(folder_.path(), tiny(path("run"), 1)).code, 0);
+  const auto photos = list_files(data() + "/validation", false);
+  ASSERT_TRUE(photos && !photos->empty());
+  constexpr int kMany = 3000;
+  fs::create_directories(path("photos"));
+  for (int i = 0; i < kMany; ++i) {
+    fs::create_symlink(photos->front(), fs::path(path("photos")) / (std::to_string(i) + ".jpg"));
+  }
+  Program stopped(folder_.path(), {"predict", "--model", path("run/model.tar.gz"), "--output", path("masks"),
+                                   "--threads", "1", path("photos")});
+  ASSERT_TRUE(stopped.wait_until([&] { return fs::exists(path("masks")) && !fs::is_empty(path("masks")); }));
+  stopped.send(SIGINT);
+  const Answer answer = stopped.wait(std::chrono::seconds(30));
+  EXPECT_EQ(answer.code, 128 + SIGINT) << answer.errors;
+  EXPECT_THAT(answer.output, HasSubstr("photos not predicted: interrupted"));
+  const auto masks = list_files(path("masks"), true);
+  ASSERT_TRUE(masks);
+  EXPECT_LT(masks->size(), static_cast<std::size_t>(kMany));
+  for (const fs::path& mask : *masks) {
+    EXPECT_TRUE(imaging::read_label_mask(mask)) << mask << " is half-written or not a mask";
+  }
+}
+
+TEST_F(TrainFlow, WeightsAreAddedCheckedAndListed) {
+  ASSERT_EQ(::setenv("TERRAPIN_WEIGHTS", path("weights").c_str(), 1), 0);
+  const Answer shipped = run_program(folder_.path(), {"weights", "list", "--json"});
+  ASSERT_EQ(shipped.code, 0) << shipped.errors;
+  const auto list = nlohmann::json::parse(shipped.output, nullptr, false);
+  ASSERT_TRUE(list.is_array() && list.size() == 1) << "the starter encoder ships: " << shipped.output;
+  const std::string starter = list[0].at("path");
+  EXPECT_THAT(starter, HasSubstr("starter-mobilenet-v2.safetensors"));
+  EXPECT_EQ(list[0].at("backbone"), "mobilenet-v2");
+
+  const Answer added = run_program(folder_.path(), {"weights", "add", starter, "--json"});
+  ASSERT_EQ(added.code, 0) << added.errors;
+  const auto facts = nlohmann::json::parse(added.output, nullptr, false);
+  EXPECT_EQ(facts.at("backbone"), "mobilenet-v2");
+  EXPECT_EQ(read_file(facts.at("path").get<std::string>()).value_or(Bytes{}),
+            read_file(starter).value_or(Bytes{1}));
+
+  ASSERT_TRUE(write_file_atomically(path("torn.safetensors"), "{"));
+  const Answer torn = run_program(folder_.path(), {"weights", "add", path("torn.safetensors")});
+  EXPECT_EQ(torn.code, 1);
+  EXPECT_THAT(torn.errors, HasSubstr("torn.safetensors"));
+  const auto kept = list_files(path("weights"), true);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->size(), 1U);
+  ::unsetenv("TERRAPIN_WEIGHTS");
 }
 
 TEST_F(TrainFlow, MistakesAreSaidBeforeAnyPhotoIsRead) {

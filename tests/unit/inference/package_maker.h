@@ -12,6 +12,11 @@ namespace terrapin::inference::testing {
 artifacts::ModelPackage random_package(const artifacts::NetworkSpec& network, std::uint64_t seed,
                                        std::int64_t long_side);
 
+// The same with the MobileNetV2 pair and no far sight: beyond the blocks at stride 4 every kernel keeps its
+// centre only, so that no logit depends on input more than about 45 pixels away, save through the global
+// pool.
+artifacts::ModelPackage near_sighted_package(int num_classes, std::uint64_t seed);
+
 // The public VOC weights (folded DeepLabV3-MobileNetV2) as a package.
 artifacts::ModelPackage voc_package(const std::filesystem::path& safetensors);
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -142,34 +141,24 @@ TEST(Predictor, SaysWhatIsWrong) {
   EXPECT_FALSE(Predictor::create(broken));
 }
 
-TEST(TiledPrediction, OfRandomNetworksKeepsTheUntiledAnswer) {
-  artifacts::NetworkSpec spec;
-  spec.num_classes = 3;
-  const auto package = testing::random_package(spec, 12, 0);
-  const Image photo = testing::patterned_photo({500, 370}, 13);
+// A network whose sight ends inside the part of the overlap that counts nothing: tiles must change nothing
+// but the order of a few sums.
+TEST(TiledPrediction, OfANearSightedNetworkIsTheUntiledAnswer) {
+  const auto package = testing::near_sighted_package(3, 12);
+  const Image photo = testing::patterned_photo({700, 520}, 13);
   for (const bool flip : {false, true}) {
     const auto whole = make_predictor(package, {.flip = flip})->predict(photo, true);
     const auto tiled =
-        make_predictor(package, {.max_tile_pixels = 230 * 230, .flip = flip})->predict(photo, true);
+        make_predictor(package, {.max_tile_pixels = 340 * 340, .flip = flip})->predict(photo, true);
     ASSERT_TRUE(whole && tiled) << tiled.error().message;
     const std::vector<float>&a = whole->probabilities->values, &b = tiled->probabilities->values;
     ASSERT_EQ(a.size(), b.size());
-    // Random weights leave most pixels between two classes, so labels flip at the slightest change of
-    // context: probabilities are compared, and labels only where the answer is decided.
-    const std::size_t area = a.size() / 3;
-    double difference = 0;
-    std::int64_t decided = 0, kept = 0;
-    for (std::size_t i = 0; i < area; ++i) {
-      std::array<float, 3> p{a[i], a[area + i], a[2 * area + i]};
-      for (std::size_t c = 0; c < 3; ++c) difference += std::abs(p[c] - b[c * area + i]) / 3;
-      std::sort(p.begin(), p.end());
-      if (p[2] - p[1] < 0.15F) continue;
-      ++decided;
-      kept += whole->mask.bytes()[i] == tiled->mask.bytes()[i] ? 1 : 0;
-    }
-    EXPECT_LE(difference / static_cast<double>(area), 0.03) << (flip ? "flipped" : "straight");
-    EXPECT_GT(decided, static_cast<std::int64_t>(area / 50));
-    EXPECT_GE(static_cast<double>(kept), 0.995 * static_cast<double>(decided));
+    const auto [low, high] = std::minmax_element(a.begin(), a.end());
+    ASSERT_GT(*high - *low, 0.05) << "a flat answer proves nothing";
+    float worst = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+    EXPECT_LE(worst, 1e-4F) << (flip ? "flipped" : "straight");
+    EXPECT_GE(share_that_agrees(whole->mask, tiled->mask), 0.9999);
   }
 }
 
