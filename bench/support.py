@@ -84,13 +84,13 @@ def table(title, header, rows):
             print("  ".join("-" * w for w in widths))
 
 
-def finish(figures):
-    """The last line: every figure as one JSON object, kept in bench/results too when TERRAPIN_BENCH_KEEP is set."""
+def finish(figures, variant=""):
+    """The last line: every figure as one JSON object, kept in bench/results/NAME[-VARIANT].json too when TERRAPIN_BENCH_KEEP is set."""
     line = json.dumps({k: (round(v, 6) if isinstance(v, float) else v) for k, v in figures.items()})
     if os.environ.get("TERRAPIN_BENCH_KEEP"):
         folder = ROOT / "bench" / "results"
         folder.mkdir(exist_ok=True)
         name = Path(sys.argv[0]).stem.replace("_", "-")
         record = {"benchmark": name, "date": time.strftime("%Y-%m-%d"), "machine": machine(), "figures": json.loads(line)}
-        (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+        (folder / f"{name}{'-' + variant if variant else ''}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(line)

@@ -68,7 +68,7 @@ def main():
         rows.append(["SageMaker FCN-ResNet50, V100 (published)", "-", "-", 0.846, "-", 480, "-"])
         support.table(f"turtle_heads, 276 training photos, crop {CROP}, base {BASE}, batch {BATCH}, initial weights: {a.weights}",
                       ["", "mIoU valid+test", "head IoU", "valid", "test", "seconds", "s to 0.846"], rows)
-        support.finish(figures)
+        support.finish(figures, a.weights)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 
 namespace terrapin {
 
-// PCG-XSH-RR 64/32 (O'Neill, 2014). Copyable; its whole state is two integers (checkpointed by training).
+// PCG-XSH-RR 64/32 (O'Neill, 2014). Copyable; its whole state is two integers.
 class Random {
  public:
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0);
@@ -19,12 +19,6 @@ class Random {
   // Mean 0, variance 1 (Box-Muller, no cached second value). Uses the C library's log and cos: the last bit
   // may differ between C libraries.
   double normal();
-
-  struct State {
-    std::uint64_t state, increment;
-  };
-  State state() const { return {state_, increment_}; }
-  void restore(const State& state) { state_ = state.state, increment_ = state.increment; }
 
  private:
   std::uint64_t state_ = 0, increment_ = 1;

@@ -43,12 +43,6 @@ struct Graph {
   std::vector<Op> ops;  // ops[0] is kInput; topologically ordered
   int output = 0;       // logits, N x num_classes x H x W, same H x W as the input
   int output_stride = 16;
-  // Pixels beyond an output pixel that can change it, global pools aside (tiles overlap by at least this
-  // much, or say so).
-  int receptive_radius = 0;
 };
-
-// The radius of graph.output, from kernels, strides and the reach of interpolation; an upper bound.
-int receptive_radius(const Graph& graph);
 
 }  // namespace terrapin::networks

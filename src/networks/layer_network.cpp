@@ -155,7 +155,7 @@ torch::Tensor LayerNetwork::run_conv(std::size_t index, const torch::Tensor& inp
   if (layer.norm.empty()) return x;
   // One value per channel has no variance to learn from (the global branch of a batch of one): the running
   // statistics serve instead, where torchvision would throw.
-  const bool learn = is_training() && x.size(0) * x.size(2) * x.size(3) > 1;
+  const bool learn = is_training() && !norms_frozen() && x.size(0) * x.size(2) * x.size(3) > 1;
   return torch::batch_norm(x, tensors.norm_weight, tensors.norm_bias, tensors.running_mean,
                            tensors.running_var, learn, kNormMomentum, kNormEpsilon, /*cudnn_enabled=*/true);
 }
@@ -291,7 +291,6 @@ Graph LayerNetwork::graph() const {
     graph.ops.push_back(std::move(op));
   }
   graph.output = place[static_cast<std::size_t>(blueprint_.output)];
-  graph.receptive_radius = receptive_radius(graph);
   return graph;
 }
 

@@ -34,6 +34,14 @@ class SegmentationNetwork : public torch::nn::Module {
   // rates.
   virtual std::vector<torch::Tensor> encoder_parameters() const = 0;
   virtual std::vector<torch::Tensor> decoder_parameters() const = 0;
+
+  // While training, batch norm uses its running statistics and leaves them as they are; dropout and the
+  // auxiliary head train on.
+  void freeze_norms(bool frozen) { norms_frozen_ = frozen; }
+  bool norms_frozen() const { return norms_frozen_; }
+
+ private:
+  bool norms_frozen_ = false;
 };
 
 // Builds the named network with random weights drawn from torch's generator. kInvalidArgument lists the known

@@ -3,6 +3,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "imaging/codecs.h"
 
 namespace terrapin::serving {
@@ -23,19 +24,6 @@ Result<std::string> encode_json_answer(const imaging::Mask& mask, const artifact
                                 {"classes", std::move(list)},
                                 {"mask_png_base64", base64(png)}};
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string base64(std::span<const std::uint8_t> bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  result.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0U);
-    for (std::size_t k = 0; k < 4; ++k) result += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return result;
 }
 
 }  // namespace terrapin::serving

@@ -13,7 +13,4 @@ namespace terrapin::serving {
 // {"shape": [height, width], "classes": [{"index", "name", "color", "pixels"}...], "mask_png_base64": "..."}
 Result<std::string> encode_json_answer(const imaging::Mask& mask, const artifacts::ClassList& classes);
 
-// RFC 4648, section 4, with padding.
-std::string base64(std::span<const std::uint8_t> bytes);
-
 }  // namespace terrapin::serving

@@ -27,10 +27,20 @@ auto in_turn(std::counting_semaphore<>& cores, const Work& work) {
   return work();
 }
 
-Response still_loading() {
-  Response response = Response::error(503, "the model is being loaded");
+Response try_again(const std::string& why) {
+  Response response = Response::error(503, why);
   response.headers.set("Retry-After", "1");
   return response;
+}
+Response still_loading() {
+  return try_again("the model is being loaded");
+}
+
+// Photo (RGB), mask, and where asked for float probabilities and their encoded copy.
+std::int64_t bytes_for(const PhotoRequest& wanted, int classes) {
+  const std::int64_t pixels = wanted.photo.size.area();
+  const std::int64_t probabilities = wanted.answer == AnswerType::kRecord ? std::int64_t{8} * classes : 0;
+  return pixels * (3 + 1 + probabilities);
 }
 
 Result<Response> encode_answer(const PhotoRequest& wanted, const inference::Prediction& prediction,
@@ -59,7 +69,8 @@ Result<Response> encode_answer(const PhotoRequest& wanted, const inference::Pred
 ModelServer::ModelServer(const ModelServerOptions& options)
     : options_(options),
       threads_(options.threads > 0 ? options.threads : available_cores()),
-      cores_(threads_) {}
+      cores_(threads_),
+      memory_(options.max_memory_bytes) {}
 
 ModelServer::~ModelServer() {
   if (server_) server_->stop();
@@ -125,6 +136,9 @@ Result<Response> ModelServer::invoke(const Request& request) {
   const artifacts::ClassList& classes = model->predictor().spec().classes;
   const auto wanted = read_photo_request(request, options_.max_pixels, classes.size());
   if (!wanted) return wanted.error();
+
+  const auto lease = memory_.try_take(bytes_for(*wanted, classes.size()));
+  if (!lease) return try_again("too many large photos are being worked on");
 
   std::optional<Batcher::Announcement> announcement;
   auto photo = in_turn(cores_, [&] {

@@ -13,6 +13,7 @@
 #include "http/server.h"
 #include "inference/predictor.h"
 #include "serving/batcher.h"
+#include "serving/memory_budget.h"
 
 namespace terrapin::serving {
 
@@ -22,6 +23,9 @@ struct ModelServerOptions {
   int threads = 0;                // photos decoded and masks encoded at one time; 0: all available cores
   int max_waiting_requests = 64;  // beyond those being worked on; above: 503 with Retry-After
   std::int64_t max_pixels = 100'000'000;  // of one photo; above: 413
+  // Decoded photos, masks and probabilities at one time; above: 503 with Retry-After. One request alone is
+  // always worked on.
+  std::int64_t max_memory_bytes = std::int64_t{2} << 30;
 };
 
 // Thread-safe.
@@ -55,6 +59,7 @@ class ModelServer {
   const int threads_;
   // Synchronises itself: decoding and encoding take turns on the cores, whatever the number of requests.
   std::counting_semaphore<> cores_;
+  MemoryBudget memory_;  // synchronises itself
   mutable std::mutex mutex_;
   std::shared_ptr<Batcher> model_;        // guarded by mutex_; null while loading
   std::unique_ptr<http::Server> server_;  // last: its handlers use what is above

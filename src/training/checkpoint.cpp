@@ -25,7 +25,7 @@ Status write_checkpoint(const std::filesystem::path& folder, const Checkpoint& c
   json["gradient_scale"] = checkpoint.gradient_scale;
   json["good_steps"] = checkpoint.good_steps;
   artifacts::TensorFile file = checkpoint.tensors;
-  file.metadata["checkpoint"] = json.dump();
+  file.metadata["checkpoint"] = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return artifacts::write_safetensors(checkpoint_path(folder), file);
 }
 

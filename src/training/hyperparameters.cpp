@@ -152,6 +152,7 @@ void note_unused(const HyperparameterValues& values, const TrainingOptions& opti
   note("early_stopping_patience", options.early_stopping.enabled, "early_stopping True");
   note("early_stopping_tolerance", options.early_stopping.enabled, "early_stopping True");
   note("skip_channels", options.network.algorithm == "lite", "algorithm lite");
+  note("freeze_batch_norm", options.network.backbone.starts_with("resnet"), "a ResNet, which has batch norm");
 }
 
 // Our recipe's momentum, decay and so on belong to AdamW: another optimizer starts from AWS's values.
@@ -181,11 +182,6 @@ Status check_required(const HyperparameterValues& values, HyperparameterMode mod
 }
 
 }  // namespace
-
-Result<artifacts::NetworkSpec> parse_network(const HyperparameterValues& given, HyperparameterMode mode) {
-  TERRAPIN_TRY(const HyperparameterValues values, decode_all(given));
-  return network_of(values, mode);
-}
 
 Result<Hyperparameters> parse_hyperparameters(const HyperparameterValues& given, HyperparameterMode mode,
                                               const DatasetFacts& facts) {

@@ -44,9 +44,6 @@ struct Hyperparameters {
 Result<Hyperparameters> parse_hyperparameters(const HyperparameterValues& given, HyperparameterMode mode,
                                               const DatasetFacts& facts = {});
 
-// The network that `given` asks for, before the data is known (num_classes stays 2 where it is not given).
-Result<artifacts::NetworkSpec> parse_network(const HyperparameterValues& given, HyperparameterMode mode);
-
 // "name=value" as -H takes it; kInvalidArgument shows the form.
 Result<std::pair<std::string, std::string>> parse_assignment(const std::string& text);
 

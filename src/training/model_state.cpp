@@ -124,7 +124,8 @@ torch::Tensor ModelState::forward_losses(const torch::Tensor& pixels, const torc
 
 Result<StepLosses> ModelState::step(const torch::Tensor& pixels, const torch::Tensor& labels,
                                     double learning_rate) {
-  network_->train(!options_.freeze_norms);
+  network_->train();
+  network_->freeze_norms(options_.freeze_norms);
   // The forward pass moves batch norm's statistics; an aborted step puts them back.
   std::vector<torch::Tensor> before;
   for (const torch::Tensor& buffer : buffers_) before.push_back(buffer.clone());

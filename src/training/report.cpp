@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/base64.h"
 #include "training/report_charts.h"
 
 namespace terrapin::training {
@@ -59,23 +60,6 @@ th.name, td.name { text-align: left; color: var(--ink); max-width: 15rem; overfl
 .facts td:first-child { color: var(--soft); white-space: nowrap; padding-right: 16px; }
 .facts tr:first-child td { border-top: 0; }
 )css";
-
-std::string base64(const Bytes& bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    const std::uint32_t group = (std::uint32_t{bytes[i]} << 16) |
-                                (left > 1 ? std::uint32_t{bytes[i + 1]} << 8 : 0) |
-                                (left > 2 ? std::uint32_t{bytes[i + 2]} : 0);
-    text += kDigits[group >> 18];
-    text += kDigits[group >> 12 & 63];
-    text += left > 1 ? kDigits[group >> 6 & 63] : '=';
-    text += left > 2 ? kDigits[group & 63] : '=';
-  }
-  return text;
-}
 
 const EpochReport* report_of(const ReportContent& content, int epoch) {
   for (const EpochReport& report : content.history) {

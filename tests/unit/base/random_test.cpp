@@ -20,14 +20,6 @@ TEST(Random, GivesThePublishedSequence) {
   EXPECT_THAT(values, ElementsAre(0xa15c02b7, 0x7b47f409, 0xba1d3330, 0x83d2f293, 0xbfa4784b, 0xcbed606e));
 }
 
-TEST(Random, StateRestoresTheSequence) {
-  Random a(7);
-  for (int i = 0; i < 5; ++i) a.next_u32();
-  Random b(99, 3);
-  b.restore(a.state());
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(a.next_u64(), b.next_u64());
-}
-
 TEST(Random, UniformStaysInItsRangeAndFillsIt) {
   Random random(1);
   double sum = 0, low = 1, high = 0;

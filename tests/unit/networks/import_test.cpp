@@ -143,6 +143,50 @@ TEST(Import, TorchvisionMobilenetIsFoldedExactly) {
   EXPECT_LE((run_graph(graph, input) - expected).abs().max().item<double>(), 1e-4 * scale);
 }
 
+// timm's mobilenetv2_100 is the same network under other names.
+TEST(Import, TimmMobilenetGivesTheEncoderOfTorchvision) {
+  const auto peer = ask_torchvision("mobilenet_v2");
+  SKIP_WITHOUT_TORCHVISION(peer);
+  const artifacts::TensorFile theirs = state_dict(*peer);
+  std::map<std::string, std::string> timm_of{{"features.0.0", "conv_stem"},
+                                             {"features.0.1", "bn1"},
+                                             {"features.1.conv.0.0", "blocks.0.0.conv_dw"},
+                                             {"features.1.conv.0.1", "blocks.0.0.bn1"},
+                                             {"features.1.conv.1", "blocks.0.0.conv_pw"},
+                                             {"features.1.conv.2", "blocks.0.0.bn2"},
+                                             {"features.18.0", "conv_head"},
+                                             {"features.18.1", "bn2"},
+                                             {"classifier.1", "classifier"}};
+  const std::pair<const char*, const char*> inner[] = {{"0.0", "conv_pw"}, {"0.1", "bn1"},
+                                                       {"1.0", "conv_dw"}, {"1.1", "bn2"},
+                                                       {"2", "conv_pwl"},  {"3", "bn3"}};
+  int feature = 2;
+  const int repeats[] = {1, 2, 3, 4, 3, 3, 1};  // blocks of each stage, as published
+  for (int stage = 1; stage < 7; ++stage) {
+    for (int block = 0; block < repeats[stage]; ++block, ++feature) {
+      for (const auto& [from, to] : inner) {
+        timm_of[fmt::format("features.{}.conv.{}", feature, from)] =
+            fmt::format("blocks.{}.{}.{}", stage, block, to);
+      }
+    }
+  }
+  artifacts::TensorFile renamed;
+  for (const auto& [name, tensor] : theirs.tensors) {
+    const std::size_t dot = name.rfind('.');
+    ASSERT_TRUE(timm_of.contains(name.substr(0, dot))) << name;
+    renamed.tensors.emplace(timm_of.at(name.substr(0, dot)) + name.substr(dot), tensor);
+  }
+  const auto a = build("mobilenet-v2", "lite", 4, 24), b = build("mobilenet-v2", "lite", 4, 24);
+  ASSERT_TRUE(import_weights(*a, theirs));
+  const auto report = import_weights(*b, renamed);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->layout, "timm mobilenetv2");
+  EXPECT_EQ(report->loaded.size(), 51U * 2);
+  const auto expected = a->encoder_parameters(), found = b->encoder_parameters();
+  ASSERT_EQ(expected.size(), found.size());
+  for (std::size_t k = 0; k < found.size(); ++k) EXPECT_TRUE(torch::equal(expected[k], found[k])) << k;
+}
+
 // A plain ImageNet ResNet has the same tensors without "backbone." and with its own classifier.
 TEST(Import, ResnetEncoderNamesOfTorchvisionAndTimm) {
   torch::manual_seed(1);

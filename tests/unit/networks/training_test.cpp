@@ -118,6 +118,29 @@ TEST(Learning, LearnsOneBatchByHeartFromARandomStart) {
   EXPECT_GT(accuracy, 0.95);
 }
 
+TEST(Learning, FrozenNormsKeepTheirStatisticsWhileTheRestTrains) {
+  torch::manual_seed(4);
+  auto network = build_network(spec_of("resnet-50", "fcn", true));
+  ASSERT_TRUE(network);
+  (*network)->train();
+  torch::NoGradGuard no_gradients;
+  const torch::Tensor input = torch::randn({2, 3, 33, 33});
+  const auto statistics = [&] {
+    std::vector<torch::Tensor> values;
+    for (const auto& buffer : (*network)->buffers()) values.push_back(buffer.clone().flatten());
+    return torch::cat(values);
+  };
+  (*network)->freeze_norms(true);
+  const torch::Tensor before = statistics();
+  const NetworkOutput first = (*network)->forward(input), second = (*network)->forward(input);
+  EXPECT_TRUE(torch::equal(before, statistics()));
+  EXPECT_TRUE(first.auxiliary.defined()) << "the auxiliary head trains on";
+  EXPECT_FALSE(torch::equal(first.logits, second.logits)) << "dropout stays on";
+  (*network)->freeze_norms(false);
+  (*network)->forward(input);
+  EXPECT_FALSE(torch::equal(before, statistics()));
+}
+
 // Without normalisation a deep stack of random layers fades or explodes; after the pass every layer speaks at
 // the same volume.
 TEST(Learning, InitializeFromBatchKeepsTheSignal) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <latch>
 #include <nlohmann/json.hpp>
@@ -314,6 +315,31 @@ TEST(ModelServer, AFullQueueSaysWhenToComeBack) {
     }
   }
   EXPECT_EQ(ok, 3);
+}
+
+TEST(ModelServer, LargePhotosBeyondTheMemoryBudgetAreToldToComeBack) {
+  ModelServerOptions options;
+  options.max_memory_bytes = 3 * 40 * 30 * 4;  // the photo below counts 4 bytes a pixel: three fit
+  Fixture f(options);
+  std::latch begun(1), go(1);
+  std::atomic<bool> first{true};
+  f.predictor->before = [&](std::size_t) {
+    if (first.exchange(false)) begun.count_down();
+    go.wait();
+  };
+  f.load();
+  const std::string request = invocation(png_of(test_photo(40, 30)));
+  const std::string record = invocation(png_of(test_photo(40, 30)), "application/x-protobuf");
+  auto one = std::async(std::launch::async, [&] { return f.ask_for(request); });
+  begun.wait();
+  const Answer refused = f.ask_for(record);  // probabilities count too: 36 bytes a pixel
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.header("retry-after"), "1");
+  auto two = std::async(std::launch::async, [&] { return f.ask_for(request); });
+  go.count_down();
+  EXPECT_EQ(one.get().status, 200);
+  EXPECT_EQ(two.get().status, 200);
+  EXPECT_EQ(f.ask_for(record).status, 200) << "alone, a request over the budget is worked on";
 }
 
 TEST(ModelServer, PhotosOfClientsThatLeftAreNotComputed) {

@@ -245,8 +245,11 @@ TEST(Hyperparameters, MissingOnesAreNamed) {
 
 TEST(Hyperparameters, NetworksByModeAndByWhatIsGiven) {
   const auto network = [](const HyperparameterValues& values, Mode mode) {
-    const auto result = parse_network(values, mode);
-    return result ? result->backbone + "+" + result->algorithm : result.error().message;
+    HyperparameterValues whole = required();
+    for (const auto& [name, value] : values) whole[name] = value;
+    const auto result = parse_hyperparameters(whole, mode, {});
+    if (!result) return result.error().message;
+    return result->options.network.backbone + "+" + result->options.network.algorithm;
   };
   EXPECT_EQ(network({}, Mode::kContainer), "resnet-50+fcn");
   EXPECT_EQ(network({}, Mode::kCommandLine), "mobilenet-v2+lite");

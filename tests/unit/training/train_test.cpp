@@ -136,6 +136,19 @@ TEST_F(Train, ResumedRunEqualsAnUninterruptedOne) {
   }
 }
 
+// File names are bytes; the checkpoint's JSON is UTF-8.
+TEST_F(Train, NamesThatAreNotUtf8AreTrainedAndResumed) {
+  for (artifacts::Sample& sample : data_.validation.samples) sample.name += "\xe9\xff";
+  options_.checkpoint_folder = folder_.path() / "checkpoints";
+  const TrainingOutcome whole = must_train(options_);
+  EXPECT_EQ(whole.finished_epochs, 2);
+  Recorder recorder;
+  const auto resumed = train(options_, data_, recorder);
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_EQ(recorder.steps, 0);
+  EXPECT_EQ(bytes_of(whole.package.weights), bytes_of(resumed->package.weights));
+}
+
 TEST_F(Train, ACheckpointOfAnotherRunIsRefusedByName) {
   options_.checkpoint_folder = folder_.path() / "checkpoint";
   options_.epochs = 1;
