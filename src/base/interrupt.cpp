@@ -1,7 +1,7 @@
 #include "base/interrupt.h"
 
-#include <signal.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <atomic>
 #include <mutex>

@@ -18,7 +18,6 @@
 namespace terrapin::inference {
 namespace {
 
-using artifacts::Preprocessing;
 using imaging::Image;
 using imaging::Size;
 
@@ -178,7 +177,9 @@ class GraphPredictor final : public Predictor {
       return shapes ? (*shapes)[static_cast<std::size_t>(op)].w : 0;
     };
     const std::int64_t span = 16 * align, more = cells(2 * span + offset) - cells(span + offset);
-    return more > 0 && span % more == 0 && align % (span / more) == 0 ? span / more : 0;
+    if (more <= 0 || span % more != 0) return 0;
+    const std::int64_t stride = span / more;
+    return stride > 0 && align % stride == 0 ? stride : 0;
   }
 
   bool can_tile() const {
@@ -333,6 +334,7 @@ class GraphPredictor final : public Predictor {
              maps.rows.first[static_cast<std::size_t>(end)] + maps.rows.taps <= settled)
         ++end;
       std::vector<LogitsBand> bands;
+      bands.reserve(values.size());
       for (const auto& band : values) bands.push_back({classes, first_row, rows, cells.w, band.data()});
       std::vector<LogitsLayer> layers{{&bands[0], &maps.columns}};
       if (readings > 1) layers.push_back({&bands[1], &flipped});

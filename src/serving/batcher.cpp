@@ -109,6 +109,7 @@ void Batcher::run(std::vector<Job> batch) {
       answers.push_back(predictor_->predict(*batch.front().photo, batch.front().with_probabilities));
     } else {
       std::vector<const imaging::Image*> photos;
+      photos.reserve(batch.size());
       for (const Job& job : batch) photos.push_back(job.photo);
       answers = predictor_->predict_batch(photos, batch.front().with_probabilities);
     }
