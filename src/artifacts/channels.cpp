@@ -20,75 +20,139 @@ using Stems = std::map<std::string, fs::path>;
 
 // Files of the folder whose extension is one of `extensions` (lower case), by relative path without
 // extension.
-Result<Stems> stems_of(const fs::path& folder, const std::vector<std::string>& extensions, const char* what) {
+struct Listing {
+  Stems stems;
+  std::vector<PairedFolders::Twin> twins;
+  std::size_t others = 0;
+};
+
+Result<Listing> list_stems(const fs::path& folder, std::initializer_list<std::string_view> extensions,
+                           bool is_mask) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
-    return fail(ErrorCode::kNotFound, "{}: no such folder, expected the {}s", folder.string(), what);
+    return fail(ErrorCode::kNotFound, "{}: no such folder, expected the {}s", folder.string(),
+                is_mask ? "mask" : "photo");
   }
   TERRAPIN_TRY(const auto files, list_files(folder, true));
-  Stems stems;
+  Listing listing;
   for (const fs::path& file : files) {
     std::string extension = file.extension().string();
     std::transform(extension.begin(), extension.end(), extension.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (std::find(extensions.begin(), extensions.end(), extension) == extensions.end()) continue;
-    const std::string stem = file.lexically_relative(folder).replace_extension().generic_string();
-    const auto [at, fresh] = stems.emplace(stem, file);
-    if (!fresh) {
-      return fail(ErrorCode::kInvalidArgument, "{}: two {}s are named '{}': {} and {}", folder.string(), what,
-                  stem, at->second.filename().string(), file.filename().string());
+    if (std::find(extensions.begin(), extensions.end(), extension) == extensions.end()) {
+      ++listing.others;
+      continue;
     }
+    const std::string stem = file.lexically_relative(folder).replace_extension().generic_string();
+    const auto [at, fresh] = listing.stems.emplace(stem, file);
+    if (!fresh) listing.twins.push_back({stem, at->second, file, is_mask});
   }
-  if (stems.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "{}: no {} in this folder ({} other files), expected {}",
-                folder.string(), what, files.size(), fmt::join(extensions, ", "));
-  }
-  return stems;
+  return listing;
 }
 
-// "7 photos of A without a mask in B: x.jpg, y.jpg, ..." or nothing.
-std::string describe_unpaired(const Stems& stems, const Stems& others, const char* what, const char* other,
-                              const fs::path& folder, const fs::path& other_folder) {
+// "7 photos of A without a mask of the same name in B: x.jpg, y.jpg, ..." or nothing.
+std::string describe_alone(const Stems& alone, const char* what, const char* other, const fs::path& folder,
+                           const fs::path& other_folder) {
+  if (alone.empty()) return {};
   std::vector<std::string> names;
-  std::size_t count = 0;
-  for (const auto& [stem, path] : stems) {
-    if (others.contains(stem)) continue;
-    if (++count <= kNamed) names.push_back(path.lexically_relative(folder).generic_string());
+  for (const auto& [stem, path] : alone) {
+    if (names.size() < kNamed) names.push_back(path.lexically_relative(folder).generic_string());
   }
-  if (count == 0) return {};
-  return fmt::format("{} {}{} of {} without a {} of the same name in {}: {}{}", count, what,
-                     count == 1 ? "" : "s", folder.string(), other, other_folder.string(),
-                     fmt::join(names, ", "), count > kNamed ? ", ..." : "");
+  return fmt::format("{} {}{} of {} without a {} of the same name in {}: {}{}", alone.size(), what,
+                     alone.size() == 1 ? "" : "s", folder.string(), other, other_folder.string(),
+                     fmt::join(names, ", "), alone.size() > kNamed ? ", ..." : "");
 }
 
-Result<SampleIndex> open_split(const fs::path& folder, const std::string& split,
-                               const std::string& map_fallback) {
+Result<SampleIndex> open_split(const fs::path& folder, const std::string& split) {
   TERRAPIN_TRY(SampleIndex index, index_channel(folder / split, folder / (split + "_annotation")));
-  std::error_code ignored;
-  for (const std::string& name : {split, map_fallback}) {
-    const fs::path path = folder / "label_map" / (name + "_label_map.json");
-    if (!fs::exists(path, ignored)) continue;
-    TERRAPIN_TRY(index.label_map, LabelMap::read(path));
-    break;
-  }
+  TERRAPIN_TRY(index.label_map, read_split_label_map(folder, split));
   return index;
+}
+
+std::string classes_text(const ClassList& classes) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  json["format"] = kClassesFormat;
+  json["version"] = kClassesVersion;
+  json["classes"] = to_json(classes);
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+Result<ClassList> parse_classes(const std::string& text) {
+  TERRAPIN_TRY(const nlohmann::json json, parse_json(text));
+  ObjectReader reader(json, "");
+  const std::string format = reader.text("format");
+  const std::int64_t version = reader.integer("version", 1, 1'000'000);
+  if (format == kClassesFormat && version > kClassesVersion) {
+    return fail(ErrorCode::kUnsupported, "the file has format version {}, this program reads up to {}",
+                version, kClassesVersion);
+  }
+  const nlohmann::json& classes = reader.array("classes");
+  TERRAPIN_TRY_STATUS(reader.finish());
+  if (format != kClassesFormat) {
+    return fail(ErrorCode::kCorrupt, "field 'format' is '{}', expected '{}'", format, kClassesFormat);
+  }
+  return class_list_from_json(classes);
 }
 
 }  // namespace
 
+Result<PairedFolders> pair_folders(const fs::path& photos, const fs::path& annotations) {
+  TERRAPIN_TRY(Listing photo_files, list_stems(photos, {".jpg", ".jpeg", ".png", ".webp"}, false));
+  TERRAPIN_TRY(Listing mask_files, list_stems(annotations, {".png"}, true));
+  PairedFolders paired;
+  paired.photo_files = photo_files.stems.size() + photo_files.twins.size();
+  paired.mask_files = mask_files.stems.size() + mask_files.twins.size();
+  paired.other_photos = photo_files.others, paired.other_masks = mask_files.others;
+  paired.twins = std::move(photo_files.twins);
+  paired.twins.insert(paired.twins.end(), mask_files.twins.begin(), mask_files.twins.end());
+  paired.masks_alone = std::move(mask_files.stems);
+  for (const auto& [stem, photo] : photo_files.stems) {
+    const auto mask = paired.masks_alone.find(stem);
+    if (mask == paired.masks_alone.end()) {
+      paired.photos_alone.emplace(stem, photo);
+      continue;
+    }
+    paired.samples.push_back({stem, photo, mask->second, {}});
+    paired.masks_alone.erase(mask);
+  }
+  return paired;
+}
+
 Result<SampleIndex> index_channel(const fs::path& photos, const fs::path& annotations) {
-  TERRAPIN_TRY(const Stems photo_of, stems_of(photos, {".jpg", ".jpeg", ".png", ".webp"}, "photo"));
-  TERRAPIN_TRY(const Stems mask_of, stems_of(annotations, {".png"}, "mask"));
-  const std::string photos_left = describe_unpaired(photo_of, mask_of, "photo", "mask", photos, annotations);
-  const std::string masks_left = describe_unpaired(mask_of, photo_of, "mask", "photo", annotations, photos);
+  TERRAPIN_TRY(PairedFolders paired, pair_folders(photos, annotations));
+  if (!paired.twins.empty()) {
+    const PairedFolders::Twin& twin = paired.twins.front();
+    return fail(ErrorCode::kInvalidArgument, "{}: two {}s are named '{}': {} and {}",
+                (twin.is_mask ? annotations : photos).string(), twin.is_mask ? "mask" : "photo", twin.stem,
+                twin.first.filename().string(), twin.second.filename().string());
+  }
+  if (paired.photo_files == 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: no photo in this folder ({} other files), expected .jpg, .jpeg, .png, .webp",
+                photos.string(), paired.other_photos);
+  }
+  if (paired.mask_files == 0) {
+    return fail(ErrorCode::kInvalidArgument, "{}: no mask in this folder ({} other files), expected .png",
+                annotations.string(), paired.other_masks);
+  }
+  const std::string photos_left = describe_alone(paired.photos_alone, "photo", "mask", photos, annotations);
+  const std::string masks_left = describe_alone(paired.masks_alone, "mask", "photo", annotations, photos);
   if (!photos_left.empty() || !masks_left.empty()) {
     return fail(ErrorCode::kInvalidArgument, "{}{}{}", photos_left,
                 photos_left.empty() || masks_left.empty() ? "" : "; ", masks_left);
   }
   SampleIndex index;
-  index.samples.reserve(photo_of.size());
-  for (const auto& [stem, photo] : photo_of) index.samples.push_back({stem, photo, mask_of.at(stem), {}});
+  index.samples = std::move(paired.samples);
   return index;
+}
+
+Result<LabelMap> read_split_label_map(const fs::path& folder, const std::string& split) {
+  std::error_code ignored;
+  const fs::path maps = folder / "label_map";
+  fs::path path = maps / (split + "_label_map.json");
+  if (split == "test" && !fs::exists(path, ignored)) path = maps / "validation_label_map.json";
+  if (!fs::exists(path, ignored)) return LabelMap::identity();
+  return LabelMap::read(path);
 }
 
 Result<DatasetFolder> open_dataset_folder(const fs::path& folder) {
@@ -105,10 +169,10 @@ Result<DatasetFolder> open_dataset_folder(const fs::path& folder) {
     }
   }
   DatasetFolder dataset;
-  TERRAPIN_TRY(dataset.train, open_split(folder, "train", "train"));
-  TERRAPIN_TRY(dataset.validation, open_split(folder, "validation", "validation"));
+  TERRAPIN_TRY(dataset.train, open_split(folder, "train"));
+  TERRAPIN_TRY(dataset.validation, open_split(folder, "validation"));
   if (fs::is_directory(folder / "test", ignored)) {
-    TERRAPIN_TRY(dataset.test, open_split(folder, "test", "validation"));
+    TERRAPIN_TRY(dataset.test, open_split(folder, "test"));
   }
   if (fs::exists(folder / "classes.json", ignored)) {
     TERRAPIN_TRY(dataset.classes, read_classes_file(folder / "classes.json"));
@@ -118,34 +182,24 @@ Result<DatasetFolder> open_dataset_folder(const fs::path& folder) {
 
 Result<ClassList> read_classes_file(const fs::path& path) {
   TERRAPIN_TRY(const std::string text, read_text_file(path, kMaxClassesBytes));
-  const auto parse = [&]() -> Result<ClassList> {
-    TERRAPIN_TRY(const nlohmann::json json, parse_json(text));
-    ObjectReader reader(json, "");
-    const std::string format = reader.text("format");
-    const std::int64_t version = reader.integer("version", 1, 1'000'000);
-    if (format == kClassesFormat && version > kClassesVersion) {
-      return fail(ErrorCode::kUnsupported, "the file has format version {}, this program reads up to {}",
-                  version, kClassesVersion);
-    }
-    const nlohmann::json& classes = reader.array("classes");
-    TERRAPIN_TRY_STATUS(reader.finish());
-    if (format != kClassesFormat) {
-      return fail(ErrorCode::kCorrupt, "field 'format' is '{}', expected '{}'", format, kClassesFormat);
-    }
-    return class_list_from_json(classes);
-  };
-  auto classes = parse();
+  auto classes = parse_classes(text);
   if (!classes) return with_context(std::move(classes.error()), path.string());
   return classes;
 }
 
+Status check_classes(const ClassList& classes) {
+  // What would not be read back is not written. Through the text: it replaces bytes that are no UTF-8, and
+  // names may become equal by that.
+  const auto again = parse_classes(classes_text(classes));
+  if (!again) return fail(ErrorCode::kInvalidArgument, "{}", again.error().message);
+  return {};
+}
+
 Status write_classes_file(const fs::path& path, const ClassList& classes) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  json["format"] = kClassesFormat;
-  json["version"] = kClassesVersion;
-  json["classes"] = to_json(classes);
-  return write_file_atomically(
-      path, json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  if (auto checked = check_classes(classes); !checked) {
+    return with_context(std::move(checked.error()), path.string());
+  }
+  return write_file_atomically(path, classes_text(classes));
 }
 
 }  // namespace terrapin::artifacts

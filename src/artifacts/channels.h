@@ -2,7 +2,9 @@
 // manifest. Either becomes one index of (photo, mask) pairs.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,17 +12,10 @@
 #include "artifacts/class_list.h"
 #include "artifacts/label_map.h"
 #include "artifacts/manifest.h"
+#include "artifacts/sample.h"
 #include "base/result.h"
 
 namespace terrapin::artifacts {
-
-struct Sample {
-  std::string name;  // unique in its index: file stem, or stem plus a suffix
-  std::filesystem::path photo, mask;
-  // Colours -> indices for masks that arrive as RGB; masks of indices are checked against it. Empty: indices,
-  // unchecked.
-  std::vector<ColorMapEntry> color_map;
-};
 
 // Pairs of one channel (train or validation).
 struct SampleIndex {
@@ -28,9 +23,27 @@ struct SampleIndex {
   LabelMap label_map = LabelMap::identity();
 };
 
-// Pairs x.jpg|.jpeg|.png|.webp of `photos` with x.png of `annotations`, by stem, any letter case of the
-// extension, subfolders included (stem = relative path). Fails naming photos without mask, masks without
-// photo (up to ten of each, and the count), two photos of one stem, an empty folder.
+// x.jpg|.jpeg|.png|.webp of `photos` with x.png of `annotations`, by stem, any letter case of the extension,
+// subfolders included (stem = relative path). Hidden files and files of other types do not count.
+struct PairedFolders {
+  std::vector<Sample> samples;  // sorted by name, which is the stem
+  // Files left over, by stem.
+  std::map<std::string, std::filesystem::path> photos_alone, masks_alone;
+  // A second photo or mask of one stem; the first in the order of their paths is the one that is paired.
+  struct Twin {
+    std::string stem;
+    std::filesystem::path first, second;
+    bool is_mask = false;
+  };
+  std::vector<Twin> twins;
+  std::size_t photo_files = 0, mask_files = 0;    // with twins
+  std::size_t other_photos = 0, other_masks = 0;  // files of other types in the two folders
+};
+Result<PairedFolders> pair_folders(const std::filesystem::path& photos,
+                                   const std::filesystem::path& annotations);
+
+// `pair_folders` where everything must pair. Fails naming photos without mask, masks without photo (up to ten
+// of each, and the count), two photos or masks of one stem, an empty folder.
 Result<SampleIndex> index_channel(const std::filesystem::path& photos,
                                   const std::filesystem::path& annotations);
 
@@ -56,17 +69,15 @@ struct DatasetFolder {
 };
 Result<DatasetFolder> open_dataset_folder(const std::filesystem::path& folder);
 
+// The label map of a split of a dataset folder: label_map/<split>_label_map.json; for "test" that of
+// validation if it has none of its own; identity without a file.
+Result<LabelMap> read_split_label_map(const std::filesystem::path& folder, const std::string& split);
+
 // classes.json: {"format": "terrapin-classes", "version": 1, "classes": [...]}
 Result<ClassList> read_classes_file(const std::filesystem::path& path);
+// kInvalidArgument for a list that read_classes_file would refuse, naming the class: nothing is written then.
 Status write_classes_file(const std::filesystem::path& path, const ClassList& classes);
-
-// Photo and mask of a sample: decoded, label map applied, colours mapped, sizes compared. Errors name the
-// file and the pixel value. The one door through which training, inspection and evaluation read pixels.
-struct LabeledPhoto {
-  imaging::Image photo;
-  imaging::Mask mask;
-};
-Result<LabeledPhoto> read_sample(const Sample& sample, const LabelMap& label_map);
-Result<imaging::Mask> read_sample_mask(const Sample& sample, const LabelMap& label_map);
+// The same refusal without a file.
+Status check_classes(const ClassList& classes);
 
 }  // namespace terrapin::artifacts

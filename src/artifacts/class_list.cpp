@@ -1,7 +1,6 @@
 #include "artifacts/class_list.h"
 
 #include <algorithm>
-#include <map>
 
 #include "artifacts/json_fields.h"
 #include "imaging/image.h"
@@ -13,6 +12,12 @@ imaging::Palette ClassList::palette() const {
   colors.reserve(classes.size());
   for (const ClassEntry& entry : classes) colors.push_back(entry.color);
   return colors;
+}
+
+int ClassList::index_of(std::string_view name) const {
+  const auto found = std::find_if(classes.begin(), classes.end(),
+                                  [&](const ClassEntry& entry) { return entry.name == name; });
+  return found == classes.end() ? -1 : static_cast<int>(found - classes.begin());
 }
 
 namespace {
@@ -46,17 +51,15 @@ Result<ClassList> class_list_from_json(const nlohmann::json& json) {
     return fail(ErrorCode::kCorrupt, "classes is {}, expected an array of 1 to 255 classes", shown(json));
   }
   ClassList list;
-  std::map<std::string, std::size_t> index_of;
   for (std::size_t index = 0; index < json.size(); ++index) {
     ObjectReader reader(json[index], fmt::format("classes[{}]", index));
     const std::string name = reader.text("name");
     const std::string color_text = reader.text("color");
     TERRAPIN_TRY_STATUS(reader.finish());
     if (name.empty()) return fail(ErrorCode::kCorrupt, "classes[{}].name is empty", index);
-    const auto [at, fresh] = index_of.emplace(name, index);
-    if (!fresh) {
+    if (const int first = list.index_of(name); first >= 0) {
       return fail(ErrorCode::kCorrupt, "classes[{}].name is '{}', the name of classes[{}] already", index,
-                  name, at->second);
+                  name, first);
     }
     auto color = imaging::parse_hex_color(color_text);
     if (!color) {

@@ -6,13 +6,22 @@
 namespace terrapin::artifacts {
 namespace {
 
+constexpr int kMaxDepth = 64;
+
+struct TooDeep {};  // ends the parse at once; never leaves parse_strictly
+
 template <class Json>
 Result<Json> parse_strictly(std::string_view text) {
   std::vector<std::set<std::string>> open_objects;
   std::optional<std::string> repeated;
-  const auto watch = [&](int, typename Json::parse_event_t event, Json& parsed) {
+  // `depth`: how many objects and arrays are open around what the event speaks of.
+  const auto watch = [&](int depth, typename Json::parse_event_t event, Json& parsed) {
     switch (event) {
+      case Json::parse_event_t::array_start:
+        if (depth >= kMaxDepth) throw TooDeep();
+        break;
       case Json::parse_event_t::object_start:
+        if (depth >= kMaxDepth) throw TooDeep();
         open_objects.emplace_back();
         break;
       case Json::parse_event_t::object_end:
@@ -32,6 +41,8 @@ Result<Json> parse_strictly(std::string_view text) {
     Json json = Json::parse(text.begin(), text.end(), watch);
     if (repeated) return fail(ErrorCode::kCorrupt, "the JSON key '{}' occurs twice in one object", *repeated);
     return json;
+  } catch (const TooDeep&) {
+    return fail(ErrorCode::kCorrupt, "the JSON nests objects and arrays deeper than {} levels", kMaxDepth);
   } catch (const nlohmann::json::parse_error& error) {
     return fail(ErrorCode::kCorrupt, "not valid JSON at byte {}", error.byte);
   } catch (const nlohmann::json::exception& error) {  // numbers beyond double

@@ -12,8 +12,9 @@
 
 namespace terrapin::artifacts {
 
-// The text as JSON. kCorrupt for text that is not JSON (with the byte position) and for an object that names
-// a key twice: the library would silently keep one of the two.
+// The text as JSON. kCorrupt for text that is not JSON (with the byte position), for an object that names a
+// key twice (the library would silently keep one of the two) and for objects and arrays nested deeper than 64
+// (the library copies and prints a value by recursion: a hostile file would exhaust the stack).
 Result<nlohmann::json> parse_json(std::string_view text);
 Result<nlohmann::ordered_json> parse_ordered_json(std::string_view text);
 

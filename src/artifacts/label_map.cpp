@@ -109,20 +109,26 @@ nlohmann::json LabelMap::to_json() const {
   return json_;
 }
 
-Status LabelMap::apply(imaging::Mask& mask) const {
-  // Looked for first: on failure the mask is untouched.
+std::optional<std::uint8_t> LabelMap::first_unknown(const imaging::Mask& mask) const {
   std::array<bool, 256> used{};
   for (const std::uint8_t value : mask.bytes()) used[value] = true;
   for (std::size_t value = 0; value < used.size(); ++value) {
-    if (!used[value] || table_[value] >= 0) continue;
+    if (used[value] && table_[value] < 0) return static_cast<std::uint8_t>(value);
+  }
+  return std::nullopt;
+}
+
+Status LabelMap::apply(imaging::Mask& mask) const {
+  // Looked for first: on failure the mask is untouched.
+  if (const std::optional<std::uint8_t> value = first_unknown(mask)) {
     std::string known;
     for (std::size_t other = 0; other < table_.size(); ++other) {
       if (table_[other] >= 0) known += (known.empty() ? "" : ", ") + std::to_string(other);
     }
     std::int64_t position = 0;
-    while (mask.bytes()[static_cast<std::size_t>(position)] != value) ++position;
+    while (mask.bytes()[static_cast<std::size_t>(position)] != *value) ++position;
     return fail(ErrorCode::kInvalidArgument,
-                "pixel value {} at ({}, {}) is not in the label map, which knows the pixel values {}", value,
+                "pixel value {} at ({}, {}) is not in the label map, which knows the pixel values {}", *value,
                 position % mask.width(), position / mask.width(), known);
   }
   if (is_identity()) return {};

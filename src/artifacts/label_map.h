@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/result.h"
 #include "imaging/image.h"
@@ -21,6 +22,8 @@ class LabelMap {
   nlohmann::json to_json() const;
   // In place. Fails with kInvalidArgument naming the pixel value that the map does not know.
   Status apply(imaging::Mask& mask) const;
+  // The lowest pixel value of the mask that the map does not know.
+  std::optional<std::uint8_t> first_unknown(const imaging::Mask& mask) const;
   bool is_identity() const;
 
  private:

@@ -137,6 +137,14 @@ Result<std::optional<LabelReference>> parse_label(const nlohmann::ordered_json& 
 
 }  // namespace
 
+std::vector<ColorMapEntry> color_map_of(const ClassList& classes) {
+  std::vector<ColorMapEntry> color_map;
+  for (const ClassEntry& entry : classes.classes) {
+    color_map.push_back({static_cast<int>(color_map.size()), entry.name, entry.color, {}});
+  }
+  return color_map;
+}
+
 Result<ManifestRecord> parse_manifest_line(const std::string& line, std::int64_t line_number) {
   if (count_characters(line) > kMaxLineCharacters) return line_too_long();
   ManifestRecord record;

@@ -22,6 +22,8 @@ struct ColorMapEntry {
   imaging::Rgb color;
   std::optional<double> confidence;
 };
+// Every class of the list with its colour.
+std::vector<ColorMapEntry> color_map_of(const ClassList& classes);
 
 // What one labeling job said of one line.
 struct LabelReference {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <tuple>
 
@@ -80,14 +81,7 @@ std::optional<std::int64_t> byte_count(const std::vector<std::int64_t>& shape, D
   return bytes;
 }
 
-struct Entry {
-  std::string name;
-  DType dtype;
-  std::vector<std::int64_t> shape;
-  std::int64_t begin, end;
-};
-
-Result<Entry> parse_entry(const std::string& name, const nlohmann::json& json, std::int64_t data_bytes) {
+Result<TensorInfo> parse_info(const std::string& name, const nlohmann::json& json, std::int64_t data_bytes) {
   const std::string where = fmt::format("tensor '{}'", name);
   const auto non_negative = [](const nlohmann::json& value) {
     return value.is_number_unsigned() && value.get<std::uint64_t>() < std::uint64_t{1} << 62;
@@ -104,26 +98,96 @@ Result<Entry> parse_entry(const std::string& name, const nlohmann::json& json, s
                 "{} has dtype '{}'; supported are F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL", where,
                 dtype_text);
   }
-  Entry entry{name, row->type, {}, 0, 0};
+  TensorInfo info{row->type, {}, 0, 0};
   for (const nlohmann::json& side : shape) {
     if (!non_negative(side)) {
       return fail(ErrorCode::kCorrupt, "{} has shape {}, expected integers >= 0", where, shown(shape));
     }
-    entry.shape.push_back(side.get<std::int64_t>());
+    info.shape.push_back(side.get<std::int64_t>());
   }
   if (!non_negative(offsets[0]) || !non_negative(offsets[1]) || offsets[0] > offsets[1] ||
       offsets[1].get<std::int64_t>() > data_bytes) {
     return fail(ErrorCode::kCorrupt, "{} has data_offsets {}, expected begin <= end <= {}", where,
                 shown(offsets), data_bytes);
   }
-  entry.begin = offsets[0].get<std::int64_t>(), entry.end = offsets[1].get<std::int64_t>();
-  const auto bytes = byte_count(entry.shape, entry.dtype);
-  if (!bytes || *bytes != entry.end - entry.begin) {
+  info.begin = offsets[0].get<std::int64_t>(), info.end = offsets[1].get<std::int64_t>();
+  const auto bytes = byte_count(info.shape, info.dtype);
+  if (!bytes || *bytes != info.end - info.begin) {
     return fail(ErrorCode::kCorrupt,
                 "{} of dtype {} and shape {} needs {} bytes but its data_offsets hold {}", where, dtype_text,
-                shown(shape), bytes ? std::to_string(*bytes) : "more than 2^63", entry.end - entry.begin);
+                shown(shape), bytes ? std::to_string(*bytes) : "more than 2^63", info.end - info.begin);
   }
-  return entry;
+  return info;
+}
+
+// How many bytes of header follow the first eight of a file of `file_bytes`.
+Result<std::uint64_t> header_length(std::span<const std::uint8_t> start, std::uint64_t file_bytes) {
+  if (start.size() < kLengthBytes) {
+    return fail(ErrorCode::kCorrupt, "safetensors: {} bytes, too short for the 8-byte header length",
+                start.size());
+  }
+  const auto length = load<std::uint64_t>(start.data());
+  if (length > kMaxHeaderBytes || length > file_bytes - kLengthBytes) {
+    return fail(ErrorCode::kCorrupt,
+                "safetensors: header length {} exceeds the file ({} bytes) or the limit of {}", length,
+                file_bytes, kMaxHeaderBytes);
+  }
+  return length;
+}
+
+// The format allows neither overlap nor holes: sorted by place, each tensor begins where the one before
+// ended.
+Status check_layout(const TensorHeader& header, std::int64_t data_bytes) {
+  std::vector<const std::pair<const std::string, TensorInfo>*> order;
+  for (const auto& item : header.tensors) order.push_back(&item);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::tie(a->second.begin, a->second.end) < std::tie(b->second.begin, b->second.end);
+  });
+  std::int64_t position = 0;
+  for (const auto* item : order) {
+    const auto& [name, info] = *item;
+    if (info.begin != position) {
+      return fail(ErrorCode::kCorrupt,
+                  "safetensors header: tensor '{}' begins at byte {}, {} the data before it which ends at {}",
+                  name, info.begin, info.begin < position ? "overlapping" : "leaving a hole after", position);
+    }
+    position = info.end;
+  }
+  if (position != data_bytes) {
+    return fail(ErrorCode::kCorrupt, "safetensors: {} bytes of data but the tensors end at {}", data_bytes,
+                position);
+  }
+  return {};
+}
+
+Result<TensorHeader> parse_header(std::string_view text, std::int64_t data_bytes) {
+  auto json = parse_json(text);
+  if (!json) return with_context(std::move(json.error()), "safetensors header");
+  if (!json->is_object()) {
+    return fail(ErrorCode::kCorrupt, "safetensors header is {}, expected an object", shown(*json));
+  }
+  TensorHeader header;
+  for (const auto& [name, item] : json->items()) {
+    if (name != "__metadata__") {
+      auto info = parse_info(name, item, data_bytes);
+      if (!info) return with_context(std::move(info.error()), "safetensors header");
+      header.tensors.emplace(name, std::move(*info));
+      continue;
+    }
+    if (!item.is_object()) {
+      return fail(ErrorCode::kCorrupt, "safetensors header: __metadata__ is {}, expected an object",
+                  shown(item));
+    }
+    for (const auto& [key, value] : item.items()) {
+      if (!value.is_string()) {
+        return fail(ErrorCode::kCorrupt, "safetensors header: __metadata__.{} is {}, expected a string", key,
+                    shown(value));
+      }
+      header.metadata[key] = value.get<std::string>();
+    }
+  }
+  TERRAPIN_TRY_STATUS(check_layout(header, data_bytes));
+  return header;
 }
 
 }  // namespace
@@ -135,71 +199,48 @@ std::int64_t dtype_size(DType type) {
   return row_of(type).size;
 }
 
-Result<TensorFile> parse_safetensors(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() < kLengthBytes) {
-    return fail(ErrorCode::kCorrupt, "safetensors: {} bytes, too short for the 8-byte header length",
-                bytes.size());
+Result<TensorHeader> read_safetensors_header(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return fail(ErrorCode::kInvalidArgument, "{}: a folder, expected a safetensors file", path.string());
   }
-  const auto header_bytes = load<std::uint64_t>(bytes.data());
-  if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - kLengthBytes) {
-    return fail(ErrorCode::kCorrupt,
-                "safetensors: header length {} exceeds the file ({} bytes) or the limit of {}", header_bytes,
-                bytes.size(), kMaxHeaderBytes);
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    const bool exists = std::filesystem::exists(path, error);
+    return fail(exists ? ErrorCode::kIo : ErrorCode::kNotFound, "{}: {}", path.string(),
+                exists ? "cannot be opened" : "no such file");
   }
-  const std::string_view header_text(reinterpret_cast<const char*>(bytes.data() + kLengthBytes),
-                                     static_cast<std::size_t>(header_bytes));
-  auto header = parse_json(header_text);
-  if (!header) return with_context(std::move(header.error()), "safetensors header");
-  if (!header->is_object()) {
-    return fail(ErrorCode::kCorrupt, "safetensors header is {}, expected an object", shown(*header));
-  }
-  const auto data = bytes.subspan(kLengthBytes + static_cast<std::size_t>(header_bytes));
+  const auto read = [&]() -> Result<TensorHeader> {
+    const std::uintmax_t file_bytes = std::filesystem::file_size(path, error);
+    if (error) return fail(ErrorCode::kIo, "its size cannot be read: {}", error.message());
+    Bytes start(kLengthBytes);
+    stream.read(reinterpret_cast<char*>(start.data()), kLengthBytes);
+    start.resize(static_cast<std::size_t>(stream.gcount()));
+    TERRAPIN_TRY(const std::uint64_t length, header_length(start, file_bytes));
+    std::string text(length, '\0');
+    if (!stream.read(text.data(), static_cast<std::streamsize>(length))) {
+      return fail(ErrorCode::kIo, "the header of {} bytes cannot be read", length);
+    }
+    return parse_header(text, static_cast<std::int64_t>(file_bytes - kLengthBytes - length));
+  };
+  auto header = read();
+  if (!header) return with_context(std::move(header.error()), path.string());
+  return header;
+}
 
+Result<TensorFile> parse_safetensors(std::span<const std::uint8_t> bytes) {
+  TERRAPIN_TRY(const std::uint64_t length, header_length(bytes, bytes.size()));
+  const auto text = bytes.subspan(kLengthBytes, static_cast<std::size_t>(length));
+  const auto data = bytes.subspan(kLengthBytes + static_cast<std::size_t>(length));
+  TERRAPIN_TRY(TensorHeader header, parse_header({reinterpret_cast<const char*>(text.data()), text.size()},
+                                                 static_cast<std::int64_t>(data.size())));
   TensorFile file;
-  std::vector<Entry> entries;
-  for (const auto& [name, json] : header->items()) {
-    if (name == "__metadata__") {
-      if (!json.is_object()) {
-        return fail(ErrorCode::kCorrupt, "safetensors header: __metadata__ is {}, expected an object",
-                    shown(json));
-      }
-      for (const auto& [key, value] : json.items()) {
-        if (!value.is_string()) {
-          return fail(ErrorCode::kCorrupt, "safetensors header: __metadata__.{} is {}, expected a string",
-                      key, shown(value));
-        }
-        file.metadata[key] = value.get<std::string>();
-      }
-      continue;
-    }
-    auto entry = parse_entry(name, json, static_cast<std::int64_t>(data.size()));
-    if (!entry) return with_context(std::move(entry.error()), "safetensors header");
-    entries.push_back(std::move(*entry));
-  }
-  // The format allows neither overlap nor holes: sorted by place, each tensor begins where the one before
-  // ended.
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  });
-  std::int64_t position = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != position) {
-      return fail(ErrorCode::kCorrupt,
-                  "safetensors header: tensor '{}' begins at byte {}, {} the data before it which ends at {}",
-                  entry.name, entry.begin, entry.begin < position ? "overlapping" : "leaving a hole after",
-                  position);
-    }
-    position = entry.end;
-  }
-  if (position != static_cast<std::int64_t>(data.size())) {
-    return fail(ErrorCode::kCorrupt, "safetensors: {} bytes of data but the tensors end at {}", data.size(),
-                position);
-  }
-  for (Entry& entry : entries) {
-    TensorData& tensor = file.tensors[entry.name];
-    tensor.dtype = entry.dtype;
-    tensor.shape = std::move(entry.shape);
-    tensor.data.assign(data.begin() + entry.begin, data.begin() + entry.end);
+  file.metadata = std::move(header.metadata);
+  for (auto& [name, info] : header.tensors) {
+    TensorData& tensor = file.tensors[name];
+    tensor.dtype = info.dtype;
+    tensor.shape = std::move(info.shape);
+    tensor.data.assign(data.begin() + info.begin, data.begin() + info.end);
   }
   return file;
 }

@@ -29,6 +29,20 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
+// What a file says of its tensors, without their values.
+struct TensorInfo {
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+  std::int64_t begin = 0, end = 0;  // bytes of the data
+};
+struct TensorHeader {
+  std::map<std::string, TensorInfo> tensors;
+  std::map<std::string, std::string> metadata;
+};
+// Reads the header only, and checks it against the length of the file as read_safetensors does. kNotFound,
+// kIo, kCorrupt, naming the file.
+Result<TensorHeader> read_safetensors_header(const std::filesystem::path& path);
+
 // kCorrupt for a header that lies (overlap, out of range, wrong byte count, not JSON), naming the tensor.
 Result<TensorFile> parse_safetensors(std::span<const std::uint8_t> bytes);
 Result<TensorFile> read_safetensors(const std::filesystem::path& path);

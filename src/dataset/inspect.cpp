@@ -10,7 +10,7 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/progress.h"
-#include "dataset/transform_check.h"
+#include "dataset/check.h"
 #include "imaging/drawing.h"
 #include "imaging/resize.h"
 
@@ -55,11 +55,8 @@ Result<InspectReport> inspect(const InspectOptions& options) {
   report.input_kind = input_kind_name(source->kind), report.attribute = source->attribute;
   report.problems = source->problems;
   for (const std::string& note : source->notes) report.notes.push_back({"input", 0, "", "", note, false});
-  CheckOptions check{source->classes, source->palette_decides};
-  if (check.classes.classes.empty()) {
-    TERRAPIN_TRY(check.classes, discover_classes(*source, options.show_progress));
-  }
-  report.classes = check.classes;
+  TERRAPIN_TRY_STATUS(discover_classes(*source, options.show_progress));
+  report.classes = source->classes;
 
   const int threads = options.threads > 0 ? options.threads : available_cores();
   const std::int64_t stride = std::max<std::int64_t>(1, source->count / kSheetCells);
@@ -92,11 +89,11 @@ Result<InspectReport> inspect(const InspectOptions& options) {
       if (interrupted()) return;
       const auto at = static_cast<std::size_t>(i);
       Looked& look = looked[at];
-      look.pair = check_pair(chunk[at], check);
+      look.pair = check_pair(chunk[at], *source);
       if (look.pair.usable) {
         look.counts = count_pixels(look.pair.mask);
         const bool wanted = (report.entries + i) % stride == 0 && (report.entries + i) / stride < kSheetCells;
-        if (!options.sheet.empty() && wanted) look.cell = sheet_cell(look.pair, chunk[at], check.classes);
+        if (!options.sheet.empty() && wanted) look.cell = sheet_cell(look.pair, chunk[at], source->classes);
       }
       look.pair.photo = {}, look.pair.mask = {}, look.pair.photo_bytes = {}, look.pair.mask_bytes = {};
     });
@@ -197,7 +194,7 @@ std::string summary(const InspectReport& report) {
         by_split += fmt::format("{}{:.2f} %", by_split.empty() ? "" : " / ", found->second.share(i) * 100);
     }
     text += fmt::format("  {:>3}  {:<{}}  {:>6.2f} %  {}  {:>7}  {}\n", i,
-                        report.classes.classes[static_cast<std::size_t>(i)].name.substr(0, 24), widest,
+                        cut_text(report.classes.classes[static_cast<std::size_t>(i)].name, 24), widest,
                         all.share(i) * 100, share_bar(all.share(i), 20), all.photos_with(i), by_split);
   }
   const std::int64_t ignored = all.pixels(imaging::Mask::kIgnore);

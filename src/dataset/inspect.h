@@ -9,9 +9,9 @@
 
 #include "artifacts/class_list.h"
 #include "base/result.h"
+#include "dataset/problem.h"
+#include "dataset/source.h"
 #include "dataset/statistics.h"
-#include "dataset/transform_problem.h"
-#include "dataset/transform_source.h"
 
 namespace terrapin::dataset {
 

@@ -29,6 +29,7 @@ struct SplitOptions {
   double train_fraction = 0.8;  // 0..1; what neither training nor test takes validates
   double test_fraction = 0.0;
   std::uint64_t seed = 0;
+  friend bool operator==(const SplitOptions&, const SplitOptions&) = default;
 };
 
 // kInvalidArgument for fractions outside [0, 1] or a sum above 1.

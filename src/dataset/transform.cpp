@@ -14,7 +14,7 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/progress.h"
-#include "dataset/transform_check.h"
+#include "dataset/check.h"
 #include "dataset/transform_output.h"
 #include "imaging/codecs.h"
 
@@ -56,11 +56,10 @@ imaging::Palette full_palette(const artifacts::ClassList& classes) {
 
 // 8-bit indexed, not interlaced (IHDR fields at their fixed places), with exactly this palette and these
 // labels.
-bool is_final_mask(const CheckedPair& pair, const SourceEntry& entry, bool palette_decides,
-                   const imaging::Palette& palette) {
+bool is_final_mask(const CheckedPair& pair, bool palette_decides, const imaging::Palette& palette) {
   const Bytes& png = pair.mask_bytes;
   return png.size() > 33 && png[24] == 8 && png[25] == 3 && png[28] == 0 && pair.mask_palette == palette &&
-         !palette_decides && (!entry.label_map || entry.label_map->is_identity());
+         !palette_decides;
 }
 
 class Transformation {
@@ -108,6 +107,15 @@ class Transformation {
     }
     // Refuse impossible fractions before hours of reading.
     TERRAPIN_TRY_STATUS(check_fractions(options_.split));
+    // A group expression alone is no draw: the kept split is held against it.
+    const bool draws = options_.split != SplitOptions{} || (options_.new_split && options_.group_by.empty());
+    if (draws && !options_.split_file.empty()) {
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "the split of {} is kept: a train fraction, a test fraction or a seed draws a new one; give "
+          "either the file or those",
+          options_.split_file.string());
+    }
     if (is_channel_folder(options_.input)) {
       return fail(
           ErrorCode::kInvalidArgument,
@@ -151,14 +159,14 @@ class Transformation {
       if (!of_split || (keep_split_ && options_.split_file.empty())) report_.problems.push_back(problem);
     }
     for (const std::string& note : source_->notes) report_.notes.push_back({"input", 0, "", "", note, false});
-    check_.classes = source_->classes;
-    check_.palette_decides = source_->palette_decides;
-    if (check_.classes.classes.empty()) {
-      TERRAPIN_TRY(check_.classes, discover_classes(*source_, options_.show_progress));
+    TERRAPIN_TRY_STATUS(discover_classes(*source_, options_.show_progress));
+    // Refuse what classes.json cannot hold before hours of reading.
+    if (auto checked = artifacts::check_classes(source_->classes); !checked) {
+      return with_context(std::move(checked.error()), options_.input.string());
     }
-    report_.classes = check_.classes;
-    palette_ = full_palette(check_.classes);
-    report_.class_pixels.assign(static_cast<std::size_t>(check_.classes.size()), 0);
+    report_.classes = source_->classes;
+    palette_ = full_palette(source_->classes);
+    report_.class_pixels.assign(static_cast<std::size_t>(source_->classes.size()), 0);
     return {};
   }
 
@@ -245,7 +253,7 @@ class Transformation {
 
   // Runs on any thread. Checks, then stages what cannot be linked; the pictures are freed before it returns.
   void process(const SourceEntry& entry, std::int64_t ordinal, Outcome& outcome) const {
-    outcome.pair = check_pair(entry, check_);
+    outcome.pair = check_pair(entry, *source_);
     CheckedPair& pair = outcome.pair;
     if (pair.usable) outcome.status = stage(entry, ordinal, outcome);
     pair.photo = {}, pair.mask = {}, pair.photo_bytes = {}, pair.mask_bytes = {};
@@ -272,7 +280,7 @@ class Transformation {
     } else {
       TERRAPIN_TRY_STATUS(write_plain(staged_photo(ordinal), pair.photo_bytes));
     }
-    if (!is_final_mask(pair, entry, check_.palette_decides, palette_)) {
+    if (!is_final_mask(pair, source_->palette_decides, palette_)) {
       TERRAPIN_TRY(const Bytes png, imaging::encode_indexed_png(pair.mask, palette_));
       return write_plain(staged_mask(ordinal), png);
     }
@@ -401,9 +409,9 @@ class Transformation {
     }
     fs::remove(staging_, error);
     TERRAPIN_TRY_STATUS(write_file_atomically(folder / "splits.tsv", table));
-    TERRAPIN_TRY_STATUS(artifacts::write_classes_file(folder / "classes.json", check_.classes));
+    TERRAPIN_TRY_STATUS(artifacts::write_classes_file(folder / "classes.json", source_->classes));
     nlohmann::json map = nlohmann::json::object();
-    for (int i = 0; i < check_.classes.size(); ++i) map[std::to_string(i)] = i;
+    for (int i = 0; i < source_->classes.size(); ++i) map[std::to_string(i)] = i;
     const std::string label_map = nlohmann::json{{"map", map}}.dump() + "\n";
     TERRAPIN_TRY_STATUS(write_file_atomically(folder / "label_map/train_label_map.json", label_map));
     return write_file_atomically(folder / "label_map/validation_label_map.json", label_map);
@@ -433,7 +441,6 @@ class Transformation {
   std::map<std::string, const SplitTable::Row*> split_by_name_, split_by_source_;
   std::set<const SplitTable::Row*> split_used_;
   bool keep_split_ = false;
-  CheckOptions check_;
   imaging::Palette palette_;
   fs::path staging_;
   std::vector<Record> records_;

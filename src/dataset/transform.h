@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/result.h"
+#include "dataset/source.h"
 #include "dataset/split.h"
 #include "dataset/transform_report.h"
-#include "dataset/transform_source.h"
 
 namespace terrapin::dataset {
 
@@ -24,12 +24,14 @@ struct TransformOptions {
   // names the group of photos that stay together. Empty: every photo alone, or the groups that splits.tsv
   // names.
   std::string group_by;
-  std::filesystem::path split_file;  // a splits.tsv to keep; empty: none
-  bool link = false;                 // link files that are taken as they are
-  bool convert_to_jpeg = true;       // false: photos keep their type
-  bool strict = false;               // any problem: nothing is written
-  bool overwrite = false;            // replace an earlier output of transform
-  int threads = 0;                   // 0: all cores. The output does not depend on it
+  // A splits.tsv to keep; empty: none. Excludes fractions and a seed other than the default ones, and
+  // new_split unless group_by is given: the kept split is then held against the groups.
+  std::filesystem::path split_file;
+  bool link = false;            // link files that are taken as they are
+  bool convert_to_jpeg = true;  // false: photos keep their type
+  bool strict = false;          // any problem: nothing is written
+  bool overwrite = false;       // replace an earlier output of transform
+  int threads = 0;              // 0: all cores. The output does not depend on it
   bool show_progress = false;
 };
 

@@ -7,10 +7,11 @@
 #include <atomic>
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <string_view>
 
+#include "artifacts/json_fields.h"
 #include "base/files.h"
 #include "dataset/transform_report.h"
 
@@ -19,11 +20,51 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Everything that transform puts into its output folder.
+constexpr std::string_view kEntries[] = {
+    "train",     "train_annotation", "validation", "test",       "test_annotation", "validation_annotation",
+    "label_map", "classes.json",     "splits.tsv", "report.json"};
+
 bool made_by_transform(const fs::path& folder) {
   const auto text = read_text_file(folder / "report.json");
   if (!text) return false;
-  const auto json = nlohmann::json::parse(*text, nullptr, false);
-  return json.is_object() && json.value("format", "") == TransformReport::kFormat;
+  const auto json = artifacts::parse_json(*text);
+  if (!json || !json->is_object()) return false;
+  const auto format = json->find("format");
+  return format != json->end() && *format == TransformReport::kFormat;
+}
+
+// Whether an output may take the place of `path`.
+Status check_replaceable(const fs::path& path, bool overwrite) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  if (!fs::is_directory(path, error)) {
+    return fail(ErrorCode::kAlreadyExists, "{} exists and is not a folder", path.string());
+  }
+  if (fs::is_empty(path, error)) return {};
+  if (!overwrite) {
+    return fail(ErrorCode::kAlreadyExists,
+                "{} is not empty; name a new folder, or pass --overwrite to replace an earlier output of "
+                "transform",
+                path.string());
+  }
+  if (!made_by_transform(path)) {
+    return fail(ErrorCode::kAlreadyExists,
+                "{} was not made by transform (it has no report.json of it): --overwrite does not touch it",
+                path.string());
+  }
+  std::set<std::string> foreign;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (std::find(std::begin(kEntries), std::end(kEntries), name) == std::end(kEntries)) foreign.insert(name);
+  }
+  if (error) return fail(ErrorCode::kIo, "{}: cannot be listed: {}", path.string(), error.message());
+  if (!foreign.empty()) {
+    return fail(ErrorCode::kAlreadyExists,
+                "{} holds '{}', which transform did not write: --overwrite does not touch it; move it away",
+                path.string(), *foreign.begin());
+  }
+  return {};
 }
 
 std::string lower_case(std::string text) {
@@ -38,8 +79,7 @@ std::string plain_name(const std::string& stem) {
     if (static_cast<unsigned char>(c) < 32 || c == 127 || c == '/') c = '_';
   }
   if (name.empty() || name.front() == '.') name.insert(name.begin(), '_');
-  if (name.size() > 180) name.resize(180);
-  return name;
+  return cut_text(name, 180);
 }
 
 // The last `count` folders of a URI, joined: "s3://bucket/a/b/x.jpg", 2 -> "a__b".
@@ -64,27 +104,11 @@ std::string parents(const std::string& key, std::size_t count) {
 
 Result<OutputFolder> OutputFolder::open(const fs::path& path, bool overwrite) {
   std::error_code error;
-  fs::path absolute = fs::absolute(path, error).lexically_normal();
+  // Through symbolic links: what is replaced is the folder, not the link to it.
+  fs::path absolute = fs::weakly_canonical(fs::absolute(path, error), error);
+  if (error) return fail(ErrorCode::kIo, "{}: {}", path.string(), error.message());
   if (!absolute.has_filename()) absolute = absolute.parent_path();
-  if (fs::exists(absolute, error)) {
-    if (!fs::is_directory(absolute, error)) {
-      return fail(ErrorCode::kAlreadyExists, "{} exists and is not a folder", path.string());
-    }
-    if (!fs::is_empty(absolute, error)) {
-      if (!overwrite) {
-        return fail(ErrorCode::kAlreadyExists,
-                    "{} is not empty; name a new folder, or pass --overwrite to replace an earlier output of "
-                    "transform",
-                    path.string());
-      }
-      if (!made_by_transform(absolute)) {
-        return fail(
-            ErrorCode::kAlreadyExists,
-            "{} was not made by transform (it has no report.json of it): --overwrite does not touch it",
-            path.string());
-      }
-    }
-  }
+  TERRAPIN_TRY_STATUS(check_replaceable(absolute, overwrite));
   fs::create_directories(absolute.parent_path(), error);
   if (error) {
     return fail(ErrorCode::kIo, "{}: cannot be created: {}", absolute.parent_path().string(),
@@ -93,6 +117,7 @@ Result<OutputFolder> OutputFolder::open(const fs::path& path, bool overwrite) {
   static std::atomic<int> serial{0};
   OutputFolder folder;
   folder.path_ = absolute;
+  folder.overwrite_ = overwrite;
   folder.building_ = absolute.parent_path() / fmt::format(".{}.partial-{}-{}", absolute.filename().string(),
                                                           ::getpid(), serial.fetch_add(1));
   fs::remove_all(folder.building_, error);
@@ -103,7 +128,7 @@ Result<OutputFolder> OutputFolder::open(const fs::path& path, bool overwrite) {
 }
 
 OutputFolder::OutputFolder(OutputFolder&& other) noexcept
-    : path_(std::move(other.path_)), building_(std::move(other.building_)) {
+    : path_(std::move(other.path_)), building_(std::move(other.building_)), overwrite_(other.overwrite_) {
   other.building_.clear();
 }
 
@@ -118,27 +143,42 @@ Status OutputFolder::commit() {
   const bool synced = descriptor >= 0 && ::syncfs(descriptor) == 0;
   if (descriptor >= 0) ::close(descriptor);
   if (!synced) return fail(ErrorCode::kIo, "{}: cannot be made durable", building_.string());
-  std::error_code error;
-  fs::path old;
-  if (fs::exists(path_, error) && !fs::is_empty(path_, error)) {
-    old = building_;
-    old += ".old";
-    fs::rename(path_, old, error);
-    if (error) return fail(ErrorCode::kIo, "{}: cannot be replaced: {}", path_.string(), error.message());
-  }
-  fs::rename(building_, path_, error);
-  if (error) {
-    const std::string reason = error.message();
-    if (!old.empty()) fs::rename(old, path_, error);
-    return fail(ErrorCode::kIo, "{}: cannot be put in place: {}", path_.string(), reason);
-  }
+  TERRAPIN_TRY_STATUS(check_replaceable(path_, overwrite_));  // hours may have passed since `open`
+  TERRAPIN_TRY_STATUS(replace_folder(building_, path_));
   building_.clear();
-  if (!old.empty()) fs::remove_all(old, error);
-  const int parent = ::open(path_.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return {};
+}
+
+Status replace_folder(const fs::path& fresh, const fs::path& path, [[maybe_unused]] bool exchange) {
+  std::error_code error;
+  fs::path old;  // what must go in the end
+  if (fs::exists(path, error) && !fs::is_empty(path, error)) {
+#ifdef RENAME_EXCHANGE
+    if (exchange && ::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) {
+      old = fresh;
+    }
+#endif
+    if (old.empty()) {
+      old = fresh;
+      old += ".old";
+      fs::rename(path, old, error);
+      if (error) return fail(ErrorCode::kIo, "{}: cannot be replaced: {}", path.string(), error.message());
+    }
+  }
+  if (old != fresh) {
+    fs::rename(fresh, path, error);
+    if (error) {
+      const std::string reason = error.message();
+      if (!old.empty()) fs::rename(old, path, error);
+      return fail(ErrorCode::kIo, "{}: cannot be put in place: {}", path.string(), reason);
+    }
+  }
+  const int parent = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (parent >= 0) {
     ::fsync(parent);
     ::close(parent);
   }
+  if (!old.empty()) fs::remove_all(old, error);
   return {};
 }
 

@@ -13,8 +13,9 @@ namespace terrapin::dataset {
 // nothing. Not thread-safe, except that files may be written below `building()` from any thread.
 class OutputFolder {
  public:
-  // `path` must be new or an empty folder. With `overwrite` it may also be a folder with the report of an
-  // earlier transform in it; it is replaced by `commit`. kAlreadyExists otherwise, naming the path.
+  // `path` must be new or an empty folder. With `overwrite` it may also hold an earlier output of transform
+  // and nothing else; it is replaced by `commit`, which looks again. kAlreadyExists otherwise, naming the
+  // path and the first entry that transform does not write.
   static Result<OutputFolder> open(const std::filesystem::path& path, bool overwrite);
   OutputFolder(OutputFolder&& other) noexcept;
   OutputFolder& operator=(OutputFolder&&) = delete;
@@ -25,7 +26,15 @@ class OutputFolder {
  private:
   OutputFolder() = default;
   std::filesystem::path path_, building_;
+  bool overwrite_ = false;
 };
+
+// Puts the folder `fresh` in the place of `path`, which need not exist, and removes what was there. Both lie
+// in one folder. Exchanged in one step where the file system can: `path` is then complete at every moment,
+// also after a crash. Otherwise (and with `exchange` false) in two renames, between which a crash leaves the
+// earlier folder beside `path` under the name of `fresh` with ".old". kIo: `path` is as it was.
+Status replace_folder(const std::filesystem::path& fresh, const std::filesystem::path& path,
+                      bool exchange = true);
 
 // Final names for files that go into one folder: the stem where it is unique (letter case aside), else with
 // as many parent folders before it ("a__x") as tell the files apart, else numbered ("x-2"). The answer

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "artifacts/class_list.h"
-#include "dataset/transform_problem.h"
+#include "dataset/problem.h"
 
 namespace terrapin::dataset {
 

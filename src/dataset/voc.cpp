@@ -58,13 +58,18 @@ Result<artifacts::ClassList> read_label_colors(const std::filesystem::path& path
     }
     const imaging::Rgb color{static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green),
                              static_cast<std::uint8_t>(blue)};
+    const std::string name = line.substr(0, colon);
+    if (const int first = classes.index_of(name); first >= 0) {
+      return fail(ErrorCode::kInvalidArgument, "{}: line {}: '{}' is the name of class {} already",
+                  path.string(), number, name, first);
+    }
     for (const artifacts::ClassEntry& known : classes.classes) {
       if (known.color == color) {
         return fail(ErrorCode::kInvalidArgument, "{}: line {}: '{}' has the colour of '{}'", path.string(),
-                    number, line.substr(0, colon), known.name);
+                    number, name, known.name);
       }
     }
-    classes.classes.push_back({line.substr(0, colon), color});
+    classes.classes.push_back({name, color});
   }
   if (classes.size() < 1 || classes.size() > 255) {
     return fail(ErrorCode::kInvalidArgument, "{}: {} classes; allowed are 1 to 255", path.string(),

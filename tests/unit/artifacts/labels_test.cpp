@@ -62,6 +62,21 @@ TEST(ClassesFile, RoundTripsAndNamesItsFaults) {
          "the JSON key 'version' occurs twice");
 }
 
+TEST(ClassesFile, WhatWouldNotBeReadBackIsNotWritten) {
+  test::TemporaryFolder folder;
+  const auto path = folder / "classes.json";
+  const auto refuse = [&](const ClassList& classes, const std::string& part) {
+    expect_failure(write_classes_file(path, classes), ErrorCode::kInvalidArgument,
+                   path.string() + ": " + part);
+    EXPECT_FALSE(std::filesystem::exists(path));
+  };
+  refuse({}, "classes is [], expected an array of 1 to 255 classes");
+  refuse({{{"cat", {}}, {"", {}}}}, "classes[1].name is empty");
+  refuse({{{"cat", {}}, {"cat", {1, 1, 1}}}}, "classes[1].name is 'cat', the name of classes[0] already");
+  refuse({{{"\xe8", {}}, {"\xe9", {1, 1, 1}}}}, "classes[1].name is '\xef\xbf\xbd', the name of");
+  refuse(ClassList::with_default_names(256), "classes is [{");
+}
+
 imaging::Mask mask_of(const std::vector<std::uint8_t>& values) {
   imaging::Mask mask({static_cast<std::int64_t>(values.size()), 1});
   mask.bytes() = values;

@@ -119,6 +119,22 @@ TEST(Manifest, EveryFaultIsNamed) {
       "has the index 0 twice");
 }
 
+// Balanced, so well-formed; the library would print and copy it by recursion.
+TEST(Manifest, ALineNestsAtMost64Levels) {
+  const auto line = [](std::size_t depth) {
+    return R"({"source-ref":"a","l-ref":"m","note":)" + std::string(depth, '[') + std::string(depth, ']') +
+           "}";
+  };
+  EXPECT_TRUE(parse_manifest_line(line(63), 1));
+  expect_failure(parse_manifest_line(line(64), 1), ErrorCode::kCorrupt,
+                 "the JSON nests objects and arrays deeper than 64 levels");
+  expect_failure(parse_manifest_line(line(49'000), 1), ErrorCode::kCorrupt, "deeper than 64 levels");
+  std::string objects;
+  for (int i = 0; i < 10'000; ++i) objects += "{\"a\":";
+  expect_failure(parse_manifest_line(objects + "1" + std::string(10'000, '}'), 1), ErrorCode::kCorrupt,
+                 "deeper than 64 levels");
+}
+
 TEST(ManifestReader, StreamsLinesOfEveryEndingAndGoesOnAfterABadOne) {
   test::TemporaryFolder folder;
   const auto path = folder / "output.manifest";

@@ -66,6 +66,10 @@ TEST(ModelPackage, IncompletePackagesSayWhatIsMissing) {
   must(write_tar_gz(path, {{"model.json", test::bytes_of("{,")}}));
   expect_failure(read_model_package(path), ErrorCode::kCorrupt,
                  path.string() + ": model.json: not valid JSON");
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  must(write_tar_gz(path, {{"model.json", test::bytes_of("{\"format\":" + deep + "}")}}));
+  expect_failure(read_model_package(path), ErrorCode::kCorrupt,
+                 path.string() + ": model.json: the JSON nests objects and arrays deeper than 64 levels");
 }
 
 TEST(ModelPackage, WhatWouldNotBeReadBackIsNotWritten) {

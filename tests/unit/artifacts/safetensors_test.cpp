@@ -120,7 +120,11 @@ TEST(Safetensors, HostileHeaders) {
   refuse("{", "not valid JSON");
   refuse("[]", "expected an object");
   refuse("\xff\xfe", "not valid JSON");
-  refuse(std::string(100'000, '['), "not valid JSON");
+  refuse(std::string(100'000, '['), "deeper than 64 levels");
+  const std::string open(1'000'000, '['), close(1'000'000, ']');
+  refuse(open + close, "the JSON nests objects and arrays deeper than 64 levels");
+  refuse(R"({"x":)" + open + close + "}", "deeper than 64 levels");
+  refuse(R"({"x":)" + std::string(63, '[') + std::string(63, ']') + "}", "expected an object");
   refuse(R"({"x":3})", "tensor 'x' is 3, expected an object");
   refuse(R"({"x":{"shape":[2],"data_offsets":[0,8]}})", "dtype' is missing");
   refuse(R"({"x":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", "dtype 'F31'", ErrorCode::kUnsupported);
@@ -150,6 +154,36 @@ TEST(Safetensors, HostileHeaders) {
   refuse(R"({"__metadata__":{"a":1}})", "__metadata__.a is 1, expected a string");
   expect_failure(parse_safetensors(Bytes(7)), ErrorCode::kCorrupt, "too short");
   expect_failure(parse_safetensors(Bytes(16, 0xff)), ErrorCode::kCorrupt, "header length");
+}
+
+TEST(Safetensors, TheHeaderAloneSaysWhatTheFileHolds) {
+  test::TemporaryFolder folder;
+  const auto path = folder / "w.safetensors";
+  must(write_safetensors(path, small_file()));
+  const TensorHeader header = must(read_safetensors_header(path));
+  EXPECT_EQ(header.metadata, small_file().metadata);
+  ASSERT_EQ(header.tensors.size(), 5u);
+  for (const auto& [name, tensor] : small_file().tensors) {
+    const TensorInfo& info = header.tensors.at(name);
+    EXPECT_EQ(info.dtype, tensor.dtype) << name;
+    EXPECT_EQ(info.shape, tensor.shape) << name;
+    EXPECT_EQ(static_cast<std::size_t>(info.end - info.begin), tensor.data.size()) << name;
+  }
+  // Every cut and every lie that the whole file is refused for.
+  const Bytes bytes = must(read_file(path));
+  for (std::size_t size = 0; size < bytes.size(); size += 7) {
+    must(write_file_atomically(path, std::span(bytes).first(size)));
+    EXPECT_FALSE(read_safetensors_header(path)) << size;
+  }
+  must(write_file_atomically(path,
+                             file_of(R"({"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", Bytes(8))));
+  expect_failure(
+      read_safetensors_header(path), ErrorCode::kCorrupt,
+      path.string() + ": safetensors header: tensor 'x' of dtype F32 and shape [3] needs 12 bytes");
+  must(write_file_atomically(path, Bytes(16, 0xff)));
+  expect_failure(read_safetensors_header(path), ErrorCode::kCorrupt, "header length");
+  expect_failure(read_safetensors_header(folder / "none"), ErrorCode::kNotFound, "no such file");
+  expect_failure(read_safetensors_header(folder.path()), ErrorCode::kInvalidArgument, "a folder");
 }
 
 TEST(Safetensors, EveryCutOfAFileIsRefused) {

@@ -135,25 +135,29 @@ TEST_F(SamplesTest, LinesMustAgreeOnTheClasses) {
   const std::string first = line("a", "1", "{" + entry(1, "Turtle", "#2ca02c") + "}");
   expect_failure(index(first + line("b", "2", "{" + entry(1, "Crab", "#2ca02c") + "}")),
                  ErrorCode::kInvalidArgument,
-                 "index 1 is 'Turtle' #2ca02c on line 1 but 'Crab' #2ca02c on line 2; all lines must agree");
+                 path("m.manifest").string() +
+                     ":2: class 1 is 'Crab' here and 'Turtle' on line 1; all lines must agree");
   expect_failure(index(first + line("b", "2", "{" + entry(1, "Turtle", "#2ca02d") + "}")),
-                 ErrorCode::kInvalidArgument, "'Turtle' #2ca02d on line 2");
+                 ErrorCode::kInvalidArgument,
+                 ":2: class 1 'Turtle' has the colour #2ca02d here and #2ca02c on line 1");
   expect_failure(index(first + "\n" + line("b", "2", "{" + entry(4, "Turtle", "#2ca02c") + "}")),
-                 ErrorCode::kInvalidArgument, "class 'Turtle' has index 1 on line 1 but index 4 on line 3");
+                 ErrorCode::kInvalidArgument, ":3: class 'Turtle' has the index 4 here and 1 on line 1");
 }
 
 TEST_F(SamplesTest, TheLabelAttributeMustBeClear) {
   const std::string chained = R"({"source-ref":"a","x-ref":"1","y-ref":"2"})";
   expect_failure(index(chained), ErrorCode::kInvalidArgument,
-                 "several label attributes, name one of: x-ref, y-ref");
+                 "several label attributes: 'x-ref' (1 lines), 'y-ref' (1 lines); choose one");
   EXPECT_EQ(must(index(chained, "y-ref")).index.samples.at(0).mask, path("2"));
   expect_failure(index(chained, "z-ref"), ErrorCode::kInvalidArgument,
-                 "no line carries the label attribute 'z-ref', expected one of: x-ref, y-ref");
-  expect_failure(index(R"({"source-ref":"a"})"), ErrorCode::kInvalidArgument, "no line carries a label");
+                 "no line has the label attribute 'z-ref'; there are: 'x-ref' (1 lines), 'y-ref' (1 lines)");
+  expect_failure(index(R"({"source-ref":"a"})"), ErrorCode::kInvalidArgument,
+                 "no line has a label attribute");
   expect_failure(index(R"({"source-ref":"a","l-ref-metadata":{"failure-reason":"x"}})"),
                  ErrorCode::kInvalidArgument, "every line of 'l-ref' failed (1 lines)");
   expect_failure(index(line("s3://b/k", "m", "")), ErrorCode::kNotFound, "m.manifest:1: 's3://b/k'");
   expect_failure(index("{\n"), ErrorCode::kCorrupt, "m.manifest:1: not valid JSON");
+  expect_failure(index("\n"), ErrorCode::kInvalidArgument, "m.manifest: the manifest has no lines");
 }
 
 // 4 x 3, background with one turtle pixel at (2, 1).
@@ -184,7 +188,7 @@ TEST_F(SamplesTest, SizesMustAgree) {
   write_mask("m.png", turtle_mask());
   expect_failure(
       read_sample({"s", path("p.png"), path("m.png"), {}}, LabelMap::identity()), ErrorCode::kInvalidArgument,
-      path("m.png").string() + ": the mask is 4x3 but its photo " + path("p.png").string() + " is 5x3");
+      path("m.png").string() + ": the mask is 4x3 but the photo is 5x3 (" + path("p.png").string() + ")");
   expect_failure(read_sample({"s", path("turned.png"), path("m.png"), {}}, LabelMap::identity()),
                  ErrorCode::kInvalidArgument, "before any EXIF rotation");
 }
@@ -209,7 +213,8 @@ TEST_F(SamplesTest, ColoursBecomeIndices) {
   must(write_file_atomically(path("m.png"), must(imaging::encode_png(colors))));
   expect_failure(
       read_sample_mask(sample, LabelMap::identity()), ErrorCode::kInvalidArgument,
-      "unknown colour #2ca02d at (1, 2), the colour map knows #ffffff (BACKGROUND), #2ca02c (Turtle)");
+      "colour #2ca02d (1 pixels, first at 1,2) is not in the colour map; known: #ffffff BACKGROUND, "
+      "#2ca02c Turtle");
 }
 
 TEST_F(SamplesTest, IndicesAreHeldAgainstTheColourMap) {
@@ -222,10 +227,76 @@ TEST_F(SamplesTest, IndicesAreHeldAgainstTheColourMap) {
   EXPECT_EQ(must(read_sample_mask(sample, LabelMap::identity())), turtle_mask(255));
   write_mask("m.png", turtle_mask(7), {});
   expect_failure(read_sample_mask(sample, LabelMap::identity()), ErrorCode::kInvalidArgument,
-                 "unknown class index 7 at (2, 1), the colour map knows 0 (BACKGROUND), 1 (Turtle)");
+                 "pixel value 7 (1 pixels, first at 2,1) is no class; known: 0 BACKGROUND, 1 Turtle; 255 is "
+                 "ignored");
   write_mask("m.png", turtle_mask(), {{0x2c, 0xa0, 0x2c}, {255, 255, 255}});
   expect_failure(read_sample_mask(sample, LabelMap::identity()), ErrorCode::kCorrupt,
                  "indices and colours disagree");
+}
+
+TEST(ReadLabels, TellsTheKindAndTheValue) {
+  const auto fault_of = [](imaging::MaskFile file, const LabelRules& rules) {
+    const auto labels = read_labels(std::move(file), rules);
+    return labels ? std::string("none")
+                  : std::string(fault_name(labels.error().kind)) + " " + labels.error().value;
+  };
+  const auto labels = [](std::uint8_t label, imaging::Palette palette = {}) {
+    return imaging::MaskFile{turtle_mask(label), {}, std::move(palette)};
+  };
+  imaging::Image colors({4, 3}, {255, 255, 255});
+  colors.set(2, 1, {224, 224, 192});
+  const imaging::MaskFile rgb{{}, colors, {}};
+  const LabelRules rules{.color_map = kTurtleMap};
+  EXPECT_EQ(fault_of(labels(1), rules), "none");
+  EXPECT_EQ(fault_of(labels(2), rules), "unknown-label 2");
+  EXPECT_EQ(fault_of(labels(1, {{1, 1, 1}, {255, 255, 255}}), rules), "palette-conflict #ffffff");
+  EXPECT_EQ(fault_of(rgb, rules), "unknown-color #e0e0c0");
+  EXPECT_EQ(fault_of(rgb, {}), "unknown-color #ffffff");
+  EXPECT_EQ(fault_of(rgb, {.color_map = kTurtleMap, .ignored_color = imaging::Rgb{224, 224, 192}}), "none");
+  std::vector<ColorMapEntry> twice = kTurtleMap;
+  twice[1].color = {255, 255, 255};
+  EXPECT_EQ(fault_of(rgb, {.color_map = twice}), "ambiguous-color #ffffff");
+  EXPECT_EQ(fault_of(labels(1), {.color_map = twice}), "none");  // indices need no colours
+  // Where the palette decides, indices mean nothing: 9 is drawn as a turtle.
+  imaging::Palette drawn(10, {255, 255, 255});
+  drawn[9] = {0x2c, 0xa0, 0x2c};
+  const auto by_color = read_labels(labels(9, drawn), {.color_map = kTurtleMap, .palette_decides = true});
+  ASSERT_TRUE(by_color.has_value());
+  EXPECT_EQ(*by_color, turtle_mask(1));
+  drawn[9] = {7, 7, 7};
+  EXPECT_EQ(fault_of(labels(9, drawn), {.color_map = kTurtleMap, .palette_decides = true}),
+            "unknown-color #070707");
+  // The label map comes last, and the classes are those of its answers.
+  const LabelMap map = must(LabelMap::from_json(nlohmann::json::parse(R"({"map":{"0":0,"5":8}})")));
+  const ClassList five = ClassList::with_default_names(5), six = ClassList::with_default_names(6);
+  EXPECT_EQ(fault_of(labels(9), {.label_map = &map}), "unknown-label 9");
+  EXPECT_EQ(fault_of(labels(8), {.label_map = &map, .classes = &five}), "unknown-label 5");
+  EXPECT_EQ(fault_of(labels(8), {.label_map = &map, .classes = &six}), "none");
+}
+
+TEST_F(SamplesTest, TheTestSplitFallsBackOnTheValidationLabelMap) {
+  EXPECT_TRUE(must(read_split_label_map(path("set"), "test")).is_identity());
+  test::write_text(path("set/label_map/validation_label_map.json"), R"({"scale":"3"})");
+  EXPECT_EQ(must(read_split_label_map(path("set"), "test")).to_json()["scale"], "3");
+  EXPECT_TRUE(must(read_split_label_map(path("set"), "train")).is_identity());
+  test::write_text(path("set/label_map/test_label_map.json"), R"({"scale":"5"})");
+  EXPECT_EQ(must(read_split_label_map(path("set"), "test")).to_json()["scale"], "5");
+}
+
+TEST_F(SamplesTest, PairsTellWhatIsLeftOver) {
+  for (const char* name : {"p/a.jpg", "p/a.png", "p/b.jpg", "p/x.txt", "m/a.PNG", "m/a.png", "m/c.png"})
+    touch(name);
+  const PairedFolders paired = must(pair_folders(path("p"), path("m")));
+  ASSERT_EQ(paired.samples.size(), 1u);
+  EXPECT_EQ(paired.samples[0].photo, path("p/a.jpg"));
+  EXPECT_EQ(paired.samples[0].mask, path("m/a.PNG"));
+  EXPECT_EQ(paired.photos_alone.begin()->second, path("p/b.jpg"));
+  EXPECT_EQ(paired.masks_alone.begin()->second, path("m/c.png"));
+  ASSERT_EQ(paired.twins.size(), 2u);
+  EXPECT_EQ(paired.twins[0].second, path("p/a.png"));
+  EXPECT_TRUE(paired.twins[1].is_mask);
+  EXPECT_EQ(paired.photo_files, 3u);
+  EXPECT_EQ(paired.other_photos, 1u);
 }
 
 TEST_F(SamplesTest, UnreadableFilesAreNamed) {

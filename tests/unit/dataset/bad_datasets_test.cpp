@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "artifacts/channels.h"
 #include "dataset/transform.h"
 #include "unit/dataset/dataset_fixture.h"
 
@@ -137,6 +138,33 @@ const std::vector<Case> kCases = {
        return d / "output.manifest";
      },
      "class-conflict: line 4: b.jpg: class 1 is 'Fish' here and 'Turtle' on line 1"},
+    {"class_in_another_color",
+     [](const fs::path& d) {
+       put_photo(d / "b.jpg", 250);
+       put_mask(d / "b.png");
+       write_text(
+           d / "output.manifest",
+           good_lines(d, 3) + manifest_line("b.jpg", "b.png",
+                                            {{{"BACKGROUND", {255, 255, 255}}, {"Turtle", {44, 160, 45}}}}));
+       return d / "output.manifest";
+     },
+     "class-conflict: line 4: b.jpg: class 1 'Turtle' has the colour #2ca02d here and #2ca02c on line 1"},
+    {"class_under_another_index",
+     [](const fs::path& d) {
+       put_photo(d / "b.jpg", 250);
+       put_mask(d / "b.png");
+       write_text(d / "output.manifest",
+                  good_lines(d, 3) +
+                      "{\"source-ref\":\"b.jpg\",\"job-ref\":\"b.png\",\"job-ref-metadata\":{\"internal-"
+                      "color-map\":{\"2\":{\"class-name\":\"Turtle\",\"hex-color\":\"#2ca02c\"}}}}\n");
+       return d / "output.manifest";
+     },
+     "class-conflict: line 4: b.jpg: class 'Turtle' has the index 2 here and 1 on line 1"},
+    {"line_is_nested_too_deeply",
+     [](const fs::path& d) {
+       return manifest(d, "{\"source-ref\":" + std::string(40'000, '[') + std::string(40'000, ']') + "}\n");
+     },
+     "bad-line: line 1: the JSON nests objects and arrays deeper than 64 levels"},
     {"missing_photo", [](const fs::path& d) { return manifest(d, manifest_line("gone.jpg", "m0.png")); },
      "missing-photo: line 1: DIR/gone.jpg: the photo does not exist"},
     {"missing_mask",
@@ -207,6 +235,52 @@ const std::vector<Case> kCases = {
      },
      "unknown-color: line 1: DIR/b.png: colour #2ca02d (2 pixels, first at 4,5) is not in the colour map; "
      "known: #ffffff BACKGROUND, #2ca02c Turtle"},
+    {"palette_disagrees",
+     [](const fs::path& d) {
+       return with_mask(d, [](const fs::path& m) {
+         put_mask(m, small_mask(), {{44, 160, 44}, {255, 255, 255}});
+       });
+     },
+     "palette-conflict: line 1: DIR/b.png: pixel value 0 (188 pixels, first at 0,0) is 'BACKGROUND' in the "
+     "colour map, but the mask's palette paints it #2ca02c, the colour of 'Turtle': indices and colours "
+     "disagree"},
+    {"two_classes_of_one_color",
+     [](const fs::path& d) {
+       put_photo(d / "b.jpg", 250);
+       put_colors(d / "b.png", {44, 160, 44});
+       artifacts::ClassList classes = turtle_classes();
+       classes.classes.push_back({"Shell", {44, 160, 44}});
+       return manifest(d, manifest_line("b.jpg", "b.png", classes));
+     },
+     "ambiguous-color: line 1: DIR/b.png: the mask's colours name its classes, but the colour map gives "
+     "#2ca02c to both 'Turtle' and 'Shell'"},
+    {"void_color_outside_voc",
+     [](const fs::path& d) {
+       return with_mask(d, [](const fs::path& m) { put_colors(m, {224, 224, 192}); });
+     },
+     "unknown-color: line 1: DIR/b.png: colour #e0e0c0 (4 pixels, first at 2,3) is not in the colour map; "
+     "known: #ffffff BACKGROUND, #2ca02c Turtle"},
+    {"colors_without_a_map",
+     [](const fs::path& d) {
+       plain_pairs(d, 4);
+       put_colors(d / "masks/p1.png", {44, 160, 44});
+       return d;
+     },
+     "unknown-color: DIR/masks/p1.png: the mask holds RGB colours and no colour map is known; expected a "
+     "grey "
+     "or palette PNG of class indices. Colours need the internal-color-map of a manifest, or the "
+     "classes.json "
+     "or labelmap.txt of a folder that is transformed"},
+    {"palette_disagrees_with_classes_file",
+     [](const fs::path& d) {
+       plain_pairs(d, 4);
+       put_mask(d / "masks/p1.png", small_mask(), {{44, 160, 44}, {1, 2, 3}});
+       EXPECT_TRUE(artifacts::write_classes_file(d / "classes.json", turtle_classes()).has_value());
+       return d;
+     },
+     "palette-conflict: DIR/masks/p1.png: pixel value 0 (188 pixels, first at 0,0) is 'BACKGROUND' in the "
+     "colour map, but the mask's palette paints it #2ca02c, the colour of 'Turtle': indices and colours "
+     "disagree"},
     {"same_source_twice",
      [](const fs::path& d) {
        write_text(d / "output.manifest", good_lines(d, 4) + manifest_line("a1.jpg", "m1.png"));
@@ -253,6 +327,34 @@ const std::vector<Case> kCases = {
        return d;
      },
      "same-stem: images/p1.png: images/p1.jpg has the same name; a mask belongs to one photo"},
+    {"two_masks_of_one_name",
+     [](const fs::path& d) {
+       plain_pairs(d, 4);
+       put_mask(d / "masks/p1.PNG");
+       return d;
+     },
+     "same-stem: masks/p1.png: masks/p1.PNG has the same name; a photo has one mask"},
+    {"class_listed_twice",
+     [](const fs::path& d) {
+       plain_pairs(d, 2);
+       write_text(d / "classes.txt", "BACKGROUND\ncat\ncat\n");
+       return d;
+     },
+     "error: DIR/classes.txt: line 3: 'cat' is the name of class 1 already"},
+    {"class_without_a_name",
+     [](const fs::path& d) {
+       plain_pairs(d, 2);
+       write_text(d / "classes.txt", "0\tBACKGROUND\n1\t\n");
+       return d;
+     },
+     "error: DIR/classes.txt: line 2: the class has no name"},
+    {"class_names_are_latin_1",
+     [](const fs::path& d) {
+       plain_pairs(d, 2);
+       write_text(d / "classes.txt", "caf\xe9\ncaf\xe8\n");
+       return d;
+     },
+     "error: DIR: classes[1].name is 'caf\xef\xbf\xbd', the name of classes[0] already"},
     {"split_names_unknown_photo",
      [](const fs::path& d) {
        plain_pairs(d, 2);
@@ -314,6 +416,14 @@ const std::vector<Case> kCases = {
        return d;
      },
      "error: DIR/labelmap.txt: line 2: 'turtle:44,160::' is not name:red,green,blue:: with 0..255"},
+    {"labelmap_names_a_class_twice",
+     [](const fs::path& d) {
+       put_photo(d / "JPEGImages/v0.jpg", 3);
+       put_mask(d / "SegmentationClass/v0.png");
+       write_text(d / "labelmap.txt", "background:255,255,255::\ncat:44,160,44::\ncat:1,2,3::\n");
+       return d;
+     },
+     "error: DIR/labelmap.txt: line 3: 'cat' is the name of class 1 already"},
     {"palette_color_not_in_labelmap",
      [](const fs::path& d) {
        put_photo(d / "JPEGImages/v0.jpg", 3);
@@ -332,6 +442,30 @@ const std::vector<Case> kCases = {
     {"fractions_exceed_one", [](const fs::path& d) { return manifest(d, ""); },
      "error: train fraction 0.6 and test fraction 0.5 add up to more than 1",
      [](TransformOptions& o) { o.split.test_fraction = 0.5; }},
+    {"split_file_beside_a_seed",
+     [](const fs::path& d) {
+       plain_pairs(d, 2);
+       write_text(d / "mine.tsv", "split\tname\ntrain\tp0\nval\tp1\n");
+       return d;
+     },
+     "error: the split of DIR/mine.tsv is kept: a train fraction, a test fraction or a seed draws a new one; "
+     "give either the file or those",
+     [](TransformOptions& o) {
+       o.split_file = o.input / "mine.tsv", o.split = {};
+       o.split.seed = 3;
+     }},
+    {"split_file_beside_a_new_split",
+     [](const fs::path& d) {
+       plain_pairs(d, 2);
+       write_text(d / "mine.tsv", "split\tname\ntrain\tp0\nval\tp1\n");
+       return d;
+     },
+     "error: the split of DIR/mine.tsv is kept: a train fraction, a test fraction or a seed draws a new one; "
+     "give either the file or those",
+     [](TransformOptions& o) {
+       o.split_file = o.input / "mine.tsv", o.split = {};
+       o.new_split = true;
+     }},
     {"group_regex_is_broken", [](const fs::path& d) { return manifest(d, ""); },
      "error: --group-by '(a' is not a regular expression", [](TransformOptions& o) { o.group_by = "(a"; }},
 };

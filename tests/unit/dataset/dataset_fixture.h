@@ -67,6 +67,13 @@ inline void put_mask(const std::filesystem::path& path, const imaging::Mask& mas
   ASSERT_TRUE(write_file_atomically(path, *imaging::encode_indexed_png(mask, palette)).has_value());
 }
 
+// An RGB mask: white, and where small_mask is 1 this colour.
+inline void put_colors(const std::filesystem::path& path, imaging::Rgb color, imaging::Size size = {16, 12}) {
+  imaging::Image colors(size, {255, 255, 255});
+  for (std::int64_t x = 2; x < 6; ++x) colors.set(x, 3, color);
+  ASSERT_TRUE(write_file_atomically(path, *imaging::encode_png(colors)).has_value());
+}
+
 inline artifacts::ClassList turtle_classes() {
   return {{{"BACKGROUND", {255, 255, 255}}, {"Turtle", {44, 160, 44}}}};
 }

@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+
+#include <atomic>
 #include <csignal>
+#include <cstdio>
+#include <functional>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "artifacts/channels.h"
 #include "base/interrupt.h"
@@ -110,13 +116,21 @@ TEST(UniqueNames, FolderThenNumber) {
   EXPECT_THAT(unique_names({{".h.jpg", ".h"}, {"t", "a\tb"}}), testing::ElementsAre("_.h", "a_b"));
 }
 
+TEST(UniqueNames, LongOnesAreCutBetweenCharacters) {
+  const std::string turtle = "\xf0\x9f\x90\xa2";  // four bytes
+  std::string stem = "xy";
+  while (stem.size() < 400) stem += turtle;
+  EXPECT_THAT(unique_names({{"k", stem}}), testing::ElementsAre(stem.substr(0, 178)));
+  EXPECT_THAT(unique_names({{"k", std::string(400, 'z')}}), testing::ElementsAre(std::string(180, 'z')));
+  EXPECT_THAT(unique_names({{"k", std::string(400, '\x80')}}),  // no UTF-8: cut anywhere
+              testing::ElementsAre(std::string(180, '\x80')));
+}
+
 TEST(Transform, ColoursAreMappedAndPngPhotosConvertedOrKept) {
   const TemporaryFolder t;
   std::string lines = good_lines(t.path(), 4);
   put_photo(t.path() / "p.png", 200);
-  imaging::Image colors({16, 12}, {255, 255, 255});
-  for (std::int64_t x = 2; x < 6; ++x) colors.set(x, 3, {44, 160, 44});
-  ASSERT_TRUE(write_file_atomically(t.path() / "p-mask.png", *imaging::encode_png(colors)).has_value());
+  put_colors(t.path() / "p-mask.png", {44, 160, 44});
   write_text(t.path() / "output.manifest", lines + manifest_line("p.png", "p-mask.png"));
   TransformOptions options = options_for(t.path() / "output.manifest", t.path() / "jpeg");
   auto report = transform(options);
@@ -197,6 +211,182 @@ TEST(Transform, OverwritesOnlyItsOwnOutputAndInterruptLeavesNothing) {
   EXPECT_EQ(std::distance(fs::directory_iterator(t.path()), fs::directory_iterator()), 3);  // in, out, new
 }
 
+TEST(Transform, OverwriteSparesAFolderThatHoldsMore) {
+  const TemporaryFolder t;
+  write_text(t.path() / "in/output.manifest", good_lines(t.path() / "in", 10));
+  TransformOptions options = options_for(t.path() / "in/output.manifest", t.path() / "out");
+  options.split.test_fraction = 0.1;  // every folder that transform may write
+  options.overwrite = true;
+  ASSERT_TRUE(transform(options).has_value());
+  ASSERT_TRUE(transform(options).has_value());
+  write_text(t.path() / "out/zebra.txt", "precious");
+  write_text(t.path() / "out/.git/config", "precious");
+  const auto before = content(t.path() / "out");
+  const auto refused = transform(options);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(refused.error().message,
+            (t.path() / "out").string() +
+                " holds '.git', which transform did not write: --overwrite does not touch it; move it away");
+  EXPECT_EQ(content(t.path() / "out"), before);
+  EXPECT_TRUE(fs::exists(t.path() / "out/.git/config"));
+}
+
+TEST(OutputFolder, AFolderThatFillsMeanwhileIsSpared) {
+  const TemporaryFolder t;
+  fs::create_directory(t.path() / "out");
+  auto output = OutputFolder::open(t.path() / "out", false);
+  ASSERT_TRUE(output.has_value()) << output.error().message;
+  write_text(output->building() / "report.json", "{}");
+  write_text(t.path() / "out/mine.txt", "precious");
+  EXPECT_EQ(output->commit().error().code, ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(fs::exists(t.path() / "out/mine.txt"));
+}
+
+TEST(OutputFolder, ALinkToAFolderStaysALink) {
+  const TemporaryFolder t;
+  write_text(t.path() / "in/output.manifest", good_lines(t.path() / "in", 5));
+  fs::create_directory(t.path() / "real");
+  fs::create_directory_symlink(t.path() / "real", t.path() / "link");
+  TransformOptions options = options_for(t.path() / "in/output.manifest", t.path() / "link");
+  options.overwrite = true;
+  for (int round = 0; round < 2; ++round) {
+    const auto report = transform(options);
+    ASSERT_TRUE(report.has_value()) << report.error().message;
+    EXPECT_TRUE(fs::is_symlink(t.path() / "link"));
+    EXPECT_TRUE(fs::exists(t.path() / "real/report.json"));
+  }
+}
+
+class ReplaceFolder : public testing::TestWithParam<bool> {};
+
+TEST_P(ReplaceFolder, TakesThePlaceAndLeavesNothingBeside) {
+  const TemporaryFolder t;
+  const fs::path place = t.path() / "out", fresh = t.path() / "fresh";
+  for (const char* text : {"one", "two", "three"}) {
+    write_text(fresh / "file", text);
+    ASSERT_TRUE(replace_folder(fresh, place, GetParam()).has_value());
+    EXPECT_EQ(*read_text_file(place / "file"), text);
+    EXPECT_EQ(std::distance(fs::directory_iterator(t.path()), fs::directory_iterator()), 1);
+  }
+  const auto lost = replace_folder(fresh, place, GetParam());  // there is nothing to put there
+  ASSERT_FALSE(lost.has_value());
+  EXPECT_EQ(lost.error().code, ErrorCode::kIo);
+  EXPECT_EQ(*read_text_file(place / "file"), "three");
+}
+
+INSTANTIATE_TEST_SUITE_P(BothWays, ReplaceFolder, testing::Bool(),
+                         [](const auto& way) { return way.param ? "Exchange" : "TwoRenames"; });
+
+// What makes --overwrite safe against a crash: there is no moment without a folder in that place.
+TEST(OutputFolder, TheOldFolderIsThereUntilTheNewOneIs) {
+  const TemporaryFolder t;
+  const fs::path place = t.path() / "out", fresh = t.path() / "fresh";
+  write_text(place / "file", "x"), write_text(fresh / "file", "y");
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) != 0) {
+    GTEST_SKIP() << "this file system cannot exchange two folders";
+  }
+  std::atomic<bool> over{false}, missed{false};
+  std::thread observer([&] {
+    while (!over) {
+      std::error_code error;
+      if (!fs::exists(place, error)) missed = true;
+    }
+  });
+  for (int round = 0; round < 300; ++round) {
+    write_text(fresh / "file", "z");
+    EXPECT_TRUE(replace_folder(fresh, place).has_value());
+  }
+  over = true;
+  observer.join();
+  EXPECT_FALSE(missed);
+}
+
+// Line 2 gives "cat" another index: what is written must open again.
+TEST(Transform, WhatIsWrittenCanBeOpened) {
+  const TemporaryFolder t;
+  auto line = [&](int i, const std::string& map) {
+    const std::string name = "p" + std::to_string(i);
+    put_photo(t.path() / (name + ".jpg"), i * 9);
+    put_mask(t.path() / (name + ".png"), small_mask(2), {});
+    return "{\"source-ref\":\"" + name + ".jpg\",\"l-ref\":\"" + name +
+           ".png\",\"l-ref-metadata\":{\"internal-color-map\":" + map + "}}\n";
+  };
+  const std::string zero = R"("0":{"class-name":"BACKGROUND","hex-color":"#ffffff"})",
+                    two = R"("2":{"class-name":"class 1","hex-color":"#0000ff"})";
+  write_text(t.path() / "output.manifest",
+             line(0, "{" + zero + "," + two + "}") +
+                 line(1, R"({"3":{"class-name":"class 1","hex-color":"#0000ff"}})") +
+                 line(2, "{" + zero + "}") + line(3, "{}"));
+  const auto report = transform(options_for(t.path() / "output.manifest", t.path() / "out"));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_EQ(report->problems.size(), 1U) << summary(*report);
+  EXPECT_EQ(report->problems[0].kind, "class-conflict");
+  EXPECT_EQ(report->problems[0].line, 2);
+  // A line may list only some classes: its mask may hold those of other lines.
+  EXPECT_EQ(report->usable, 3);
+  const auto dataset = artifacts::open_dataset_folder(t.path() / "out");
+  ASSERT_TRUE(dataset.has_value()) << dataset.error().message;
+  ASSERT_EQ(dataset->classes->size(), 3);
+  EXPECT_EQ(dataset->classes->classes[1].name, "class 1 (unnamed)");  // the gap yields to the named one
+  EXPECT_EQ(dataset->classes->classes[2].name, "class 1");
+}
+
+// One door: what transform says of a mask is what training says of it.
+TEST(Transform, RefusesExactlyWhatReadSampleRefuses) {
+  const TemporaryFolder t;
+  std::string lines;
+  auto add = [&](const std::string& name, const std::function<void(const fs::path&)>& put) {
+    put_photo(t.path() / (name + ".jpg"), static_cast<int>(lines.size()));
+    put(t.path() / (name + ".png"));
+    lines += manifest_line(name + ".jpg", name + ".png");
+  };
+  add("good", [](const fs::path& m) { put_mask(m); });
+  add("good2", [](const fs::path& m) { put_mask(m); });
+  add("grey", [](const fs::path& m) { put_mask(m, small_mask(), {{1, 1, 1}, {2, 2, 2}}); });
+  add("ignored", [](const fs::path& m) { put_mask(m, small_mask(255)); });
+  add("colors", [](const fs::path& m) { put_colors(m, {44, 160, 44}); });
+  add("void", [](const fs::path& m) { put_colors(m, {224, 224, 192}); });
+  add("stray", [](const fs::path& m) { put_colors(m, {1, 2, 3}); });
+  add("label", [](const fs::path& m) { put_mask(m, small_mask(2)); });
+  add("palette", [](const fs::path& m) { put_mask(m, small_mask(), {{44, 160, 44}, {255, 255, 255}}); });
+  add("size", [](const fs::path& m) { put_mask(m, small_mask(1, {17, 12})); });
+  write_text(t.path() / "output.manifest", lines);
+  const auto report = transform(options_for(t.path() / "output.manifest", t.path() / "out"));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  std::map<std::string, std::string> said;  // mask -> message
+  for (const Problem& problem : report->problems) said[problem.file] = problem.message;
+  const auto index = artifacts::index_manifest(t.path() / "output.manifest", "", {});
+  ASSERT_TRUE(index.has_value()) << index.error().message;
+  int refused = 0;
+  for (const artifacts::Sample& sample : index->index.samples) {
+    const auto read = artifacts::read_sample(sample, index->index.label_map);
+    const auto found = said.find(sample.mask.string());
+    EXPECT_EQ(read.has_value(), found == said.end()) << sample.name;
+    if (read || found == said.end()) continue;
+    EXPECT_THAT(read.error().message, testing::HasSubstr(found->second));
+    ++refused;
+  }
+  EXPECT_EQ(refused, 5);
+}
+
+TEST(Transform, VocVoidIsIgnoredInMasksOfColours) {
+  const TemporaryFolder t;
+  for (int i = 0; i < 3; ++i) {
+    put_photo(t.path() / ("voc/JPEGImages/v" + std::to_string(i) + ".jpg"), i * 9);
+    imaging::Image colors({16, 12}, {0, 0, 0});
+    colors.set(3, 3, {128, 0, 0}), colors.set(4, 3, kVocVoid);
+    ASSERT_TRUE(write_file_atomically(t.path() / ("voc/SegmentationClass/v" + std::to_string(i) + ".png"),
+                                      *imaging::encode_png(colors))
+                    .has_value());
+  }
+  const auto report = transform(options_for(t.path() / "voc", t.path() / "out"));
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_TRUE(report->problems.empty()) << summary(*report);
+  EXPECT_EQ(report->class_pixels[1], 3);
+  EXPECT_EQ(report->ignored_pixels, 3);
+}
+
 TEST(Transform, VocFolderKeepsItsSplitAndNames) {
   const TemporaryFolder t;
   const fs::path voc = t.path() / "VOC2012";
@@ -247,6 +437,64 @@ TEST(Inspect, CountsSharesAndFindsTheLeak) {
   ASSERT_EQ(report->notes.size(), 1U);
   EXPECT_EQ(describe(report->notes[0]), "train/b.jpg: no pixel belongs to a class other than 0");
   EXPECT_TRUE(imaging::read_photo(options.sheet).has_value());
+}
+
+// Training reads the test split with the validation label map where it has none of its own; channels hold
+// indices, whatever labelmap.txt says, and never colours.
+TEST(Inspect, ReadsChannelsAsTrainingDoes) {
+  const TemporaryFolder t;
+  int shade = 0;
+  for (const char* split : {"train", "validation", "test"}) {
+    put_photo(t.path() / split / "a.jpg", shade += 9);
+    put_mask(t.path() / (std::string(split) + "_annotation/a.png"), small_mask(6), {});
+  }
+  put_photo(t.path() / "test/rgb.jpg", 99);
+  put_colors(t.path() / "test_annotation/rgb.png", {44, 160, 44});
+  write_text(t.path() / "label_map/train_label_map.json", R"({"scale":"6"})");
+  write_text(t.path() / "label_map/validation_label_map.json", R"({"scale":"3"})");
+  write_text(t.path() / "labelmap.txt", "background:1,1,1::\n");
+  InspectOptions options;
+  options.input = t.path();
+  const auto report = inspect(options);
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  const auto dataset = artifacts::open_dataset_folder(t.path());
+  ASSERT_TRUE(dataset.has_value()) << dataset.error().message;
+  const std::pair<const char*, const artifacts::SampleIndex*> splits[] = {
+      {"train", &dataset->train}, {"validation", &dataset->validation}, {"test", &*dataset->test}};
+  for (const auto& [name, index] : splits) {
+    const auto read = artifacts::read_sample(index->samples.at(0), index->label_map);
+    ASSERT_TRUE(read.has_value()) << read.error().message;
+    EXPECT_EQ(report->splits.at(name).pixels(read->mask.at(3, 3)), 4) << name;
+  }
+  EXPECT_EQ(report->splits.at("train").pixels(1), 4);
+  EXPECT_EQ(report->splits.at("test").pixels(2), 4);
+  ASSERT_EQ(report->problems.size(), 1U);
+  EXPECT_EQ(report->problems[0].kind, "unknown-color");
+  EXPECT_FALSE(artifacts::read_sample(dataset->test->samples.at(1), dataset->test->label_map).has_value());
+}
+
+TEST(Inspect, NamesAnEmptyChannelAndAnUnknownPixelValue) {
+  const TemporaryFolder t;
+  put_photo(t.path() / "train/a.jpg", 1);
+  put_mask(t.path() / "train_annotation/a.png", small_mask(9), {});
+  put_photo(t.path() / "train/b.jpg", 2);
+  put_mask(t.path() / "train_annotation/b.png");
+  fs::create_directories(t.path() / "validation"), fs::create_directories(t.path() / "validation_annotation");
+  write_text(t.path() / "label_map/train_label_map.json", R"({"map":{"0":0,"1":1}})");
+  InspectOptions options;
+  options.input = t.path();
+  const auto report = inspect(options);
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  ASSERT_EQ(report->problems.size(), 2U);
+  EXPECT_EQ(describe(report->problems[0]), "validation: no photo in this folder (.jpg, .jpeg, .png, .webp)");
+  EXPECT_EQ(report->problems[1].kind, "unknown-label");
+  EXPECT_EQ(report->problems[1].value, "9");
+}
+
+TEST(Inspect, CutsLongClassNamesBetweenCharacters) {
+  EXPECT_EQ(cut_text("caf\xc3\xa9", 5), "caf\xc3\xa9");
+  EXPECT_EQ(cut_text("caf\xc3\xa9s", 4), "caf");
+  EXPECT_EQ(cut_text("\xe9\xe9", 1), "\xe9");  // no UTF-8
 }
 
 // Real photos: 313 turtles whose splits.tsv must be kept.

@@ -1,29 +1,17 @@
-#include "dataset/transform_source.h"
+#include "dataset/source.h"
 
-#include <map>
-
-#include "dataset/transform_folders.h"
+#include "artifacts/manifest_survey.h"
+#include "dataset/folders.h"
 
 namespace terrapin::dataset {
 namespace {
 
-using artifacts::ColorMapEntry;
 using artifacts::ManifestReader;
 
 std::string stem_of(const std::string& uri) {
   const std::size_t slash = uri.find_last_of('/');
   return std::filesystem::path(slash == std::string::npos ? uri : uri.substr(slash + 1)).stem().string();
 }
-
-// What pass one learns of one label attribute.
-struct AttributeFacts {
-  struct Class {
-    ColorMapEntry entry;
-    std::int64_t line = 0;  // that named it first
-  };
-  std::int64_t lines = 0;
-  std::map<int, Class> classes;
-};
 
 class ManifestSource : public InputSource {
  public:
@@ -34,57 +22,12 @@ class ManifestSource : public InputSource {
   }
 
   Status learn() {
-    std::map<std::string, AttributeFacts> attributes;
-    while (true) {
-      auto record = reader_.next();
-      if (!record) {
-        ++count;
-        continue;
-      }
-      if (!*record) break;
-      ++count;
-      for (const artifacts::LabelReference& label : (*record)->labels) {
-        AttributeFacts& facts = attributes[label.attribute];
-        ++facts.lines;
-        for (const ColorMapEntry& entry : label.color_map) {
-          facts.classes.try_emplace(entry.index, AttributeFacts::Class{entry, (*record)->line_number});
-        }
-      }
-    }
-    if (count == 0) return fail(ErrorCode::kInvalidArgument, "{}: the manifest has no lines", path.string());
-    std::string known;
-    for (const auto& [name, facts] : attributes) {
-      known += fmt::format("{}'{}' ({} lines)", known.empty() ? "" : ", ", name, facts.lines);
-    }
-    if (attributes.empty()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "{}: no line has a label attribute; one that ends in '-ref' beside 'source-ref' is needed",
-                  path.string());
-    }
-    if (options_.attribute.empty() && attributes.size() > 1) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "{}: several label attributes: {}; choose one with --label-attribute", path.string(),
-                  known);
-    }
-    attribute = options_.attribute.empty() ? attributes.begin()->first : options_.attribute;
-    const auto chosen = attributes.find(attribute);
-    if (chosen == attributes.end()) {
-      return fail(ErrorCode::kInvalidArgument, "{}: no line has the label attribute '{}'; there are: {}",
-                  path.string(), attribute, known);
-    }
-    facts_ = chosen->second;
-    // The parser admits indices 0 to 255; an entry for 255 only says how "ignore" is drawn.
-    int highest = -1;
-    for (const auto& [index, known_class] : facts_.classes) highest = index < 255 ? index : highest;
-    if (highest >= 0) {
-      classes = artifacts::ClassList::with_default_names(highest + 1);
-      for (const auto& [index, known_class] : facts_.classes) {
-        if (index > highest) continue;
-        classes.classes[static_cast<std::size_t>(index)] = {known_class.entry.class_name,
-                                                            known_class.entry.color};
-      }
-    }
-    return rewind();
+    TERRAPIN_TRY(const artifacts::ManifestSurvey survey,
+                 artifacts::survey_manifest(path, options_.attribute, artifacts::BadLines::kPassOver));
+    count = survey.lines, attribute = survey.attribute;
+    learned_ = survey.classes;
+    classes = learned_.classes(), color_map = learned_.color_map();
+    return {};
   }
 
   Status rewind() override {
@@ -134,14 +77,8 @@ class ManifestSource : public InputSource {
       return problem("no-label", entry.key, attribute,
                      fmt::format("attribute '{}' names no mask", attribute));
     }
-    entry.color_map = label->color_map;
-    for (const ColorMapEntry& own : entry.color_map) {
-      const AttributeFacts::Class& first = facts_.classes.at(own.index);
-      if (own.class_name != first.entry.class_name) {
-        return problem("class-conflict", entry.key, own.class_name,
-                       fmt::format("class {} is '{}' here and '{}' on line {}", own.index, own.class_name,
-                                   first.entry.class_name, first.line));
-      }
+    if (const auto conflict = learned_.conflict(label->color_map, entry.line)) {
+      return problem("class-conflict", entry.key, conflict->value, conflict->message);
     }
     auto photo = options_.roots.resolve(record.source_uri, base);
     if (!photo) return problem("bad-reference", record.source_uri, record.source_uri, photo.error().message);
@@ -152,7 +89,7 @@ class ManifestSource : public InputSource {
 
   InputOptions options_;
   ManifestReader reader_;
-  AttributeFacts facts_;  // constant after learn
+  artifacts::ClassCollector learned_;  // constant after learn
 };
 
 }  // namespace

@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "artifacts/class_list.h"
 #include "base/files.h"
-#include "dataset/transform_problem.h"
-#include "dataset/transform_source.h"
+#include "dataset/problem.h"
+#include "dataset/source.h"
 #include "imaging/codecs.h"
 
 namespace terrapin::dataset {
@@ -25,20 +24,15 @@ struct CheckedPair {
   imaging::Palette mask_palette;  // of the file; empty for grey and colour files
 };
 
-// What masks may hold. `class_count` 0: any index.
-struct CheckOptions {
-  artifacts::ClassList classes;
-  bool palette_decides = false;  // see InputSource
-};
-
-// Reads both files completely. Thread-safe.
-CheckedPair check_pair(const SourceEntry& entry, const CheckOptions& options);
+// Reads both files completely and holds them against what `source` says of its masks. Thread-safe.
+CheckedPair check_pair(const SourceEntry& entry, const InputSource& source);
 
 // Worth knowing about a photo that is not wrong: an EXIF orientation, which nothing here applies.
 std::optional<Problem> orientation_note(const SourceEntry& entry, const imaging::PhotoInfo& info);
 
-// Classes for an input that names none: as many as the highest label in its masks, in the colours of the
-// first palette mask if those differ from each other, else default colours. Reads every mask, on all cores.
-Result<artifacts::ClassList> discover_classes(InputSource& source, bool show_progress);
+// Sets the classes of an input that names none: as many as the highest label in its masks, in the colours of
+// the first palette mask if those differ from each other, else default colours. Reads every mask, on all
+// cores, and rewinds the source.
+Status discover_classes(InputSource& source, bool show_progress);
 
 }  // namespace terrapin::dataset

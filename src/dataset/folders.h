@@ -1,9 +1,9 @@
-// Folder layouts as input sources; see transform_source.h.
+// Folder layouts as input sources; see source.h.
 #pragma once
 
 #include <memory>
 
-#include "dataset/transform_source.h"
+#include "dataset/source.h"
 
 namespace terrapin::dataset {
 

@@ -1,4 +1,4 @@
-#include "dataset/transform_problem.h"
+#include "dataset/problem.h"
 
 #include <fmt/format.h>
 
@@ -36,6 +36,14 @@ std::string list_problems(const std::vector<Problem>& problems, std::size_t per_
     if (count > per_kind) text += fmt::format("    ... and {} more\n", count - per_kind);
   }
   return text;
+}
+
+std::string cut_text(const std::string& text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  std::size_t end = bytes;
+  // A character has at most three bytes after its first; more are no UTF-8 and may be cut anywhere.
+  while (end > 0 && bytes - end < 3 && (text[end] & 0xc0) == 0x80) --end;
+  return text.substr(0, (text[end] & 0xc0) == 0x80 ? bytes : end);
 }
 
 std::string dump_json(const nlohmann::json& json) {

@@ -25,6 +25,9 @@ nlohmann::json to_json(const Problem& problem);
 // A readable list, grouped by kind, at most `per_kind` lines of each.
 std::string list_problems(const std::vector<Problem>& problems, std::size_t per_kind = 10);
 
+// The beginning of the text: at most `bytes` of it, and no part of a UTF-8 character.
+std::string cut_text(const std::string& text, std::size_t bytes);
+
 // JSON text whatever bytes the names hold: invalid UTF-8 is replaced.
 std::string dump_json(const nlohmann::json& json);
 

@@ -1,4 +1,4 @@
-#include "dataset/transform_folders.h"
+#include "dataset/folders.h"
 
 #include <algorithm>
 #include <map>
@@ -14,16 +14,6 @@ namespace terrapin::dataset {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
-
-bool has_extension(const fs::path& path, std::initializer_list<const char*> extensions) {
-  const std::string own = lower_case(path.extension().string());
-  return std::any_of(extensions.begin(), extensions.end(), [&](const char* e) { return own == e; });
-}
 
 class FolderSource : public InputSource {
  public:
@@ -46,52 +36,40 @@ class FolderSource : public InputSource {
   // of reported.
   Status add_pairs(const std::string& photos, const std::string& masks, std::optional<Split> split,
                    std::shared_ptr<const artifacts::LabelMap> label_map, bool photos_may_lack_masks) {
-    TERRAPIN_TRY(const auto photo_files, list_files(path / photos, true));
-    TERRAPIN_TRY(const auto mask_files, list_files(path / masks, true));
-    auto stem_in = [](const fs::path& root, const fs::path& file) {
-      return file.lexically_relative(root).replace_extension().generic_string();
+    TERRAPIN_TRY(const artifacts::PairedFolders paired, artifacts::pair_folders(path / photos, path / masks));
+    auto key_of = [&](const fs::path& file) { return file.lexically_relative(path).generic_string(); };
+    auto problem = [&](const char* kind_word, const std::string& file, const std::string& value,
+                       const std::string& message) {
+      problems.push_back({kind_word, 0, file, value, message});
     };
-    std::map<std::string, fs::path> mask_of;
-    for (const fs::path& file : mask_files) {
-      if (has_extension(file, {".png"})) mask_of.emplace(stem_in(path / masks, file), file);
+    if (paired.photo_files == 0 && paired.mask_files == 0) {
+      problem("missing-channel", photos, "", "no photo in this folder (.jpg, .jpeg, .png, .webp)");
     }
-    std::map<std::string, fs::path> seen;
-    std::int64_t unlabelled = 0;
-    for (const fs::path& file : photo_files) {
-      if (!has_extension(file, {".jpg", ".jpeg", ".png", ".webp"})) continue;
-      const std::string stem = stem_in(path / photos, file);
-      const std::string key = file.lexically_relative(path).generic_string();
-      if (const auto [first, fresh] = seen.try_emplace(stem, file); !fresh) {
-        problems.push_back({"same-stem", 0, key, stem,
-                            fmt::format("{} has the same name; a mask belongs to one photo",
-                                        first->second.lexically_relative(path).generic_string())});
-        continue;
-      }
-      const auto mask = mask_of.find(stem);
-      if (mask == mask_of.end()) {
-        if (photos_may_lack_masks) {
-          ++unlabelled;
-        } else {
-          problems.push_back(
-              {"photo-without-mask", 0, key, stem, fmt::format("there is no {}/{}.png", masks, stem)});
-        }
-        continue;
-      }
+    for (const artifacts::PairedFolders::Twin& twin : paired.twins) {
+      problem("same-stem", key_of(twin.second), twin.stem,
+              fmt::format("{} has the same name; {}", key_of(twin.first),
+                          twin.is_mask ? "a photo has one mask" : "a mask belongs to one photo"));
+    }
+    for (const auto& [stem, file] : paired.photos_alone) {
+      if (photos_may_lack_masks) break;
+      problem("photo-without-mask", key_of(file), stem, fmt::format("there is no {}/{}.png", masks, stem));
+    }
+    for (const auto& [stem, file] : paired.masks_alone) {
+      problem("mask-without-photo", key_of(file), stem,
+              fmt::format("there is no photo {}/{} (.jpg, .jpeg, .png, .webp)", photos, stem));
+    }
+    if (photos_may_lack_masks && !paired.photos_alone.empty()) {
+      notes.push_back(fmt::format("{} photos without a mask were passed over", paired.photos_alone.size()));
+    }
+    for (const artifacts::Sample& sample : paired.samples) {
       SourceEntry entry;
-      entry.key = key;
-      entry.stem = fs::path(stem).filename().string();
-      entry.photo = file, entry.mask = mask->second;
+      entry.key = key_of(sample.photo);
+      entry.stem = fs::path(sample.name).filename().string();
+      entry.photo = sample.photo, entry.mask = sample.mask;
       entry.split = split;
       entry.label_map = label_map;
       entries.push_back(std::move(entry));
     }
-    for (const auto& [stem, file] : mask_of) {
-      if (!seen.contains(stem)) {
-        problems.push_back({"mask-without-photo", 0, file.lexically_relative(path).generic_string(), stem,
-                            fmt::format("there is no photo {}/{} (.jpg, .jpeg, .png, .webp)", photos, stem)});
-      }
-    }
-    if (unlabelled > 0) notes.push_back(fmt::format("{} photos without a mask were passed over", unlabelled));
     return {};
   }
 
@@ -99,6 +77,7 @@ class FolderSource : public InputSource {
   std::size_t at_ = 0;
 };
 
+// The classes and colours that a folder names for itself.
 Status read_classes(FolderSource& source) {
   std::error_code error;
   if (fs::exists(source.path / "classes.json", error)) {
@@ -107,34 +86,42 @@ Status read_classes(FolderSource& source) {
     TERRAPIN_TRY(source.classes, read_label_colors(source.path / "labelmap.txt"));
     source.palette_decides = true;
   }
+  source.color_map = artifacts::color_map_of(source.classes);
   return {};
 }
 
-// classes.txt: one name a line, or "index<TAB>name...". Colours come from the masks.
-Result<std::vector<std::string>> read_class_names(const fs::path& path) {
+// classes.txt: one name a line, or "index<TAB>name...". In default colours: it names none.
+Result<artifacts::ClassList> read_class_names(const fs::path& path) {
   TERRAPIN_TRY(const std::string text, read_text_file(path, 1 << 20));
-  std::vector<std::string> names;
+  artifacts::ClassList classes;
   std::istringstream lines(text);
   std::string line;
   for (std::int64_t number = 1; std::getline(lines, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
-    if (tab == std::string::npos) {
-      names.push_back(line);
-      continue;
-    }
-    if (line.substr(0, tab) != std::to_string(names.size())) {
+    if (tab != std::string::npos && line.substr(0, tab) != std::to_string(classes.size())) {
       return fail(ErrorCode::kInvalidArgument, "{}: line {}: class index {} where {} is due", path.string(),
-                  number, line.substr(0, tab), names.size());
+                  number, line.substr(0, tab), classes.size());
     }
-    names.push_back(line.substr(tab + 1, line.find('\t', tab + 1) - tab - 1));
+    const std::size_t start = tab == std::string::npos ? 0 : tab + 1;
+    const std::string name = line.substr(start, line.find('\t', start) - start);
+    if (name.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "{}: line {}: the class has no name", path.string(), number);
+    }
+    if (const int first = classes.index_of(name); first >= 0) {
+      return fail(ErrorCode::kInvalidArgument, "{}: line {}: '{}' is the name of class {} already",
+                  path.string(), number, name, first);
+    }
+    classes.classes.push_back({name, {}});
   }
-  if (names.empty() || names.size() > 255) {
+  if (classes.size() < 1 || classes.size() > 255) {
     return fail(ErrorCode::kInvalidArgument, "{}: {} classes; allowed are 1 to 255", path.string(),
-                names.size());
+                classes.size());
   }
-  return names;
+  const imaging::Palette colors = imaging::default_palette(classes.size());
+  for (std::size_t i = 0; i < colors.size(); ++i) classes.classes[i].color = colors[i];
+  return classes;
 }
 
 imaging::Palette first_palette(const FolderSource& source) {
@@ -149,6 +136,7 @@ Result<std::unique_ptr<InputSource>> open_voc(const fs::path& folder) {
   auto source = std::make_unique<FolderSource>(folder, InputKind::kVocFolder);
   TERRAPIN_TRY_STATUS(source->add_pairs("JPEGImages", "SegmentationClass", std::nullopt, nullptr, true));
   TERRAPIN_TRY_STATUS(read_classes(*source));
+  source->ignored_color = kVocVoid;
   if (source->classes.classes.empty()) {
     const imaging::Palette palette = first_palette(*source), voc = voc_palette();
     const std::size_t compared = std::min<std::size_t>(palette.size(), 21);
@@ -156,6 +144,7 @@ Result<std::unique_ptr<InputSource>> open_voc(const fs::path& folder) {
     if (grey_or_colour ||
         std::equal(palette.begin(), palette.begin() + static_cast<std::ptrdiff_t>(compared), voc.begin())) {
       source->classes = voc_classes();
+      source->color_map = artifacts::color_map_of(source->classes);
     }
   }
   std::map<std::string, std::vector<std::size_t>> by_stem;
@@ -199,12 +188,11 @@ Result<std::unique_ptr<InputSource>> open_plain(const fs::path& folder) {
   TERRAPIN_TRY_STATUS(read_classes(*source));
   std::error_code error;
   if (source->classes.classes.empty() && fs::exists(folder / "classes.txt", error)) {
-    TERRAPIN_TRY(const auto names, read_class_names(folder / "classes.txt"));
-    source->classes = artifacts::ClassList::with_default_names(static_cast<int>(names.size()));
+    TERRAPIN_TRY(source->classes, read_class_names(folder / "classes.txt"));
     const imaging::Palette palette = first_palette(*source);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      source->classes.classes[i].name = names[i];
-      if (palette.size() >= names.size()) source->classes.classes[i].color = palette[i];
+    const auto count = static_cast<std::size_t>(source->classes.size());
+    for (std::size_t i = 0; i < count && palette.size() >= count; ++i) {
+      source->classes.classes[i].color = palette[i];
     }
   }
   if (fs::exists(folder / "splits.tsv", error)) {
@@ -243,10 +231,13 @@ Result<std::unique_ptr<InputSource>> open_plain(const fs::path& folder) {
 Result<std::unique_ptr<InputSource>> open_channels(const fs::path& folder) {
   auto source = std::make_unique<FolderSource>(folder, InputKind::kChannels);
   source->has_split = true;
-  TERRAPIN_TRY_STATUS(read_classes(*source));
+  // As training reads them: classes.json names the classes, masks hold indices.
+  std::error_code error;
+  if (fs::exists(folder / "classes.json", error)) {
+    TERRAPIN_TRY(source->classes, artifacts::read_classes_file(folder / "classes.json"));
+  }
   for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
     const std::string name = split_name(split);
-    std::error_code error;
     const bool photos = fs::is_directory(folder / name, error);
     const bool masks = fs::is_directory(folder / (name + "_annotation"), error);
     if (!photos && !masks && split == Split::kTest) continue;
@@ -256,12 +247,8 @@ Result<std::unique_ptr<InputSource>> open_channels(const fs::path& folder) {
                                   "validation_annotation are needed"});
       continue;
     }
-    std::shared_ptr<const artifacts::LabelMap> label_map;
-    const fs::path map_file = folder / "label_map" / (name + "_label_map.json");
-    if (fs::exists(map_file, error)) {
-      TERRAPIN_TRY(artifacts::LabelMap read, artifacts::LabelMap::read(map_file));
-      label_map = std::make_shared<const artifacts::LabelMap>(std::move(read));
-    }
+    TERRAPIN_TRY(artifacts::LabelMap read, artifacts::read_split_label_map(folder, name));
+    const auto label_map = std::make_shared<const artifacts::LabelMap>(std::move(read));
     TERRAPIN_TRY_STATUS(source->add_pairs(name, name + "_annotation", split, label_map, false));
   }
   source->count = static_cast<std::int64_t>(source->entries.size());

@@ -9,12 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "artifacts/class_list.h"
-#include "artifacts/label_map.h"
-#include "artifacts/manifest.h"
+#include "artifacts/sample.h"
 #include "base/result.h"
+#include "dataset/problem.h"
 #include "dataset/split.h"
-#include "dataset/transform_problem.h"
 
 namespace terrapin::dataset {
 
@@ -24,7 +22,6 @@ struct SourceEntry {
   std::string stem;       // file name without extension
   std::string group;      // "source" column of a splits.tsv; empty if there is none
   std::filesystem::path photo, mask;
-  std::vector<artifacts::ColorMapEntry> color_map;       // of this line; empty for folders
   std::shared_ptr<const artifacts::LabelMap> label_map;  // of its channel; null = identity
   std::optional<Split> split;                            // an existing one
   std::optional<Problem> problem;  // found while reading the line: no photo or mask then
@@ -44,11 +41,16 @@ class InputSource {
 
   InputKind kind = InputKind::kManifest;
   std::filesystem::path path;
-  std::int64_t count = 0;         // entries, for progress
-  artifacts::ClassList classes;   // empty: nothing names them, the masks decide
-  std::string attribute;          // manifests
-  bool has_split = false;         // entries without a split are then not part of the set
-  bool palette_decides = false;   // a palette PNG's colours, not its indices, name the class (labelmap.txt)
+  std::int64_t count = 0;  // entries, for progress
+  std::string attribute;   // manifests
+  bool has_split = false;  // entries without a split are then not part of the set
+
+  // What the masks may hold; see artifacts::LabelRules.
+  artifacts::ClassList classes;  // empty: nothing names them, the masks decide (discover_classes)
+  std::vector<artifacts::ColorMapEntry> color_map;  // empty: nothing says which class a colour is
+  bool palette_decides = false;                     // labelmap.txt
+  std::optional<imaging::Rgb> ignored_color;        // VOC's void
+
   std::vector<Problem> problems;  // found while listing: photos without mask and the like
   std::vector<std::string> notes;
 };
