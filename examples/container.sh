@@ -27,7 +27,9 @@ for _ in $(seq 100); do
 done
 photo=$(find "$root/input/data/validation" -type f | sort | head -n 1)
 curl -sSf "$url/invocations" -H 'Content-Type: image/jpeg' -H 'Accept: image/png' --data-binary "@$photo" -o "$root/mask.png"
-head -c 4 "$root/mask.png" | tail -c 3
-echo " mask of $(basename "$photo"): $(wc -c < "$root/mask.png") bytes"
+# A PNG begins with its signature, then a header chunk with width and height: those of the photos, 160 x 120.
+header=$(od -An -v -tx1 -N24 "$root/mask.png" | tr -d ' \n')
+[ "$header" = "89504e470d0a1a0a0000000d49484452$(printf '%08x%08x' 160 120)" ] || { echo "the answer is not a PNG of 160 x 120: $header" >&2; exit 1; }
+echo "PNG mask of $(basename "$photo"), 160 x 120: $(wc -c < "$root/mask.png") bytes"
 kill "$host"
 wait "$host"

@@ -18,7 +18,7 @@ namespace terrapin::artifacts {
 // Which network. Names are the AWS hyperparameter values where AWS has one.
 struct NetworkSpec {
   std::string backbone = "mobilenet-v2";  // resnet-50, resnet-101, mobilenet-v2
-  std::string algorithm = "lite";         // fcn, psp, deeplab, lite (see networks/registry.h)
+  std::string algorithm = "lite";         // fcn, psp, deeplab, lite (see networks/blueprint.h)
   int num_classes = 2;
   bool auxiliary_head = false;  // ResNets while training
   // Options of `lite`: channels of the stride-4/8 skip connections; 0 = none (the layout of the public VOC
