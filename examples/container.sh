@@ -6,7 +6,7 @@ terrapin=${TERRAPIN:-$(cd "$(dirname "$0")/.." && pwd)/build/terrapin}
 if [ $# -gt 0 ]; then root=$1; mkdir -p "$root"; else root=$(mktemp -d); trap 'rm -rf "$root"' EXIT; fi
 
 # A training job's input: channels, and hyperparameters as strings.
-"$terrapin" scenes "$root/scenes" --count 16 --size 160x120 --classes 3 --seed 1 --quiet
+"$terrapin" scenes "$root/scenes" --count 16 --size 160x120 --classes 3 --seed 1
 "$terrapin" transform "$root/scenes/labelscenes/manifests/output/output.manifest" --s3-root "scenes=$root/scenes" \
   --output "$root/input/data" --train-fraction 0.75 --seed 1 --quiet
 mkdir -p "$root/input/config"

@@ -7,7 +7,7 @@ if [ $# -gt 0 ]; then work=$1; mkdir -p "$work"; else work=$(mktemp -d); trap 'r
 cd "$work"
 
 # Any photos/ beside masks/ would do; here 16 generated scenes, laid out as a Ground Truth job leaves them.
-"$terrapin" scenes scenes --count 16 --size 160x120 --classes 3 --seed 1 --quiet
+"$terrapin" scenes scenes --count 16 --size 160x120 --classes 3 --seed 1
 
 "$terrapin" transform scenes/labelscenes/manifests/output/output.manifest --s3-root scenes=scenes \
   --output dataset --train-fraction 0.75 --seed 1 --quiet

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "base/interrupt.h"
 #include "cli/command.h"
@@ -27,21 +28,18 @@ int main(int argc, char** argv) {
   cli::add_weights_command(app, invocation);
   cli::add_scenes_command(app, invocation);
 
+  std::string command;
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
-  }
-
-  install_interrupt_handlers();
-  const std::string command = app.get_subcommands().front()->get_name();
-  try {
+    install_interrupt_handlers();
+    command = " " + app.get_subcommands().front()->get_name();
     const Result<int> result = invocation.action();
     if (result) return *result;
-    std::fprintf(stderr, "terrapin %s: error: %s\n", command.c_str(), result.error().message.c_str());
+    std::fprintf(stderr, "terrapin%s: error: %s\n", command.c_str(), result.error().message.c_str());
+  } catch (const CLI::ParseError& error) {  // also of cli::require_usage
+    return app.exit(error) == 0 ? 0 : 2;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "terrapin %s: internal error: %s\n", command.c_str(), error.what());
+    std::fprintf(stderr, "terrapin%s: internal error: %s\n", command.c_str(), error.what());
   }
   return 1;
 }

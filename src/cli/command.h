@@ -2,7 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -17,6 +21,32 @@ struct Invocation {
   bool json = false;   // --json: results as one JSON document on standard output, nothing else there
   bool quiet = false;  // --quiet: no progress bars
 };
+
+// What CLI11 cannot check by itself, as what CLI11 throws: main prints the message and exits with 2, because
+// the command line was wrong. Allowed in callbacks and in actions.
+inline void require_usage(const Status& status) {
+  if (!status) throw CLI::ValidationError(status.error().message);
+}
+template <class T>
+T require_usage(Result<T> result) {
+  if (!result) throw CLI::ValidationError(result.error().message);
+  return std::move(*result);
+}
+
+// Options that mean the same for every command.
+inline constexpr std::int64_t kMaxLongSide = 65'536;
+inline CLI::Option* add_long_side_option(CLI::App& command, std::int64_t& long_side) {
+  return command
+      .add_option(
+          "--long-side", long_side,
+          "Pixels of the long side that the network sees; 0 = the photo's own size (default: the model's)")
+      ->check(CLI::Range(std::int64_t{0}, kMaxLongSide));
+}
+inline CLI::Option* add_backend_option(CLI::App& command, std::string& backend) {
+  return command.add_option("--backend", backend, "auto, onednn, torch or cuda")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "onednn", "torch", "cuda"}))
+      ->capture_default_str();
+}
 
 void add_transform_command(CLI::App& app, Invocation& invocation);
 void add_inspect_command(CLI::App& app, Invocation& invocation);

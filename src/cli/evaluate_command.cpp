@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,13 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "cli/data_source.h"
 #include "imaging/codecs.h"
 #include "imaging/drawing.h"
+#include "imaging/resize.h"
 #include "inference/predictor.h"
 #include "inference/scoring.h"
+#include "metrics/confusion.h"
 
 namespace terrapin::cli {
 namespace {
@@ -24,17 +28,25 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string model, data, split = "validation", photos, masks, output, label_attribute, backend = "auto";
-  std::vector<std::string> s3_roots;
+  DataSource source;
+  std::string model, split, photos, masks, output, backend = "auto";
   std::int64_t long_side = -1, tile_pixels = inference::PredictorOptions().max_tile_pixels;
   int threads = 0;
   bool flip = false;
 };
 
+// What is scored.
+struct Data {
+  std::vector<artifacts::SampleIndex> parts;
+  artifacts::ClassList classes;  // empty: the data names none
+  std::string origin;            // of the names
+};
+
+// The parts of a dataset folder that --split names.
 Result<std::vector<artifacts::SampleIndex>> open_split(const artifacts::DatasetFolder& folder,
                                                        const Options& options) {
   std::vector<artifacts::SampleIndex> parts;
-  std::string rest = options.split;
+  std::string rest = options.split.empty() ? "validation" : options.split;
   while (!rest.empty()) {
     const std::string name = rest.substr(0, rest.find('+'));
     rest = name.size() < rest.size() ? rest.substr(name.size() + 1) : "";
@@ -42,39 +54,50 @@ Result<std::vector<artifacts::SampleIndex>> open_split(const artifacts::DatasetF
       parts.push_back(folder.train);
     } else if (name == "validation") {
       parts.push_back(folder.validation);
-    } else if (name == "test" && folder.test) {
+    } else if (folder.test) {
       parts.push_back(*folder.test);
-    } else if (name == "test") {
-      return fail(ErrorCode::kNotFound, "{} has no test/ and test_annotation/ folders", options.data);
     } else {
-      return fail(ErrorCode::kInvalidArgument,
-                  "--split is train, validation, test, or several joined by '+', not '{}'", options.split);
+      return fail(ErrorCode::kNotFound, "{} has no test/ and test_annotation/ folders", options.source.data);
     }
   }
   return parts;
 }
 
-Result<std::vector<artifacts::SampleIndex>> open_data(const Options& options) {
-  if (!options.photos.empty() || !options.masks.empty()) {
-    if (options.photos.empty() || options.masks.empty() || !options.data.empty()) {
-      return fail(ErrorCode::kInvalidArgument, "give either --data, or --photos and --masks together");
-    }
-    TERRAPIN_TRY(auto index, artifacts::index_channel(options.photos, options.masks));
-    return std::vector{std::move(index)};
-  }
-  if (options.data.empty())
+// What CLI11 cannot say of the options, before anything is read.
+Status check_usage(const Options& options) {
+  if (options.source.data.empty() && options.photos.empty())
     return fail(ErrorCode::kInvalidArgument, "--data, or --photos and --masks, is missing");
-  std::error_code error;
-  if (fs::is_directory(options.data, error)) {
-    TERRAPIN_TRY(const auto folder, artifacts::open_dataset_folder(options.data));
-    return open_split(folder, options);
+  TERRAPIN_TRY_STATUS(check_options(options.source));
+  static const std::regex split_form("(train|validation|test)(\\+(train|validation|test))*");
+  if (!options.split.empty() && !std::regex_match(options.split, split_form)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--split is train, validation, test, or several joined by '+', not '{}'", options.split);
   }
-  artifacts::S3Roots roots;
-  for (const std::string& root : options.s3_roots) {
-    TERRAPIN_TRY_STATUS(roots.add(root));
+  if (!options.split.empty() && manifest_of(options.source.data)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--split goes with a dataset folder; --data {} is a manifest, of which every photo is scored",
+                options.source.data);
   }
-  TERRAPIN_TRY(auto manifest, artifacts::index_manifest(options.data, options.label_attribute, roots));
-  return std::vector{std::move(manifest.index)};
+  return {};
+}
+
+Result<Data> open_data(const Options& options) {
+  Data data;
+  data.origin = options.source.data;
+  if (!options.photos.empty()) {
+    TERRAPIN_TRY(auto index, artifacts::index_channel(options.photos, options.masks));
+    data.parts.push_back(std::move(index));
+  } else if (const auto manifest = manifest_of(options.source.data)) {
+    TERRAPIN_TRY(auto read, open_manifest(*manifest, options.source));
+    data.parts.push_back(std::move(read.index));
+    data.classes = std::move(read.classes);
+    data.origin = manifest->string();
+  } else {
+    TERRAPIN_TRY(const auto folder, open_folder(options.source));
+    TERRAPIN_TRY(data.parts, open_split(folder, options));
+    if (folder.classes) data.classes = *folder.classes;
+  }
+  return data;
 }
 
 nlohmann::json number(const std::optional<double>& value) {
@@ -144,6 +167,8 @@ void print_table(const inference::Scores& scores, const artifacts::ClassList& cl
   }
 }
 
+constexpr imaging::Size kCell{320, 240};  // of a sheet
+
 // Photo, truth and answer side by side for the lowest and highest scores.
 Status write_pictures(inference::Predictor& predictor, const std::vector<artifacts::SampleIndex>& data,
                       const inference::Scores& scores, const fs::path& folder) {
@@ -158,12 +183,16 @@ Status write_pictures(inference::Predictor& predictor, const std::vector<artifac
       const artifacts::SampleIndex& part = data[at.index_number];
       TERRAPIN_TRY(const auto labeled, artifacts::read_sample(part.samples[at.sample], part.label_map));
       TERRAPIN_TRY(const auto prediction, predictor.predict(labeled.photo));
-      cells.push_back({labeled.photo, at.name});
-      cells.push_back({imaging::overlay(labeled.photo, labeled.mask, palette), "truth"});
-      cells.push_back({imaging::overlay(labeled.photo, prediction.mask, palette),
-                       fmt::format("predicted, mIoU {:.3f}", at.mean_iou)});
+      const imaging::Size size = imaging::kept_for_cell(labeled.photo.size(), kCell);
+      const imaging::Image photo = imaging::resize(labeled.photo, size);
+      const auto tinted = [&](const imaging::Mask& mask) {
+        return imaging::overlay(photo, imaging::resize_nearest(mask, size), palette);
+      };
+      cells.push_back({photo, at.name});
+      cells.push_back({tinted(labeled.mask), "truth"});
+      cells.push_back({tinted(prediction.mask), fmt::format("predicted, mIoU {:.3f}", at.mean_iou)});
     }
-    TERRAPIN_TRY(const Bytes picture, imaging::encode_jpeg(imaging::contact_sheet(cells, 3, {320, 240})));
+    TERRAPIN_TRY(const Bytes picture, imaging::encode_jpeg(imaging::contact_sheet(cells, 3, kCell)));
     return write_file_atomically(folder / (worst ? "worst.jpg" : "best.jpg"), picture);
   };
   TERRAPIN_TRY_STATUS(sheet(true));
@@ -171,6 +200,7 @@ Status write_pictures(inference::Predictor& predictor, const std::vector<artifac
 }
 
 Result<int> run(const Options& options, const Invocation& invocation) {
+  require_usage(check_usage(options));
   TERRAPIN_TRY(const auto data, open_data(options));
   const int cores = options.threads > 0 ? options.threads : available_cores();
   inference::PredictorOptions engine;
@@ -180,20 +210,22 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   engine.max_tile_pixels = options.tile_pixels;
   engine.flip = options.flip;
   TERRAPIN_TRY(const auto predictor, inference::Predictor::load(options.model, engine));
+  const artifacts::ClassList& classes = predictor->spec().classes;
+  TERRAPIN_TRY_STATUS(
+      artifacts::require_same_names(classes, "the model " + options.model, data.classes, data.origin));
   std::int64_t count = 0;
-  for (const auto& part : data) count += static_cast<std::int64_t>(part.samples.size());
+  for (const auto& part : data.parts) count += static_cast<std::int64_t>(part.samples.size());
   ProgressBar bar("evaluate", count, !invocation.quiet && !invocation.json);
   TERRAPIN_TRY(const auto scores,
-               inference::score(*predictor, data, cores, [&](std::int64_t done) { bar.update(done); }));
+               inference::score(*predictor, data.parts, cores, [&](std::int64_t done) { bar.update(done); }));
   bar.finish();
 
-  const artifacts::ClassList& classes = predictor->spec().classes;
   const nlohmann::json json = to_json(scores, classes);
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   if (!options.output.empty()) {
     TERRAPIN_TRY_STATUS(write_file_atomically(fs::path(options.output) / "scores.json",
                                               json.dump(2, ' ', false, kReplace) + "\n"));
-    TERRAPIN_TRY_STATUS(write_pictures(*predictor, data, scores, options.output));
+    TERRAPIN_TRY_STATUS(write_pictures(*predictor, data.parts, scores, options.output));
   }
   if (invocation.json) {
     fmt::print("{}\n", json.dump(2, ' ', false, kReplace));
@@ -211,21 +243,23 @@ void add_evaluate_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command =
       app.add_subcommand("evaluate", "A model's scores on labelled photos, at the photos' own size");
   command->add_option("--model", options->model, "model.tar.gz, or its unpacked folder")->required();
-  command->add_option("--data", options->data, "Dataset folder (the output of transform), or a manifest");
-  command->add_option("--split", options->split, "train, validation, test, or several: validation+test")
-      ->capture_default_str();
-  command->add_option("--photos", options->photos, "Instead of --data: a folder of photos ...");
-  command->add_option("--masks", options->masks, "... and the folder of their PNG masks");
-  command->add_option("--label-attribute", options->label_attribute,
-                      "Which labels of the manifest, if it carries several");
-  command->add_option("--s3-root", options->s3_roots,
-                      "bucket=folder: where s3://bucket/... lies here; repeatable");
+  CLI::Option* data = command->add_option("--data", options->source.data, kDataHelp);
+  CLI::Option* split = command->add_option("--split", options->split,
+                                           "Of a dataset folder: train, validation (the default), test, or "
+                                           "several: validation+test");
+  CLI::Option* attribute = command->add_option("--label-attribute", options->source.label_attribute,
+                                               "Which labels of the manifest, if it carries several");
+  CLI::Option* roots = command->add_option("--s3-root", options->source.s3_roots,
+                                           "bucket=folder: where s3://bucket/... lies here; repeatable");
+  CLI::Option* photos =
+      command->add_option("--photos", options->photos, "Instead of --data: a folder of photos ...");
+  CLI::Option* masks =
+      command->add_option("--masks", options->masks, "... and the folder of their PNG masks")->needs(photos);
+  photos->needs(masks);
+  for (CLI::Option* other : {data, split, attribute, roots}) photos->excludes(other);
   command->add_option("--output", options->output,
                       "Folder for scores.json and pictures of the worst and best photos");
-  command
-      ->add_option("--long-side", options->long_side,
-                   "Pixels of the long side that the network sees; 0 = the photo's own size")
-      ->check(CLI::NonNegativeNumber);
+  add_long_side_option(*command, options->long_side);
   command
       ->add_option("--tile-pixels", options->tile_pixels, "Larger network inputs are cut into blended tiles")
       ->check(CLI::PositiveNumber)
@@ -233,7 +267,7 @@ void add_evaluate_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--flip", options->flip, "Average with the mirrored photo");
   command->add_option("--threads", options->threads, "Photos scored at a time (default: all cores)")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--backend", options->backend, "auto, onednn, torch or cuda")->capture_default_str();
+  add_backend_option(*command, options->backend);
   command->add_flag("--json", invocation.json, "Print the scores as JSON");
   command->add_flag("--quiet", invocation.quiet, "No progress bar");
   command->callback([options, &invocation] {

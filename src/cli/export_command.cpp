@@ -35,7 +35,7 @@ Result<onnx::OnnxOptions> parse_size(const std::string& text) {
 }
 
 Result<int> run(const Options& options, bool json) {
-  TERRAPIN_TRY(onnx::OnnxOptions form, parse_size(options.size));
+  auto form = require_usage(parse_size(options.size));
   form.labels = options.labels;
   TERRAPIN_TRY(const artifacts::ModelPackage package, artifacts::read_model_package(options.model));
   TERRAPIN_TRY(const networks::Graph graph, inference::graph_of(package));

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/logging.h"
 #include "cli/command.h"
+#include "http/server.h"
 #include "inference/predictor.h"
 #include "serving/model_server.h"
 
@@ -40,9 +41,10 @@ Result<void> choose_model(Options& options) {
   }
   const fs::path contract = fs::path(options.root) / "model";
   if (!fs::exists(contract, error)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "name a model with --model FILE (a model.tar.gz or its unpacked folder); {} does not exist",
-                contract.string());
+    require_usage(
+        fail(ErrorCode::kInvalidArgument,
+             "name a model with --model FILE (a model.tar.gz or its unpacked folder); {} does not exist",
+             contract.string()));
   }
   options.model = contract.string();
   if (options.listen.empty()) options.listen = "0.0.0.0";
@@ -116,10 +118,12 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto* command =
       app.add_subcommand("host", "Answer photos with masks over HTTP (SageMaker's hosting contract)");
-  command->add_option(
+  CLI::Option* model = command->add_option(
       "--model", options->model,
       "model.tar.gz, or its unpacked folder (default: the container's ROOT/model, listening on 0.0.0.0)");
-  command->add_option("--root", options->root, "Root of the container layout")->capture_default_str();
+  command->add_option("--root", options->root, "Root of the container layout")
+      ->excludes(model)
+      ->capture_default_str();
   command->add_option("--port", options->port, "0 takes a free one and prints it")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
@@ -132,11 +136,7 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--max-pixels", options->max_pixels, "Largest photo")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
-  command
-      ->add_option(
-          "--long-side", options->long_side,
-          "Resize photos to this long side for the network; 0 = the photo's own size (default: as trained)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{100'000}));
+  add_long_side_option(*command, options->long_side);
   command->add_option("--max-batch", options->batching.max_batch, "Most photos predicted together")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -145,7 +145,7 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
                    "How long a photo waits for others that are being decoded; alone it never waits")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  command->add_option("--backend", options->backend, "auto, onednn, torch or cuda")->capture_default_str();
+  add_backend_option(*command, options->backend);
   command->add_flag("--quiet", invocation.quiet, "No line per request");
   command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return run(*options, invocation.quiet); };

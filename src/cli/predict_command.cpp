@@ -144,26 +144,28 @@ void report(const std::vector<Job>& jobs, const Options& options, bool json) {
                            2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
+  const auto made = std::count_if(jobs.begin(), jobs.end(), [](const Job& job) { return job.error.empty(); });
+  fmt::print("{} masks in {}\n", made, options.output);
+}
+
+// Everything that has no mask, as one error.
+Status failures(const std::vector<Job>& jobs) {
   std::size_t failed = 0, untried = 0;
+  std::string list;
   for (const Job& job : jobs) {
-    failed += !job.error.empty() && !job.untried ? 1 : 0;
-    untried += job.untried ? 1 : 0;
+    if (job.untried) ++untried;
+    if (job.error.empty() || job.untried) continue;
+    ++failed;
+    list += "\n  " + job.error;
   }
-  fmt::print("{} masks in {}\n", jobs.size() - failed - untried, options.output);
-  if (untried > 0) fmt::print("{} photos not predicted: interrupted\n", untried);
-  if (failed == 0) return;
-  fmt::print("{} photos without a mask:\n", failed);
-  for (const Job& job : jobs) {
-    if (!job.error.empty() && !job.untried) fmt::print("  {}\n", job.error);
-  }
+  std::string text;
+  if (untried > 0) text = fmt::format("{} photos not predicted: interrupted", untried);
+  if (failed > 0) text += fmt::format("{}{} photos without a mask:{}", untried > 0 ? "\n" : "", failed, list);
+  if (text.empty()) return {};
+  return fail(untried > 0 ? ErrorCode::kCancelled : ErrorCode::kInvalidArgument, "{}", text);
 }
 
 Result<int> run(const Options& options, const Invocation& invocation) {
-  if (!options.probabilities.empty() && options.probabilities != "float16" &&
-      options.probabilities != "float32") {
-    return fail(ErrorCode::kInvalidArgument, "--probabilities is float16 or float32, not '{}'",
-                options.probabilities);
-  }
   TERRAPIN_TRY(std::vector<Job> jobs, plan_jobs(options));
   const int cores = options.threads > 0 ? options.threads : available_cores();
   // Many photos: one thread each, so that decoding and encoding use all cores too. Few: all threads for one
@@ -195,8 +197,13 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   });
   bar.finish();
   report(jobs, options, invocation.json);
-  if (interrupted()) return 128 + interrupt_signal();
-  return std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.error.empty(); }) ? 0 : 1;
+  const Status status = failures(jobs);
+  if (interrupted()) {
+    if (!status) fmt::print(stderr, "terrapin predict: {}\n", status.error().message);
+    return 128 + interrupt_signal();
+  }
+  TERRAPIN_TRY_STATUS(status);
+  return 0;
 }
 
 }  // namespace
@@ -213,13 +220,11 @@ void add_predict_command(CLI::App& app, Invocation& invocation) {
       ->required();
   command->add_flag("--overlay", options->overlay,
                     "Also NAME.overlay.jpg: the photo with its classes tinted");
-  command->add_flag("--probabilities{float16}", options->probabilities,
-                    "Also NAME.npy: class probabilities; --probabilities=float32 for full precision");
   command
-      ->add_option(
-          "--long-side", options->long_side,
-          "Pixels of the long side that the network sees; 0 = the photo's own size (default: the model's)")
-      ->check(CLI::NonNegativeNumber);
+      ->add_flag("--probabilities{float16}", options->probabilities,
+                 "Also NAME.npy: class probabilities; --probabilities=float32 for full precision")
+      ->check(CLI::IsMember(std::vector<std::string>{"float16", "float32"}));
+  add_long_side_option(*command, options->long_side);
   command
       ->add_option("--tile-pixels", options->tile_pixels,
                    "Larger network inputs are cut into blended tiles of this many pixels")
@@ -228,7 +233,7 @@ void add_predict_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--flip", options->flip, "Average with the mirrored photo: slower, a little better");
   command->add_option("--threads", options->threads, "Cores to use (default: all)")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--backend", options->backend, "auto, onednn, torch or cuda")->capture_default_str();
+  add_backend_option(*command, options->backend);
   command->add_flag("--json", invocation.json, "Print what was made as JSON");
   command->add_flag("--quiet", invocation.quiet, "No progress bar");
   command->callback([options, &invocation] {

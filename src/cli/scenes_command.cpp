@@ -32,7 +32,7 @@ Result<imaging::Size> parse_size(const std::string& text) {
 
 Result<int> run(const Options& given, bool json) {
   Options options = given;
-  TERRAPIN_TRY(options.scene.size, parse_size(options.size));
+  options.scene.size = require_usage(parse_size(options.size));
   std::error_code error;
   if (std::filesystem::exists(options.folder, error) &&
       (!std::filesystem::is_directory(options.folder, error) ||

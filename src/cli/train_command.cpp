@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -29,6 +30,7 @@ struct Options {
   std::vector<std::string> assignments;
   std::string threads, seed;
   bool resume = false, overwrite = false, container = false, list_hyperparameters = false;
+  bool bare = false;  // no option that a container's job does not have
 };
 
 // Held for the whole run: two trainings in one folder would mix their files.
@@ -60,11 +62,22 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
-// Refuses a folder that an earlier run owns, unless the user said what to do with that run.
+// Refuses a folder that an earlier run owns, unless the user said what to do with that run; with --resume one
+// that no run has used.
 Status check_output(const Options& options) {
-  if (options.resume || options.overwrite) return {};
   const fs::path folder = options.output;
   std::error_code ignored;
+  if (options.resume) {
+    for (const char* name : {"training.log", "metrics.jsonl", "checkpoints"}) {
+      if (fs::exists(folder / name, ignored)) return {};
+    }
+    return fail(
+        ErrorCode::kNotFound,
+        "--resume: --output {} holds no run to go on with; name the run's folder, or leave --resume out "
+        "to start one",
+        folder.string());
+  }
+  if (options.overwrite) return {};
   if (fs::exists(folder / "model.tar.gz", ignored)) {
     return fail(ErrorCode::kAlreadyExists,
                 "--output {} holds a finished run ({}); name another folder, or give --overwrite to replace "
@@ -139,10 +152,6 @@ Status choose_weights(const Options& options, const HyperparameterValues& values
                       training::TrainingOptions& result) {
   using training::WeightSource;
   if (!options.model.empty()) {
-    if (!options.weights.empty()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "--weights and --model exclude each other: a model brings its weights");
-    }
     result.weights = WeightSource::kPackage;
     result.weights_path = options.model;
     return {};
@@ -223,37 +232,41 @@ Result<TrainData> open_data(const Options& options, const HyperparameterValues& 
   return data;
 }
 
+Status check_usage(const Options& options) {
+  if (options.output.empty())
+    return fail(ErrorCode::kInvalidArgument, "--output is missing: the folder for the model");
+  return check_options(options.source);
+}
+
 Result<int> run(const Options& options, const Invocation& invocation) {
   if (options.list_hyperparameters) {
     std::fputs(training::hyperparameters_markdown().c_str(), stdout);
     return 0;
   }
-  const bool bare = options.source.data.empty() && options.source.train.empty() && options.output.empty();
   std::error_code ignored;
-  if (options.container || (bare && fs::is_directory("/opt/ml/input/config", ignored))) {
+  if (options.container || (options.bare && fs::is_directory("/opt/ml/input/config", ignored))) {
     ContainerSettings settings;
     if (!options.root.empty()) settings.root = options.root;
     settings.s3_roots = options.source.s3_roots;
     settings.show_progress = !invocation.quiet;
     return run_container(settings);
   }
-  if (options.output.empty())
-    return fail(ErrorCode::kInvalidArgument, "--output is missing: the folder for the model");
-  if (options.resume && options.overwrite) {
-    return fail(ErrorCode::kInvalidArgument, "--resume and --overwrite exclude each other");
-  }
 
   // Everything the user typed is checked before the first photo is read.
-  TERRAPIN_TRY(HyperparameterValues values, given_values(options));
+  require_usage(check_usage(options));
+  auto values = require_usage(given_values(options));
   if (!options.model.empty()) {
     TERRAPIN_TRY_STATUS(take_network_from(options.model, values));
   }
-  TERRAPIN_TRY(training::Hyperparameters parsed,
-               training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, {2, 1}));
-  TERRAPIN_TRY_STATUS(choose_weights(options, values, parsed.options));
+  auto parsed =
+      require_usage(training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, {2, 1}));
+  require_usage(choose_weights(options, values, parsed.options));
   TERRAPIN_TRY_STATUS(check_output(options));
   int num_classes = 0;
   TERRAPIN_TRY(TrainData data, open_data(options, values, invocation.quiet, num_classes));
+  if (!options.model.empty()) {
+    TERRAPIN_TRY_STATUS(require_names_of_model(options.model, data.classes));
+  }
   training::DatasetFacts facts{num_classes > 0 ? std::optional(num_classes) : std::nullopt,
                                static_cast<std::int64_t>(data.train.samples.size())};
   TERRAPIN_TRY(parsed, training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, facts));
@@ -265,6 +278,12 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   training_data.validation = std::move(data.validation);
 
   const fs::path folder = options.output;
+  const bool checkpoint_is_there =
+      fs::is_directory(folder / "checkpoints", ignored) && !fs::is_empty(folder / "checkpoints", ignored);
+  if (options.resume && !checkpoint_is_there) {
+    data.notes.push_back(fmt::format("--resume: {} holds no checkpoint yet; training starts at its beginning",
+                                     (folder / "checkpoints").string()));
+  }
   TERRAPIN_TRY(const FolderLock lock, FolderLock::take(folder));
   if (options.overwrite) {
     TERRAPIN_TRY_STATUS(clear_output(folder));
@@ -310,40 +329,51 @@ void add_train_command(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "Train a model from labelled photos");
   const auto one_each = [](CLI::Option* option) { option->allow_extra_args(false)->type_name("TEXT"); };
-  command->add_option("--data", options->source.data,
-                      "Dataset folder (from terrapin transform), or a Ground Truth manifest");
-  command->add_option("--output", options->output,
-                      "Folder for model.tar.gz, metrics.jsonl, report.html, checkpoints");
-  one_each(command->add_option("-H,--hyperparameter", options->assignments,
-                               "name=value, repeatable; see --list-hyperparameters"));
+  // What a container's job does not have: everything of it comes from --root.
+  std::vector<CLI::Option*> own;
+  const auto option = [&](const char* name, auto& value, const std::string& help) {
+    own.push_back(command->add_option(name, value, help));
+    return own.back();
+  };
+  const auto flag = [&](const char* name, bool& value, const std::string& help) {
+    own.push_back(command->add_flag(name, value, help));
+    return own.back();
+  };
+  option("--data", options->source.data, kDataHelp);
+  option("--output", options->output, "Folder for model.tar.gz, metrics.jsonl, report.html, checkpoints");
+  one_each(option("-H,--hyperparameter", options->assignments,
+                  "name=value, repeatable; see --list-hyperparameters"));
   command->add_flag("--list-hyperparameters", options->list_hyperparameters,
                     "Print every hyperparameter and its default");
-  command->add_option("--weights", options->weights,
-                      "Initial weights: a .safetensors file, starter, pretrained or none");
-  command->add_option("--model", options->model, "Go on from this model package (incremental training)");
-  command->add_option("--train", options->source.train, "Channel folder of training photos");
-  command->add_option("--train-annotation", options->source.train_annotation,
-                      "Channel folder of their masks");
-  command->add_option("--validation", options->source.validation,
-                      "Channel folder of validation photos, or a manifest");
-  command->add_option("--validation-annotation", options->source.validation_annotation,
-                      "Channel folder of their masks");
-  command->add_option("--label-map", options->source.label_map,
-                      "Channel folder with train_ and validation_label_map.json");
+  CLI::Option* weights = option("--weights", options->weights,
+                                "Initial weights: a .safetensors file, starter, pretrained or none");
+  option("--model", options->model, "Go on from this model package (incremental training)")
+      ->excludes(weights);
+  option("--train", options->source.train, "Channel folder of training photos");
+  option("--train-annotation", options->source.train_annotation, "Channel folder of their masks");
+  option("--validation", options->source.validation,
+         "Channel folder of validation photos; beside a manifest in --data, another manifest");
+  option("--validation-annotation", options->source.validation_annotation, "Channel folder of their masks");
+  option("--label-map", options->source.label_map,
+         "Beside --train: channel folder with train_ and validation_label_map.json");
   one_each(command->add_option("--s3-root", options->source.s3_roots,
                                "bucket=dir: where s3://bucket/... lies, repeatable"));
-  command->add_option("--label-attribute", options->source.label_attribute,
-                      "Which label of the manifest, such as birds-ref");
-  command->add_flag("--resume", options->resume, "Go on with the run in --output");
-  command->add_flag("--overwrite", options->overwrite, "Replace the run in --output");
-  command->add_option("--threads", options->threads, "Threads (default: all cores)");
-  command->add_option("--seed", options->seed, "Seed of everything random (default: 0)");
-  command->add_flag("--container", options->container,
-                    "SageMaker's container layout: everything comes from --root");
-  command->add_option("--root", options->root, "Root of the container layout (default: /opt/ml)");
-  command->add_flag("--json", invocation.json, "Print the result as JSON, and nothing else");
+  option("--label-attribute", options->source.label_attribute,
+         "Which label of the manifest, such as birds-ref");
+  CLI::Option* resume = flag("--resume", options->resume, "Go on with the run in --output");
+  flag("--overwrite", options->overwrite, "Replace the run in --output")->excludes(resume);
+  option("--threads", options->threads, "Threads (default: all cores)");
+  option("--seed", options->seed, "Seed of everything random (default: 0)");
+  flag("--json", invocation.json, "Print the result as JSON, and nothing else");
   command->add_flag("--quiet", invocation.quiet, "No progress bars");
-  command->callback([options, &invocation] {
+  CLI::Option* container = command->add_flag("--container", options->container,
+                                             "SageMaker's container layout: everything comes from --root");
+  for (CLI::Option* other : own) container->excludes(other);
+  command->add_option("--root", options->root, "Root of the container layout (default: /opt/ml)")
+      ->needs(container);
+  command->callback([options, own, &invocation] {
+    options->bare =
+        std::all_of(own.begin(), own.end(), [](const CLI::Option* each) { return each->count() == 0; });
     invocation.action = [options, &invocation] { return run(*options, invocation); };
   });
 }

@@ -47,6 +47,9 @@ Result<int> train_job(const ContainerSettings& settings) {
     options.weights_path = *data.model;
   }
   training::TrainingData training_data;
+  if (data.model) {
+    TERRAPIN_TRY_STATUS(require_names_of_model(*data.model, data.classes));
+  }
   TERRAPIN_TRY(training_data.classes, fit_classes(std::move(data.classes), options.network.num_classes));
   training_data.train = std::move(data.train);
   training_data.validation = std::move(data.validation);

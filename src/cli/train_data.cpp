@@ -4,7 +4,9 @@
 #include <atomic>
 #include <mutex>
 #include <numeric>
+#include <string_view>
 
+#include "artifacts/model_package.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/random.h"
@@ -36,29 +38,24 @@ void split_off_validation(artifacts::SampleIndex& train, artifacts::SampleIndex&
   train = std::move(kept);
 }
 
-void note_failed_lines(const artifacts::ManifestIndex& index, const std::string& path, TrainData& data) {
+void note_failed_lines(const artifacts::ManifestIndex& index, const fs::path& path, TrainData& data) {
   if (index.failed_lines > 0) {
     data.notes.push_back(
-        fmt::format("{}: {} lines whose labeling failed were left out", path, index.failed_lines));
+        fmt::format("{}: {} lines whose labeling failed were left out", path.string(), index.failed_lines));
   }
 }
 
-Result<TrainData> open_manifests(const std::string& manifest, const TrainDataSource& source) {
-  artifacts::S3Roots roots;
-  for (const std::string& root : source.s3_roots) {
-    TERRAPIN_TRY_STATUS(roots.add(root));
-  }
+Result<TrainData> open_manifests(const fs::path& manifest, const TrainDataSource& source) {
   TrainData data;
-  TERRAPIN_TRY(artifacts::ManifestIndex train,
-               artifacts::index_manifest(manifest, source.label_attribute, roots));
+  TERRAPIN_TRY(artifacts::ManifestIndex train, open_manifest(manifest, source));
   note_failed_lines(train, manifest, data);
   data.train = std::move(train.index);
   data.classes = std::move(train.classes);
   if (source.validation.empty()) {
     if (data.train.samples.size() < 2) {
       return fail(ErrorCode::kInvalidArgument,
-                  "{}: {} labelled photos; at least 2 are needed to hold one out for validation", manifest,
-                  data.train.samples.size());
+                  "{}: {} labelled photos; at least 2 are needed to hold one out for validation",
+                  manifest.string(), data.train.samples.size());
     }
     split_off_validation(data.train, data.validation);
     data.notes.push_back(fmt::format("no --validation: {} of {} photos are held out for validation",
@@ -66,28 +63,32 @@ Result<TrainData> open_manifests(const std::string& manifest, const TrainDataSou
                                      data.validation.samples.size() + data.train.samples.size()));
     return data;
   }
-  TERRAPIN_TRY(artifacts::ManifestIndex validation,
-               artifacts::index_manifest(source.validation, source.label_attribute, roots));
-  note_failed_lines(validation, source.validation, data);
+  const auto other = manifest_of(source.validation);
+  if (!other) {
+    return fail(ErrorCode::kNotFound,
+                "--validation {}: beside a manifest in --data it must be a manifest or a Ground Truth output "
+                "folder too",
+                source.validation);
+  }
+  TERRAPIN_TRY(artifacts::ManifestIndex validation, open_manifest(*other, source));
+  note_failed_lines(validation, *other, data);
+  TERRAPIN_TRY_STATUS(
+      artifacts::require_same_names(data.classes, manifest.string(), validation.classes, other->string()));
   data.validation = std::move(validation.index);
-  if (data.classes.classes.empty()) data.classes = std::move(validation.classes);
+  if (validation.classes.size() > data.classes.size()) data.classes = std::move(validation.classes);
   return data;
 }
 
+std::vector<std::pair<const char*, std::string>> channel_options(const TrainDataSource& source) {
+  return {{"--train", source.train},
+          {"--train-annotation", source.train_annotation},
+          {"--validation", source.validation},
+          {"--validation-annotation", source.validation_annotation}};
+}
+
 Result<TrainData> open_channels(const TrainDataSource& source) {
-  const std::pair<const char*, const std::string*> channels[] = {
-      {"--train", &source.train},
-      {"--train-annotation", &source.train_annotation},
-      {"--validation", &source.validation},
-      {"--validation-annotation", &source.validation_annotation}};
-  for (const auto& [option, path] : channels) {
-    if (path->empty()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "{} is missing; give --data, or all of --train, --train-annotation, --validation, "
-                  "--validation-annotation",
-                  option);
-    }
-    if (!is_folder(*path)) return fail(ErrorCode::kNotFound, "{} {}: not a folder", option, *path);
+  for (const auto& [option, path] : channel_options(source)) {
+    if (!is_folder(path)) return fail(ErrorCode::kNotFound, "{} {}: not a folder", option, path);
   }
   TrainData data;
   TERRAPIN_TRY(data.train, artifacts::index_channel(source.train, source.train_annotation));
@@ -108,31 +109,47 @@ Result<TrainData> open_channels(const TrainDataSource& source) {
 
 }  // namespace
 
-Result<TrainData> open_train_data(const TrainDataSource& source) {
-  const bool has_channels =
-      !source.train.empty() || !source.train_annotation.empty() || !source.validation_annotation.empty();
-  if (source.data.empty()) return open_channels(source);
-  if (has_channels) {
+Status check_options(const TrainDataSource& source) {
+  TERRAPIN_TRY_STATUS(check_options(static_cast<const DataSource&>(source)));
+  auto channels = channel_options(source);
+  if (source.data.empty()) {
+    for (const auto& [option, path] : channels) {
+      if (!path.empty()) continue;
+      return fail(ErrorCode::kInvalidArgument,
+                  "{} is missing; give --data, or all of --train, --train-annotation, --validation, "
+                  "--validation-annotation",
+                  option);
+    }
+    return {};
+  }
+  channels.emplace_back("--label-map", source.label_map);
+  for (const auto& [option, path] : channels) {
+    if (path.empty() || option == std::string_view("--validation")) continue;
     return fail(ErrorCode::kInvalidArgument,
-                "--data and the channel options --train, --train-annotation and "
-                "--validation-annotation exclude each other");
+                "--data and {} exclude each other: channels are named one by one", option);
   }
   std::error_code ignored;
-  if (!fs::exists(source.data, ignored))
-    return fail(ErrorCode::kNotFound, "--data {}: does not exist", source.data);
-  if (!is_folder(source.data)) return open_manifests(source.data, source);
-  const fs::path output_manifest = fs::path(source.data) / "manifests" / "output" / "output.manifest";
-  if (!is_folder(source.data + "/train") && fs::exists(output_manifest, ignored)) {
-    return open_manifests(output_manifest.string(), source);
-  }
-  if (!source.validation.empty()) {
+  if (!source.validation.empty() && fs::exists(source.data, ignored) && !manifest_of(source.data)) {
     return fail(ErrorCode::kInvalidArgument,
-                "--validation goes with a manifest; the dataset folder {} has its own", source.data);
+                "--validation goes with a manifest; --data {} is a dataset folder and has its own",
+                source.data);
   }
-  TERRAPIN_TRY(artifacts::DatasetFolder folder, artifacts::open_dataset_folder(source.data));
+  return {};
+}
+
+Result<TrainData> open_train_data(const TrainDataSource& source) {
+  TERRAPIN_TRY_STATUS(check_options(source));
+  if (source.data.empty()) return open_channels(source);
+  if (const auto manifest = manifest_of(source.data)) return open_manifests(*manifest, source);
+  TERRAPIN_TRY(artifacts::DatasetFolder folder, open_folder(source));
   TrainData data{std::move(folder.train), std::move(folder.validation), {}, {}};
   if (folder.classes) data.classes = std::move(*folder.classes);
   return data;
+}
+
+Status require_names_of_model(const fs::path& model, const artifacts::ClassList& classes) {
+  TERRAPIN_TRY(const artifacts::ModelPackage package, artifacts::read_model_package(model));
+  return artifacts::require_same_names(package.spec.classes, model.string(), classes, "the data");
 }
 
 Result<int> count_classes(const TrainData& data,

@@ -9,15 +9,14 @@
 
 #include "artifacts/channels.h"
 #include "base/result.h"
+#include "cli/data_source.h"
 
 namespace terrapin::cli {
 
-struct TrainDataSource {
-  std::string data;  // --data: a dataset folder, a Ground Truth output folder, or a manifest
-  // The four channels, and label_map; empty: not given. With --data a manifest, `validation` is one too.
+struct TrainDataSource : DataSource {
+  // Instead of `data` the four channels, and label_map; empty: not given. Where `data` is a manifest,
+  // `validation` may name what --data may.
   std::string train, train_annotation, validation, validation_annotation, label_map;
-  std::string label_attribute;
-  std::vector<std::string> s3_roots;  // "bucket=dir"
 };
 
 struct TrainData {
@@ -26,10 +25,18 @@ struct TrainData {
   std::vector<std::string> notes;
 };
 
-// Errors name the option or file and what is allowed. A manifest without a validation manifest gives every
+// kInvalidArgument naming the options that are missing, exclude each other, or would do nothing.
+Status check_options(const TrainDataSource& source);
+
+// Errors name the option or file and what is allowed. Class names that differ between the two manifests are
+// kInvalidArgument. A manifest without a validation manifest gives every
 // fifth of its photos (by a shuffle that depends on nothing but their number) to validation, and a note says
 // so.
 Result<TrainData> open_train_data(const TrainDataSource& source);
+
+// Going on from a model on data that numbers its classes in another way would teach it the wrong names:
+// kInvalidArgument naming both. Data without names agrees with every model.
+Status require_names_of_model(const std::filesystem::path& model, const artifacts::ClassList& classes);
 
 // One more than the highest label of the masks, 255 left out; at least 2. Reads every mask.
 Result<int> count_classes(const TrainData& data,

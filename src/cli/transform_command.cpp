@@ -62,8 +62,12 @@ void add_transform_command(CLI::App& app, Invocation& invocation) {
       command->add_option("--group-by", transform.group_by,
                           "Regular expression on the photo's URI: photos with the same first capture "
                           "group (or match) stay in one split");
-  command->add_option("--split", transform.split_file,
-                      "Keep the split of this TSV file (columns split and name or source)");
+  command
+      ->add_option("--split", transform.split_file,
+                   "Keep the split of this TSV file (columns split and name or source)")
+      ->excludes(train)
+      ->excludes(test)
+      ->excludes(seed);
   command->add_flag("--link", transform.link, "Link files instead of copying them");
   command
       ->add_option("--photos", options->photos,

@@ -103,6 +103,11 @@ void draw_text(Image& image, std::int64_t x, std::int64_t y, const std::string& 
   }
 }
 
+Size kept_for_cell(Size size, Size cell) {
+  const Size limit{2 * cell.width, 2 * cell.height};
+  return size.width <= limit.width && size.height <= limit.height ? size : fitted(size, limit);
+}
+
 Image contact_sheet(const std::vector<SheetCell>& cells, int columns, Size cell) {
   if (columns < 1 || cell.width < 1 || cell.height < 1) {
     throw std::invalid_argument("contact_sheet: columns and the cell's sides must be at least 1");

@@ -23,6 +23,10 @@ struct SheetCell {
   Image picture;  // any size: fitted into the cell
   std::string caption;
 };
+// The size to which a picture of `size` is shrunk, keeping its shape (a side is at least 1), before it is
+// kept for a sheet of such cells: twice the cell at most, so that a sheet of huge photos stays small in
+// memory and still looks the same. Smaller pictures keep their size.
+Size kept_for_cell(Size size, Size cell);
 // Captions are cut to the cell. Cells in rows of `columns`, each `cell` large plus a caption line, on white.
 Image contact_sheet(const std::vector<SheetCell>& cells, int columns, Size cell);
 

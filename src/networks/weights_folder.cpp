@@ -104,6 +104,7 @@ fs::path weights_folder() {
 }
 
 fs::path shipped_weights_folder() {
+  if (const char* share = environment("TERRAPIN_SHARE")) return share;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
@@ -117,7 +118,6 @@ fs::path shipped_weights_folder() {
       }
     }
   }
-  if (const char* share = environment("TERRAPIN_SHARE")) return share;
   return fs::path("/usr/share/terrapin");
 }
 

@@ -61,7 +61,7 @@ bool Program::running() {
   return !ended_;
 }
 
-bool Program::wait_until(const std::function<bool()>& condition, std::chrono::seconds deadline) {
+bool Program::wait_until(const std::function<bool()>& condition, std::chrono::milliseconds deadline) {
   const auto end = std::chrono::steady_clock::now() + deadline;
   while (!condition()) {
     if (!running() || std::chrono::steady_clock::now() > end) return condition();
@@ -80,9 +80,17 @@ Answer Program::wait(std::chrono::seconds deadline) {
   }
   Answer answer;
   answer.code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 1000 + WTERMSIG(status_);
-  answer.output = read_text_file(output_).value_or("");
-  answer.errors = read_text_file(errors_).value_or("");
+  answer.output = output();
+  answer.errors = errors();
   return answer;
+}
+
+std::string Program::output() const {
+  return read_text_file(output_).value_or("");
+}
+
+std::string Program::errors() const {
+  return read_text_file(errors_).value_or("");
 }
 
 Answer run_program(const fs::path& folder, const std::vector<std::string>& arguments) {

@@ -43,7 +43,10 @@ class Program {
   Answer wait(std::chrono::seconds deadline = std::chrono::seconds(120));
   // True once `condition` holds; false when the program ended or the deadline passed first.
   bool wait_until(const std::function<bool()>& condition,
-                  std::chrono::seconds deadline = std::chrono::seconds(60));
+                  std::chrono::milliseconds deadline = std::chrono::seconds(60));
+  // What it has written so far.
+  std::string output() const;
+  std::string errors() const;
 
  private:
   pid_t pid_ = -1;

@@ -2,10 +2,15 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <numeric>
 
+#include "artifacts/safetensors.h"
 #include "artifacts/tar_header.h"
 #include "unit/artifacts/failures.h"
+#include "unit/base/hostile_bytes.h"
 #include "unit/base/temporary_folder.h"
 
 namespace terrapin::artifacts {
@@ -192,6 +197,72 @@ TEST_F(ArchiveTest, WritesOnlyPlainRelativeNames) {
                  "not a plain relative file name");
   expect_failure(write_tar_gz(path_, {{"a", {}}}, 11), ErrorCode::kInvalidArgument, "compression level 11");
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+// The first header's checksum made right again, so that damage reaches what lies behind it.
+void mend_checksum(Bytes& tar) {
+  if (tar.size() < kTarBlock) return;
+  std::fill_n(tar.begin() + 148, 8, ' ');
+  const int sum = std::accumulate(tar.begin(), tar.begin() + kTarBlock, 0);
+  const std::string digits = fmt::format("{:06o}", sum);
+  std::copy(digits.begin(), digits.end(), tar.begin() + 148);
+  tar[154] = 0;
+}
+
+TEST(Hostile, DamagedArchivesNeverCrash) {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.tar.gz";
+  must(write_tar_gz(path, {{"model.json", bytes_of("{}")},
+                           {std::string(300, 'x'), Bytes(700, 3)},
+                           {std::string(90, 'p') + "/" + std::string(90, 'q'), Bytes(5, 2)}}));
+  const Bytes whole = must(read_file(path));
+  Bytes tar(20'000);
+  gzFile unpacked = gzopen(path.c_str(), "rb");
+  tar.resize(static_cast<std::size_t>(gzread(unpacked, tar.data(), static_cast<unsigned>(tar.size()))));
+  gzclose(unpacked);
+  Random random(4);
+  test::HostileRounds loop(600);
+  for (std::int64_t round = loop.next(); round >= 0; round = loop.next()) {
+    if (round % 3 == 0) {
+      const Bytes bytes = test::damaged(whole, random);
+      std::ofstream(path, std::ios::binary)
+          .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    } else {
+      Bytes bytes = test::damaged(tar, random);
+      if (round % 3 == 1) mend_checksum(bytes);
+      gzFile packed = gzopen(path.c_str(), "wb1");
+      gzwrite(packed, bytes.data(), static_cast<unsigned>(bytes.size()));
+      gzclose(packed);
+    }
+    const auto files = read_tar_gz(path, {.max_total_bytes = 1'000'000});
+    if (!files) {
+      ASSERT_THAT(files.error().message, ::testing::HasSubstr(path.string())) << round;
+      continue;
+    }
+    for (const auto& [name, bytes] : *files) {
+      ASSERT_TRUE(safe_entry_name(name)) << round << ": " << name;
+      ASSERT_LE(bytes.size(), 1'000'000u) << round;
+    }
+  }
+}
+
+TEST(Hostile, DamagedSafetensorsNeverCrash) {
+  TensorFile file;
+  file.metadata["format"] = "pt";
+  file.tensors["a.flags"] = from_float32(std::vector<float>{1, 0, 1}, {3}, DType::kU8);
+  file.tensors["b.weight"] = from_float32(std::vector<float>{1, -2.5f, 3.25f, 0, 1e-3f, 7}, {2, 3});
+  const Bytes whole = serialize_safetensors(file);
+  Random random(5);
+  test::HostileRounds loop(3000);
+  for (std::int64_t round = loop.next(); round >= 0; round = loop.next()) {
+    const auto parsed = parse_safetensors(test::damaged(whole, random));
+    if (!parsed) {
+      ASSERT_FALSE(parsed.error().message.empty()) << round;
+      continue;
+    }
+    for (const auto& [name, tensor] : parsed->tensors) (void)to_float32(tensor);
+    ASSERT_TRUE(parse_safetensors(serialize_safetensors(*parsed))) << round;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "artifacts/manifest.h"
 
 #include "unit/artifacts/failures.h"
+#include "unit/base/hostile_bytes.h"
 #include "unit/base/temporary_folder.h"
 
 namespace terrapin::artifacts {
@@ -167,6 +168,34 @@ TEST(ManifestReader, ALineMayHold100000Characters) {
   expect_failure(reader.next(), ErrorCode::kTooLarge, ":3: the line is longer than 100000 characters");
   expect_failure(reader.next(), ErrorCode::kTooLarge, ":4: the line is longer than 100000 characters");
   EXPECT_TRUE(must(reader.next()));
+}
+
+TEST(Hostile, DamagedManifestsNeverCrash) {
+  test::TemporaryFolder folder;
+  const auto path = folder / "damaged.manifest";
+  const std::string line = kTurtleLine;
+  const Bytes one = test::bytes_of(line), three = test::bytes_of(line + "\n" + line + "\r\n" + line);
+  Random random(3);
+  test::HostileRounds loop(600);
+  for (std::int64_t round = loop.next(); round >= 0; round = loop.next()) {
+    const Bytes bytes = test::damaged(one, random);
+    const auto record = parse_manifest_line(std::string(bytes.begin(), bytes.end()), 1);
+    if (record) {
+      ASSERT_FALSE(record->source_uri.empty()) << round;
+    } else {
+      ASSERT_FALSE(record.error().message.empty()) << round;
+    }
+    const Bytes file = test::damaged(three, random);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
+    ManifestReader reader = must(ManifestReader::open(path));
+    std::int64_t lines = 0;
+    for (bool more = true; more; ++lines) {
+      ASSERT_LT(lines, 100) << round << ": the reader does not come to an end";
+      const auto next = reader.next();
+      more = !next || next->has_value();
+    }
+  }
 }
 
 TEST(ManifestReader, NamesAFileItCannotOpen) {

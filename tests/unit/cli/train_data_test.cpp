@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <regex>
 #include <set>
 
 #include "base/files.h"
@@ -44,14 +45,12 @@ class TrainDataTest : public ::testing::Test {
     }
   }
   TrainDataSource channels() const {
-    return {.data = {},
-            .train = at("train"),
-            .train_annotation = at("train_annotation"),
-            .validation = at("validation"),
-            .validation_annotation = at("validation_annotation"),
-            .label_map = {},
-            .label_attribute = {},
-            .s3_roots = {}};
+    TrainDataSource source;
+    source.train = at("train");
+    source.train_annotation = at("train_annotation");
+    source.validation = at("validation");
+    source.validation_annotation = at("validation_annotation");
+    return source;
   }
   static std::string error_of(const TrainDataSource& source) {
     const auto data = open_train_data(source);
@@ -86,10 +85,35 @@ TEST_F(TrainDataTest, ErrorsNameTheOption) {
               AllOf(HasSubstr("--train-annotation"), HasSubstr("nowhere"), HasSubstr("not a folder")));
   source = channels();
   source.data = folder_.string();
-  EXPECT_THAT(error_of(source), HasSubstr("exclude each other"));
+  EXPECT_THAT(error_of(source), HasSubstr("--data and --train exclude each other"));
   source = {};
   source.data = at("nothing.manifest");
   EXPECT_THAT(error_of(source), HasSubstr("does not exist"));
+}
+
+TEST_F(TrainDataTest, TheTwoManifestsUseOneListOfClasses) {
+  dataset::SceneOptions scene;
+  scene.size = {32, 24};
+  ASSERT_TRUE(dataset::write_scene_output(folder_ / "scenes", 4, scene));
+  TrainDataSource source;
+  source.data = at("scenes/labelscenes");
+  source.s3_roots = {"scenes=" + at("scenes")};
+  source.validation = at("scenes/labelscenes");
+  const auto same = open_train_data(source);
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_EQ(same->validation.samples.size(), 4u);
+
+  std::string text = read_text_file(at("scenes/labelscenes/manifests/output/output.manifest")).value_or("");
+  text = std::regex_replace(text, std::regex("\"Turtle\""), "\"swapped\"");
+  text = std::regex_replace(text, std::regex("\"Fish\""), "\"Turtle\"");
+  text = std::regex_replace(text, std::regex("\"swapped\""), "\"Fish\"");
+  ASSERT_TRUE(write_file_atomically(at("swapped.manifest"), text));
+  source.validation = at("swapped.manifest");
+  EXPECT_THAT(error_of(source),
+              AllOf(HasSubstr("class 1 is \"Turtle\" in"), HasSubstr("output.manifest but \"Fish\" in"),
+                    HasSubstr("swapped.manifest")));
+  source.validation = at("nowhere");
+  EXPECT_THAT(error_of(source), AllOf(HasSubstr("--validation"), HasSubstr("nowhere")));
 }
 
 TEST_F(TrainDataTest, GroundTruthOutputHoldsOutEveryFifthPhoto) {

@@ -121,6 +121,16 @@ TEST(Sheet, LaysCellsInRows) {
   EXPECT_THROW(contact_sheet({}, 0, {10, 10}), std::invalid_argument);
 }
 
+TEST(Sheet, PicturesAreKeptNoLargerThanTwiceTheirCell) {
+  constexpr Size kCell{320, 240};
+  EXPECT_EQ(kept_for_cell({8000, 6000}, kCell), (Size{640, 480}));
+  EXPECT_EQ(kept_for_cell({6000, 8000}, kCell), (Size{360, 480}));
+  EXPECT_EQ(kept_for_cell({641, 480}, kCell), (Size{640, 479}));
+  EXPECT_EQ(kept_for_cell({640, 480}, kCell), (Size{640, 480}));
+  EXPECT_EQ(kept_for_cell({5, 7}, kCell), (Size{5, 7}));
+  EXPECT_EQ(kept_for_cell({100'000, 3}, kCell), (Size{640, 1}));
+}
+
 TEST(Sheet, LongCaptionsStayInTheirCell) {
   const SheetCell cell{Image({50, 50}, {255, 0, 0}), std::string(500, 'W')};
   const Image sheet = contact_sheet({cell}, 1, {50, 50});

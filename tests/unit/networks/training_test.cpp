@@ -45,6 +45,7 @@ TEST_P(Learning, GradientsReachEveryParameter) {
   for (const auto& item : (*network)->named_parameters()) {
     ASSERT_TRUE(item.value().grad().defined()) << item.key();
     EXPECT_TRUE(torch::isfinite(item.value().grad()).all().item<bool>()) << item.key();
+    EXPECT_GT(item.value().grad().abs().max().item<float>(), 0) << item.key() << " learns nothing";
   }
   const auto encoder = (*network)->encoder_parameters(), decoder = (*network)->decoder_parameters();
   EXPECT_EQ(encoder.size() + decoder.size(), (*network)->parameters().size());

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <regex>
 
@@ -171,13 +170,6 @@ TEST(Report, ChartsSkipNumbersThatAreNone) {
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
   EXPECT_THAT(svg, Not(HasSubstr("inf")));
   EXPECT_EQ(report::draw_chart({.title = "nothing", .points = {}}), "");
-}
-
-// For the eye: set TERRAPIN_REPORT_SAMPLE to a path and open the page.
-TEST(Report, SamplePage) {
-  const char* path = std::getenv("TERRAPIN_REPORT_SAMPLE");
-  if (path == nullptr) GTEST_SKIP() << "TERRAPIN_REPORT_SAMPLE is not set";
-  ASSERT_TRUE(write_file_atomically(path, render_report(content(30))));
 }
 
 }  // namespace
