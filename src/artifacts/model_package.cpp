@@ -4,6 +4,7 @@
 
 #include "artifacts/archive.h"
 #include "artifacts/json_fields.h"
+#include "base/json_text.h"
 
 namespace terrapin::artifacts {
 namespace {
@@ -75,8 +76,7 @@ Status write_model_package(const std::filesystem::path& path, const ModelPackage
     return with_context(std::move(checked.error()), path.string());
   }
   std::map<std::string, Bytes> files = package.extras;
-  const std::string spec =
-      to_json(package.spec).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string spec = json_text(to_json(package.spec), 2) + "\n";
   for (const char* name : {kSpecName, kWeightsName}) {
     if (files.contains(name)) {
       return fail(ErrorCode::kInvalidArgument, "{}: '{}' cannot be an extra file, the package writes it",

@@ -11,6 +11,7 @@
 
 #include "artifacts/channels.h"
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "cli/command.h"
@@ -221,14 +222,13 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   bar.finish();
 
   const nlohmann::json json = to_json(scores, classes);
-  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   if (!options.output.empty()) {
-    TERRAPIN_TRY_STATUS(write_file_atomically(fs::path(options.output) / "scores.json",
-                                              json.dump(2, ' ', false, kReplace) + "\n"));
+    TERRAPIN_TRY_STATUS(
+        write_file_atomically(fs::path(options.output) / "scores.json", json_text(json, 2) + "\n"));
     TERRAPIN_TRY_STATUS(write_pictures(*predictor, data.parts, scores, options.output));
   }
   if (invocation.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, kReplace));
+    fmt::print("{}\n", json_text(json, 2));
   } else {
     print_table(scores, classes);
     if (!options.output.empty()) fmt::print("\nPictures: {0}/worst.jpg, {0}/best.jpg\n", options.output);

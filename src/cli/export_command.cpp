@@ -10,6 +10,7 @@
 
 #include "artifacts/model_package.h"
 #include "base/files.h"
+#include "base/json_text.h"
 #include "cli/command.h"
 #include "export/onnx.h"
 #include "inference/package_graph.h"
@@ -42,9 +43,8 @@ Result<int> run(const Options& options, bool json) {
   TERRAPIN_TRY(const Bytes bytes, onnx::to_onnx(graph, package.spec, form));
   TERRAPIN_TRY_STATUS(write_file_atomically(options.output, bytes));
   if (json) {
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"onnx", options.output}, {"bytes", bytes.size()}, {"size", options.size}}.dump());
+    fmt::print("{}\n",
+               json_text({{"onnx", options.output}, {"bytes", bytes.size()}, {"size", options.size}}));
   } else {
     fmt::print("{}: {:.1f} MB, input \"image\" {}, output \"logits\" of the same size\n", options.output,
                static_cast<double>(bytes.size()) / 1e6, options.size);

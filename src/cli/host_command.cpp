@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 struct Options {
   std::string model, root = "/opt/ml", listen, backend = "auto";
   int port = 8080, threads = 0;
-  std::int64_t max_body_mb = 64, max_pixels = serving::ModelServerOptions().max_pixels, long_side = -1;
+  std::int64_t max_body_mb = 64, max_memory_mb = serving::ModelServerOptions().max_memory_bytes >> 20;
+  std::int64_t max_pixels = serving::ModelServerOptions().max_pixels, long_side = -1;
   serving::BatchingOptions batching;
 };
 
@@ -83,6 +84,7 @@ Result<int> run(const Options& given, bool quiet) {
   settings.batching = options.batching;
   settings.threads = options.threads;
   settings.max_pixels = options.max_pixels;
+  settings.max_memory_bytes = options.max_memory_mb << 20;
   TERRAPIN_TRY(const auto server, serving::ModelServer::start(settings));
   fmt::print("terrapin host: {} (model {})\n", server->url(), options.model);
   std::fflush(stdout);
@@ -132,6 +134,12 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(1, 1024));
   command->add_option("--max-body-mb", options->max_body_mb, "Largest request body, in MiB")
       ->check(CLI::Range(1, 1023))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--max-memory-mb", options->max_memory_mb,
+          "Decoded photos, masks and probabilities at one time, in MiB; above, requests wait outside")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
       ->capture_default_str();
   command->add_option("--max-pixels", options->max_pixels, "Largest photo")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))

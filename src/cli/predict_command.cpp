@@ -15,6 +15,7 @@
 
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "cli/command.h"
@@ -140,8 +141,7 @@ void report(const std::vector<Job>& jobs, const Options& options, bool json) {
       }
       list.push_back(std::move(entry));
     }
-    fmt::print("{}\n", nlohmann::json{{"photos", std::move(list)}}.dump(
-                           2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", json_text({{"photos", std::move(list)}}, 2));
     return;
   }
   const auto made = std::count_if(jobs.begin(), jobs.end(), [](const Job& job) { return job.error.empty(); });

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/json_text.h"
 #include "cli/command.h"
 #include "dataset/scenes.h"
 
@@ -44,8 +45,7 @@ Result<int> run(const Options& given, bool json) {
   const std::string manifest = (options.folder / options.job / "manifests/output/output.manifest").string();
   const std::string root = "scenes=" + options.folder.string();
   if (json) {
-    fmt::print("{}\n",
-               nlohmann::json{{"scenes", options.count}, {"manifest", manifest}, {"s3_root", root}}.dump());
+    fmt::print("{}\n", json_text({{"scenes", options.count}, {"manifest", manifest}, {"s3_root", root}}));
   } else {
     fmt::print(
         "{} scenes, a Ground Truth output: {}\nNext: terrapin transform {} --s3-root {} --output DIR\n",

@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/train_container.h"
@@ -313,7 +314,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   TERRAPIN_TRY_STATUS(artifacts::write_model_package(folder / "model.tar.gz", outcome.package));
   if (invocation.json) {
     const auto json = outcome_json(outcome, training_data.classes, folder);
-    std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(json, 2).c_str());
   } else {
     std::printf("best epoch %d of %d: mean IoU %.4f, pixel accuracy %.4f\nmodel  %s\nreport %s\n",
                 outcome.best_epoch, outcome.finished_epochs, outcome.best.mean_iou,

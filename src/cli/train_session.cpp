@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/progress.h"
 #include "training/hyperparameters.h"
 #include "training/metrics_log.h"
@@ -141,7 +142,7 @@ training::ReportContent report_content(const training::TrainingOptions& options,
   const nlohmann::json choices = training::to_json(options);  // shown as hyperparameters
   for (const auto& [name, value] : outcome.package.spec.training.items()) {
     if (value.is_primitive() && !choices.contains(name))
-      content.facts.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
+      content.facts.emplace_back(name, value.is_string() ? value.get<std::string>() : json_text(value));
   }
   content.hyperparameters = training::effective_hyperparameters(options);
   return content;

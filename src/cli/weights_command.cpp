@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "cli/command.h"
 #include "networks/pretrained.h"
 
@@ -19,7 +20,7 @@ Result<int> add(const std::string& file, bool json) {
                                      {"layout", added.layout},
                                      {"sha256", added.sha256},
                                      {"checksum_known", added.checksum_known}};
-    fmt::print("{}\n", document.dump(2));
+    fmt::print("{}\n", json_text(document, 2));
     return 0;
   }
   fmt::print("{}: {} for backbone {}\nSHA-256 {} ({})\n", added.path.string(), added.layout, added.backbone,
@@ -36,7 +37,7 @@ Result<int> list(bool json) {
       document.push_back(
           {{"path", item.path.string()}, {"backbone", item.backbone}, {"layout", item.layout}});
     }
-    fmt::print("{}\n", document.dump(2));
+    fmt::print("{}\n", json_text(document, 2));
     return 0;
   }
   for (const auto& item : items) {

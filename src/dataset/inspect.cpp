@@ -26,16 +26,9 @@ struct Looked {
   imaging::SheetCell cell;  // empty picture: not on the sheet
 };
 
-// Photo and mask shrunk to the cell's width before they are drawn, so that a sheet of huge photos stays
-// small.
 imaging::SheetCell sheet_cell(const CheckedPair& pair, const SourceEntry& entry,
                               const artifacts::ClassList& classes) {
-  imaging::Size size = pair.photo.size();
-  const std::int64_t longer = std::max(size.width, size.height);
-  if (longer > 2 * kCell.width) {
-    size = {std::max<std::int64_t>(1, size.width * 2 * kCell.width / longer),
-            std::max<std::int64_t>(1, size.height * 2 * kCell.width / longer)};
-  }
+  const imaging::Size size = imaging::kept_for_cell(pair.photo.size(), kCell);
   const std::string split = entry.split ? std::string(split_name(*entry.split)) + " " : "";
   return {imaging::overlay(imaging::resize(pair.photo, size), imaging::resize_nearest(pair.mask, size),
                            classes.palette()),

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/json_text.h"
+
 namespace terrapin::dataset {
 
 std::string describe(const Problem& problem) {
@@ -47,7 +49,7 @@ std::string cut_text(const std::string& text, std::size_t bytes) {
 }
 
 std::string dump_json(const nlohmann::json& json) {
-  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(json, 1) + "\n";
 }
 
 }  // namespace terrapin::dataset

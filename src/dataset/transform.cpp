@@ -12,6 +12,7 @@
 #include "artifacts/channels.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "dataset/check.h"
@@ -412,7 +413,7 @@ class Transformation {
     TERRAPIN_TRY_STATUS(artifacts::write_classes_file(folder / "classes.json", source_->classes));
     nlohmann::json map = nlohmann::json::object();
     for (int i = 0; i < source_->classes.size(); ++i) map[std::to_string(i)] = i;
-    const std::string label_map = nlohmann::json{{"map", map}}.dump() + "\n";
+    const std::string label_map = json_text({{"map", map}}) + "\n";
     TERRAPIN_TRY_STATUS(write_file_atomically(folder / "label_map/train_label_map.json", label_map));
     return write_file_atomically(folder / "label_map/validation_label_map.json", label_map);
   }

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "base/json_text.h"
 #include "export/onnx.pb.h"
 
 namespace terrapin::onnx {
@@ -296,18 +297,15 @@ Result<Bytes> to_onnx(const networks::Graph& graph, const artifacts::ModelSpec& 
   }
 
   const nlohmann::json json = artifacts::to_json(spec);
-  add_metadata(model, "terrapin.model", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  add_metadata(
-      model, "terrapin.classes",
-      artifacts::to_json(spec.classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  add_metadata(model, "terrapin.model", json_text(json));
+  add_metadata(model, "terrapin.classes", json_text(artifacts::to_json(spec.classes)));
   const artifacts::Preprocessing& input = spec.preprocessing;
   add_metadata(model, "terrapin.preprocessing",
-               nlohmann::json{{"mean", input.mean},
-                              {"std", input.std},
-                              {"long_side", input.long_side},
-                              {"size_multiple", input.size_multiple},
-                              {"size_offset", input.size_offset}}
-                   .dump());
+               json_text({{"mean", input.mean},
+                          {"std", input.std},
+                          {"long_side", input.long_side},
+                          {"size_multiple", input.size_multiple},
+                          {"size_offset", input.size_offset}}));
   Bytes bytes(model.ByteSizeLong());
   if (!model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return fail(ErrorCode::kTooLarge, "the network's weights exceed what one ONNX file holds (2 GiB)");

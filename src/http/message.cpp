@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace terrapin::http {
 namespace {
 
@@ -59,7 +61,7 @@ Response Response::text(int status, std::string content_type, std::string_view b
 
 Response Response::error(int status, const std::string& message) {
   const nlohmann::json document{{"message", message}};
-  return json(status, document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return json(status, json_text(document));
 }
 
 int status_of(ErrorCode code) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 namespace terrapin::networks {
 
@@ -84,33 +82,9 @@ Shapes shapes_of(const artifacts::TensorFile& file) {
 }
 
 Result<Shapes> read_shapes(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return fail(ErrorCode::kNotFound, "{}: cannot be opened", path.string());
-  std::uint8_t length_bytes[8] = {};
-  stream.read(reinterpret_cast<char*>(length_bytes), 8);
-  std::uint64_t length = 0;
-  for (int i = 7; i >= 0; --i) length = length << 8 | length_bytes[i];
-  constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
-  if (!stream || length > kLongestHeader) {
-    return fail(ErrorCode::kCorrupt, "{}: not a safetensors file", path.string());
-  }
-  std::string header(length, '\0');
-  stream.read(header.data(), static_cast<std::streamsize>(length));
-  const auto json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
-  if (!stream || !json.is_object()) {
-    return fail(ErrorCode::kCorrupt, "{}: not a safetensors file", path.string());
-  }
+  TERRAPIN_TRY(const artifacts::TensorHeader header, artifacts::read_safetensors_header(path));
   Shapes shapes;
-  for (const auto& [name, entry] : json.items()) {
-    if (name == "__metadata__") continue;
-    std::vector<std::int64_t> shape;
-    if (entry.is_object() && entry.contains("shape") && entry["shape"].is_array()) {
-      for (const auto& side : entry["shape"]) {
-        if (side.is_number_integer()) shape.push_back(side.get<std::int64_t>());
-      }
-    }
-    shapes.emplace(name, std::move(shape));
-  }
+  for (const auto& [name, tensor] : header.tensors) shapes.emplace(name, tensor.shape);
   return shapes;
 }
 

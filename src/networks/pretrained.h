@@ -32,8 +32,8 @@ Result<ImportReport> import_weights(SegmentationNetwork& network, const artifact
 // The user's weights folder: $TERRAPIN_WEIGHTS, else $XDG_DATA_HOME/terrapin/weights, else
 // ~/.local/share/terrapin/weights.
 std::filesystem::path weights_folder();
-// Folder of what ships with the program (starter encoder): beside the executable (../share/terrapin, or the
-// source tree's models/).
+// Folder of what ships with the program (starter encoder): $TERRAPIN_SHARE, else beside the executable
+// (../share/terrapin, or the source tree's models/).
 std::filesystem::path shipped_weights_folder();
 
 // Copies FILE into the weights folder after checking that it parses and which backbone it serves; known

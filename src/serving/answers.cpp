@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/base64.h"
+#include "base/json_text.h"
 #include "imaging/codecs.h"
 
 namespace terrapin::serving {
@@ -23,7 +24,7 @@ Result<std::string> encode_json_answer(const imaging::Mask& mask, const artifact
   const nlohmann::json document{{"shape", {mask.height(), mask.width()}},
                                 {"classes", std::move(list)},
                                 {"mask_png_base64", base64(png)}};
-  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(document);
 }
 
 }  // namespace terrapin::serving

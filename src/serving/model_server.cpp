@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/parallel.h"
 #include "imaging/codecs.h"
 #include "serving/answers.h"
@@ -127,7 +128,7 @@ Response ModelServer::execution_parameters() const {
       {"MaxConcurrentTransforms", concurrency()},
       {"BatchStrategy", "SINGLE_RECORD"},
       {"MaxPayloadInMB", std::max<std::int64_t>(1, options_.http.max_body_bytes >> 20)}};
-  return Response::json(200, document.dump());
+  return Response::json(200, json_text(document));
 }
 
 Result<Response> ModelServer::invoke(const Request& request) {

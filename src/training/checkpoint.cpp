@@ -1,5 +1,7 @@
 #include "training/checkpoint.h"
 
+#include "base/json_text.h"
+
 namespace terrapin::training {
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
@@ -25,7 +27,7 @@ Status write_checkpoint(const std::filesystem::path& folder, const Checkpoint& c
   json["gradient_scale"] = checkpoint.gradient_scale;
   json["good_steps"] = checkpoint.good_steps;
   artifacts::TensorFile file = checkpoint.tensors;
-  file.metadata["checkpoint"] = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  file.metadata["checkpoint"] = json_text(json);
   return artifacts::write_safetensors(checkpoint_path(folder), file);
 }
 
@@ -85,7 +87,7 @@ Status same_run(const nlohmann::json& stored, const nlohmann::json& wanted,
     return fail(ErrorCode::kInvalidArgument,
                 "{} belongs to another training: {} is {} there and {} here; use another checkpoint folder "
                 "or delete the file",
-                path.string(), key, found == stored.end() ? "missing" : found->dump(), value.dump());
+                path.string(), key, found == stored.end() ? "missing" : json_text(*found), json_text(value));
   }
   return {};
 }

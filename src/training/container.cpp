@@ -7,6 +7,7 @@
 
 #include "artifacts/archive.h"
 #include "base/files.h"
+#include "base/json_text.h"
 
 namespace terrapin::training {
 namespace {
@@ -76,9 +77,9 @@ Result<ContainerJob> read_container_job(const fs::path& root) {
   for (const auto& [name, value] : json.items()) {
     if (value.is_object() || value.is_array() || value.is_null()) {
       return fail(ErrorCode::kInvalidArgument, "{}: {}: {} is not a string", file.string(), name,
-                  value.dump());
+                  json_text(value));
     }
-    job.hyperparameters[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    job.hyperparameters[name] = value.is_string() ? value.get<std::string>() : json_text(value);
   }
   TERRAPIN_TRY_STATUS(check_hosts(config / "resourceconfig.json"));
   TERRAPIN_TRY_STATUS(read_channels(config / "inputdataconfig.json", job));

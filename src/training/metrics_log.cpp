@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/files.h"
+#include "base/json_text.h"
 
 namespace terrapin::training {
 
@@ -69,7 +70,7 @@ namespace {
 
 // Class names may hold bytes that are no UTF-8 in files made elsewhere: replaced, never thrown at.
 std::string json_line(const EpochReport& report, const artifacts::ClassList& classes) {
-  return metrics_json(report, classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(metrics_json(report, classes)) + "\n";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "artifacts/model_package.h"
 #include "base/digest.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/parallel.h"
 #include "training/checkpoint.h"
 #include "training/initial_weights.h"
@@ -34,7 +35,7 @@ std::uint64_t step_seed(std::uint64_t seed, int epoch, std::int64_t step) {
 
 // Names, classes and label counts: a resumed training must see the same data.
 std::string digest_of(const TrainingData& data, const DataSummary& summary) {
-  std::string text = to_json(data.classes).dump();
+  std::string text = json_text(to_json(data.classes));
   for (const auto* index : {&data.train, &data.validation}) {
     for (const artifacts::Sample& sample : index->samples) text += sample.name + '\n';
     text += '\n';
