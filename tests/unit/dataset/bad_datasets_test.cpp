@@ -507,7 +507,7 @@ TEST_P(BadDataset, SaysExactlyWhatIsWrong) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Corpus, BadDataset, testing::ValuesIn(kCases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace
 }  // namespace terrapin::dataset

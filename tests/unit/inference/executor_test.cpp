@@ -168,7 +168,7 @@ TEST_P(ExecutorTest, ManyCallersAndMoreShapesThanTheCacheHolds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, ExecutorTest, ::testing::Values("onednn", "torch"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& each) { return each.param; });
 
 TEST(GraphCheck, NamesTheBrokenOperation) {
   Graph graph = testing::residual_like(2, 1);
