@@ -39,7 +39,7 @@ def main():
                   [[s["case"], 100 * s["disputed"], s["megapixel_votes_per_s"]] for s in speeds])
     print()
     support.table("consolidation, 100 megapixels, 9 workers, all cores", ["masks", "peak, GiB", "seconds"],
-                  [["photo-like" if not noise else "noise, 254 classes", m["peak_gib"], m["seconds"]] for noise, m in sorted(memory.items())])
+                  [["photo-like" if not noise else "noise from 3 of them", m["peak_gib"], m["seconds"]] for noise, m in sorted(memory.items())])
 
     unequal = [s for s in scores if s["unequal"]]
     equal = [s for s in scores if not s["unequal"]]

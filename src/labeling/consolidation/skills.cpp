@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <unordered_map>
 
 namespace terrapin::labeling {
 namespace {
@@ -92,16 +93,19 @@ struct Layout {
   }
 
  private:
-  std::map<std::array<int, 3>, std::size_t> cell_of_;
+  std::unordered_map<std::uint64_t, std::size_t> cell_of_;
 
   std::size_t cell(int worker, int truth, int rival) {
-    const auto [entry, fresh] = cell_of_.emplace(std::array<int, 3>{worker, truth, rival}, cells.size());
+    const std::uint64_t key = static_cast<std::uint64_t>(worker) << 16 |
+                              static_cast<std::uint64_t>(truth) << 8 | static_cast<std::uint64_t>(rival);
+    const auto [entry, fresh] = cell_of_.emplace(key, cells.size());
+    const std::size_t here = entry->second;
     if (fresh) {
       cells.push_back({worker, truth, rival});
-      const std::size_t here = entry->second, twin = cell(worker, rival, truth);
+      const std::size_t twin = cell(worker, rival, truth);
       cells[here].twin = twin;
     }
-    return entry->second;
+    return here;
   }
 
   void add(const std::vector<int>& members, const EvidenceKey& key, std::int64_t weight) {
