@@ -22,7 +22,7 @@ struct ConsolidationOptions {
   // What a neighbour that is surely of a class adds to that class, in nats; a diagonal one adds 1/sqrt(2) of
   // it.
   double smoothing = 0.3;
-  int sweeps = 3;   // over the disputed pixels, 0 = no smoothing
+  int sweeps = 2;   // over the disputed pixels, 0 = no smoothing
   int threads = 0;  // 0 = all cores
 };
 

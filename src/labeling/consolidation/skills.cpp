@@ -28,7 +28,7 @@ constexpr double kPairVotes = 8;
 constexpr double kWorkerPull = 0.5;
 constexpr double kPairPull = 0.3;
 // How much of the lean that workers share is taken out.
-constexpr double kLean = 0.8;
+constexpr double kLean = 0.7;
 
 double log_odds(double probability) {
   return std::log(probability / (1 - probability));

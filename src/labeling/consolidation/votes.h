@@ -49,7 +49,10 @@ Result<VoteCounts> votes_from_json(std::string_view text);
 struct EvidenceKey {
   LabelTuple tuple;
   std::uint8_t rival = 255;
-  friend auto operator<=>(const EvidenceKey&, const EvidenceKey&) = default;
+  friend bool operator==(const EvidenceKey&, const EvidenceKey&) = default;
+  friend bool operator<(const EvidenceKey& a, const EvidenceKey& b) {
+    return a.tuple != b.tuple ? a.tuple < b.tuple : a.rival < b.rival;
+  }
 };
 using Evidence = std::map<EvidenceKey, std::int64_t>;  // weights > 0, in units of 1/1024
 

@@ -141,7 +141,7 @@ NaiveSkills naive_skills(const std::vector<NaiveObject>& job) {
         lean += weight * (log_odds(e) - log_odds(f)) / 2, weights += weight;
       }
       if (weights == 0) continue;
-      lean = 0.8 * lean / weights;
+      lean = 0.7 * lean / weights;
       for (const auto& [worker, pairs] : votes) {
         if (!pairs.contains({a, b})) continue;
         double &e = next.error[worker][{a, b}], &f = next.error[worker][{b, a}];
@@ -203,10 +203,10 @@ NaiveResult naive_consolidate(const NaiveObject& object,
   const auto shares = [](const std::map<int, double>& totals) {
     double most = -1e300, sum = 0;
     for (const auto& [c, total] : totals) most = std::max(most, total);
-    std::map<int, double> result;
-    for (const auto& [c, total] : totals) sum += result[c] = std::exp((total - most) / 4096);
-    for (auto& [c, share] : result) share = static_cast<double>(std::lround(share / sum * 65536)) / 65536;
-    return result;
+    std::map<int, double> share_of;
+    for (const auto& [c, total] : totals) sum += share_of[c] = std::exp((total - most) / 4096);
+    for (auto& [c, share] : share_of) share = static_cast<double>(std::lround(share / sum * 65536)) / 65536;
+    return share_of;
   };
 
   // Every pixel's scores and shares; a settled pixel's share is 1 for its class.
