@@ -56,7 +56,9 @@ TEST(Progress, DrawsOnATerminal) {
   struct winsize size {
     24, 100, 0, 0
   };
-  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, &size), 0);
+  if (::openpty(&master, &slave, nullptr, nullptr, &size) != 0) {
+    GTEST_SKIP() << "this system gives no pseudo-terminal (is /dev/pts mounted?)";
+  }
   const int kept = ::dup(STDERR_FILENO);
   ASSERT_GE(::dup2(slave, STDERR_FILENO), 0);
   {
