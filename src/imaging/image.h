@@ -22,7 +22,7 @@ struct Box {
 struct Rgb {
   std::uint8_t red = 0, green = 0, blue = 0;
   friend bool operator==(const Rgb&, const Rgb&) = default;
-  friend auto operator<=>(const Rgb&, const Rgb&) = default;
+  friend auto operator<=>(const Rgb&, const Rgb&) = default;  // NOLINT(modernize-use-nullptr): clang 14 errs
 };
 
 // A photo: 8-bit RGB, interleaved, rows top to bottom without padding. Pixels are the stored ones: EXIF
