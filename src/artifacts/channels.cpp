@@ -5,6 +5,8 @@
 
 #include "artifacts/json_fields.h"
 #include "base/files.h"
+#include "base/json_text.h"
+#include "base/text.h"
 
 namespace terrapin::artifacts {
 namespace {
@@ -36,9 +38,7 @@ Result<Listing> list_stems(const fs::path& folder, std::initializer_list<std::st
   TERRAPIN_TRY(const auto files, list_files(folder, true));
   Listing listing;
   for (const fs::path& file : files) {
-    std::string extension = file.extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string extension = lower_case(file.extension().string());
     if (std::find(extensions.begin(), extensions.end(), extension) == extensions.end()) {
       ++listing.others;
       continue;
@@ -74,7 +74,7 @@ std::string classes_text(const ClassList& classes) {
   json["format"] = kClassesFormat;
   json["version"] = kClassesVersion;
   json["classes"] = to_json(classes);
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 Result<ClassList> parse_classes(const std::string& text) {

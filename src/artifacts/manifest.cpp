@@ -5,6 +5,8 @@
 #include <set>
 
 #include "artifacts/json_fields.h"
+#include "base/json_text.h"
+#include "base/text.h"
 
 namespace terrapin::artifacts {
 namespace {
@@ -21,11 +23,6 @@ std::int64_t count_characters(const std::string& utf8) {
 
 tl::unexpected<Error> line_too_long() {
   return fail(ErrorCode::kTooLarge, "the line is longer than {} characters", kMaxLineCharacters);
-}
-
-bool equal_ignoring_case(const std::string& a, const std::string& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 // A member that must be a string if it is there.
@@ -114,7 +111,7 @@ Result<std::optional<LabelReference>> parse_label(const nlohmann::ordered_json& 
     return None();
   }
   TERRAPIN_TRY(const std::string type, optional_text(metadata, metadata_key, "type"));
-  if (!type.empty() && !equal_ignoring_case(type, kMaskType)) return None();
+  if (!type.empty() && !same_ignoring_case(type, kMaskType)) return None();
   if (!label.failure_reason) {
     label.mask_uri = value->get<std::string>();
     if (label.mask_uri.empty()) {
@@ -244,7 +241,7 @@ std::string format_manifest_line(const std::string& source_uri, const std::strin
   line[kSourceKey] = source_uri;
   line[attribute] = mask_uri;
   line[attribute + kMetadataSuffix] = std::move(metadata);
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(line);
 }
 
 }  // namespace terrapin::artifacts

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "artifacts/json_fields.h"
+#include "base/json_text.h"
 
 namespace terrapin::artifacts {
 namespace {
@@ -268,7 +269,7 @@ Bytes serialize_safetensors(const TensorFile& file) {
                            {"data_offsets", {position, position + tensor.data.size()}}};
     position += tensor.data.size();
   }
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');  // data begins aligned
 
   Bytes bytes(kLengthBytes + text.size() + position);

@@ -19,7 +19,8 @@ std::string system_message(int number) {
 }
 
 ErrorCode code_of_errno(int number) {
-  return number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  if (number == ENOENT || number == ENOTDIR) return ErrorCode::kNotFound;
+  return number == ENOSPC || number == EDQUOT ? ErrorCode::kNoSpace : ErrorCode::kIo;
 }
 
 // Closes on every way out.
@@ -213,7 +214,7 @@ Status AtomicFileWriter::write(std::span<const std::uint8_t> bytes) {
     if (done < 0) {
       const int number = errno;
       discard();
-      return fail(ErrorCode::kIo, "{}: cannot write: {}", path_.string(), system_message(number));
+      return fail(code_of_errno(number), "{}: cannot write: {}", path_.string(), system_message(number));
     }
     bytes = bytes.subspan(static_cast<std::size_t>(done));
   }
@@ -234,7 +235,7 @@ Status AtomicFileWriter::commit() {
   if (number == 0 && ::rename(temporary_path_.c_str(), path_.c_str()) != 0) number = errno;
   if (number != 0) {
     discard();
-    return fail(ErrorCode::kIo, "{}: cannot write: {}", path_.string(), system_message(number));
+    return fail(code_of_errno(number), "{}: cannot write: {}", path_.string(), system_message(number));
   }
   temporary_path_.clear();
   sync_folder(path_.parent_path());

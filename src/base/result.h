@@ -15,9 +15,12 @@ enum class ErrorCode {
   kInvalidArgument,  // the caller's value is wrong: the message says what is allowed
   kNotFound,
   kAlreadyExists,
+  kDenied,       // the caller may not
+  kConflict,     // the thing's present state does not allow it: the message names the state
   kCorrupt,      // a file's bytes do not follow its format
   kUnsupported,  // a valid request this build or this program does not serve
   kTooLarge,     // over a stated limit
+  kNoSpace,      // the disk or a quota is full
   kIo,           // the operating system refused
   kCancelled,    // SIGTERM, SIGINT or a caller's request
   kInternal,     // a mistake of ours

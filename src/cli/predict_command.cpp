@@ -18,6 +18,7 @@
 #include "base/json_text.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "imaging/codecs.h"
 #include "imaging/drawing.h"
@@ -46,9 +47,7 @@ struct Job {
 };
 
 bool looks_like_photo(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
+  const std::string extension = lower_case(path.extension().string());
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
 }
 

@@ -7,6 +7,7 @@
 
 #include "artifacts/channels.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "dataset/voc.h"
 #include "imaging/codecs.h"
 
@@ -92,13 +93,9 @@ Status read_classes(FolderSource& source) {
 
 // classes.txt: one name a line, or "index<TAB>name...". In default colours: it names none.
 Result<artifacts::ClassList> read_class_names(const fs::path& path) {
-  TERRAPIN_TRY(const std::string text, read_text_file(path, 1 << 20));
+  TERRAPIN_TRY(const std::vector<TextLine> lines, read_text_lines(path, 1 << 20));
   artifacts::ClassList classes;
-  std::istringstream lines(text);
-  std::string line;
-  for (std::int64_t number = 1; std::getline(lines, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
+  for (const auto& [number, line] : lines) {
     const std::size_t tab = line.find('\t');
     if (tab != std::string::npos && line.substr(0, tab) != std::to_string(classes.size())) {
       return fail(ErrorCode::kInvalidArgument, "{}: line {}: class index {} where {} is due", path.string(),

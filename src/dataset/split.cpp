@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 
 #include "base/files.h"
+#include "base/text.h"
 
 namespace terrapin::dataset {
 namespace {
@@ -119,8 +119,7 @@ const char* split_name(Split split) {
 }
 
 std::optional<Split> parse_split_name(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string lower = lower_case(std::string(name));
   if (lower == "train") return Split::kTrain;
   if (lower == "validation" || lower == "valid" || lower == "val") return Split::kValidation;
   if (lower == "test") return Split::kTest;
@@ -192,14 +191,10 @@ Result<std::vector<Split>> draw_split(const std::vector<SplitItem>& items, const
 }
 
 Result<SplitTable> read_split_table(const std::filesystem::path& path) {
-  TERRAPIN_TRY(const std::string text, read_text_file(path, std::int64_t{1} << 30));
+  TERRAPIN_TRY(const std::vector<TextLine> lines, read_text_lines(path, std::int64_t{1} << 30));
   SplitTable table;
-  std::istringstream lines(text);
-  std::string line;
   std::map<std::string, std::size_t> column;
-  for (std::int64_t number = 1; std::getline(lines, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
+  for (const auto& [number, line] : lines) {
     std::vector<std::string> fields;
     for (std::size_t start = 0; start <= line.size();) {
       const std::size_t end = std::min(line.find('\t', start), line.size());

@@ -13,6 +13,7 @@
 
 #include "artifacts/json_fields.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "dataset/transform_report.h"
 
 namespace terrapin::dataset {
@@ -65,11 +66,6 @@ Status check_replaceable(const fs::path& path, bool overwrite) {
                 path.string(), *foreign.begin());
   }
   return {};
-}
-
-std::string lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
 }
 
 // No control characters (splits.tsv), no leading dot (hidden files are no photos), no slash.

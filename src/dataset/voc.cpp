@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstdio>
-#include <sstream>
 
 #include "base/files.h"
+#include "base/text.h"
 
 namespace terrapin::dataset {
 
@@ -40,13 +40,10 @@ bool is_voc_folder(const std::filesystem::path& folder) {
 }
 
 Result<artifacts::ClassList> read_label_colors(const std::filesystem::path& path) {
-  TERRAPIN_TRY(const std::string text, read_text_file(path, 1 << 20));
+  TERRAPIN_TRY(const std::vector<TextLine> lines, read_text_lines(path, 1 << 20));
   artifacts::ClassList classes;
-  std::istringstream lines(text);
-  std::string line;
-  for (std::int64_t number = 1; std::getline(lines, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty() || line.front() == '#') continue;
+  for (const auto& [number, line] : lines) {
+    if (line.front() == '#') continue;
     const std::size_t colon = line.find(':');
     int red = -1, green = -1, blue = -1;
     auto byte = [](int value) { return value >= 0 && value <= 255; };

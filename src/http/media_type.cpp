@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/text.h"
+
 namespace terrapin::http {
 namespace {
 
@@ -98,11 +100,7 @@ std::optional<std::string> media_type_essence(std::string_view text) {
       !is_token(text.substr(slash + 1))) {
     return std::nullopt;
   }
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
+  return lower_case(std::string(text));
 }
 
 std::optional<std::size_t> negotiate(std::string_view accept, std::span<const std::string_view> offers) {

@@ -4,29 +4,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_text.h"
+#include "base/text.h"
 
 namespace terrapin::http {
-namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-}  // namespace
-
 void Headers::set(std::string_view name, std::string value) {
-  std::erase_if(fields_, [&](const auto& field) { return same_name(field.first, name); });
+  std::erase_if(fields_, [&](const auto& field) { return same_ignoring_case(field.first, name); });
   fields_.emplace_back(std::string(name), std::move(value));
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (same_name(key, name)) return value;
+    if (same_ignoring_case(key, name)) return value;
   }
   return std::nullopt;
 }
@@ -34,7 +22,7 @@ std::optional<std::string_view> Headers::find(std::string_view name) const {
 std::optional<std::string> Headers::joined(std::string_view name) const {
   std::optional<std::string> result;
   for (const auto& [key, value] : fields_) {
-    if (!same_name(key, name)) continue;
+    if (!same_ignoring_case(key, name)) continue;
     if (result) {
       *result += ", " + value;
     } else {
@@ -59,9 +47,21 @@ Response Response::text(int status, std::string content_type, std::string_view b
   return bytes(status, std::move(content_type), Bytes(body.begin(), body.end()));
 }
 
+Response Response::from(int status, std::string content_type, ByteSourcePtr source) {
+  Response response;
+  response.status = status;
+  response.headers.set("Content-Type", content_type);
+  response.source = std::move(source);
+  return response;
+}
+
 Response Response::error(int status, const std::string& message) {
   const nlohmann::json document{{"message", message}};
   return json(status, json_text(document));
+}
+
+ByteSourcePtr Request::body_source() const {
+  return spooled ? spooled : bytes_source(body);
 }
 
 int status_of(ErrorCode code) {
@@ -71,7 +71,10 @@ int status_of(ErrorCode code) {
       return 400;
     case ErrorCode::kNotFound:
       return 404;
+    case ErrorCode::kDenied:
+      return 403;
     case ErrorCode::kAlreadyExists:
+    case ErrorCode::kConflict:
       return 409;
     case ErrorCode::kTooLarge:
       return 413;
@@ -79,6 +82,8 @@ int status_of(ErrorCode code) {
       return 501;
     case ErrorCode::kCancelled:
       return 503;
+    case ErrorCode::kNoSpace:
+      return 507;
     case ErrorCode::kIo:
     case ErrorCode::kInternal:
       return 500;
@@ -162,6 +167,8 @@ std::string_view reason_phrase(int status) {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
     default:
       return "Unknown";
   }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/byte_source.h"
 #include "base/files.h"
 #include "base/result.h"
 
@@ -45,13 +46,21 @@ struct Request {
   std::map<std::string, std::string> parameters;  // percent-decoded {name} parts of the matched route
   Headers headers;
   Bytes body;
+  // Set instead of `body` when the server put a large body into a temporary file
+  // (ServerOptions::spool_above_bytes).
+  ByteSourcePtr spooled;
   std::string remote_address;
+  bool secure = false;  // came over TLS
   // Becomes true when the client closes the connection before its answer is ready: work for it may be
   // dropped.
   std::shared_ptr<const std::atomic<bool>> client_gone;
 
   std::string_view text() const { return {reinterpret_cast<const char*>(body.data()), body.size()}; }
   std::optional<std::string_view> query_value(std::string_view name) const;
+  ByteSourcePtr body_source() const;  // the body, wherever it is; copies `body` if that is where
+  std::int64_t body_bytes() const {
+    return spooled ? spooled->size() : static_cast<std::int64_t>(body.size());
+  }
   bool abandoned() const { return client_gone && client_gone->load(std::memory_order_relaxed); }
 };
 
@@ -60,12 +69,14 @@ struct Response {
   int status = 200;
   Headers headers;
   Bytes body;
+  ByteSourcePtr source;  // sent instead of `body` if set, read piece by piece
 
   static Response bytes(int status, std::string content_type, Bytes body);
   static Response text(int status, std::string content_type, std::string_view body);
   static Response json(int status, std::string_view document) {
     return text(status, "application/json", document);
   }
+  static Response from(int status, std::string content_type, ByteSourcePtr source);
   // {"message": "..."}, the form of every error the server itself answers; bytes that are not UTF-8 become
   // U+FFFD.
   static Response error(int status, const std::string& message);
@@ -75,8 +86,9 @@ struct Response {
 // message, except those of our own making (500), which are logged and answered without detail.
 using Handler = std::function<Result<Response>(const Request&)>;
 
-// The one rule from failures to statuses: kInvalidArgument and kCorrupt 400, kNotFound 404, kAlreadyExists
-// 409, kTooLarge 413, kUnsupported 501, kCancelled 503, kIo and kInternal 500.
+// The one rule from failures to statuses: kInvalidArgument and kCorrupt 400, kNotFound 404, kDenied
+// 403, kAlreadyExists and kConflict 409, kTooLarge 413, kUnsupported 501, kCancelled 503, kNoSpace 507, kIo
+// and kInternal 500.
 int status_of(ErrorCode code);
 // "Not Found" for 404; "Unknown" for a status without a name.
 std::string_view reason_phrase(int status);

@@ -30,6 +30,9 @@ class Router {
   // start).
   void add(std::string method, std::string_view pattern, Handler handler, RunsOn runs_on = RunsOn::kPool);
 
+  // Answers what no route does, whatever its method (also paths that another method would match).
+  void set_fallback(Handler handler);
+
   struct Match {
     const Route* route = nullptr;                   // null: none
     std::map<std::string, std::string> parameters;  // percent-decoded

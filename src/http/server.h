@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,12 @@ struct ServerOptions {
   // Above this many open connections accepting waits; the rest stay in the system's backlog.
   int max_connections = 1024;
   std::int64_t max_body_bytes = std::int64_t{64} << 20;  // one request's body; above: 413
+  // A larger body goes to an unnamed temporary file in spool_folder (Request::spooled) and does not count as
+  // buffered; -1: never. kNoSpace there is answered 507.
+  std::int64_t spool_above_bytes = -1;
+  std::filesystem::path spool_folder;
+  // Both set: TLS 1.2 and 1.3 with this PEM chain and key; reload_certificates() reads them again.
+  std::filesystem::path tls_certificate, tls_key;
   std::int64_t max_buffered_bytes = std::int64_t{1}
                                     << 30;   // all bodies being received or handled; above: 503
   std::int64_t max_header_bytes = 32 << 10;  // request line and fields; above: 431
@@ -57,6 +64,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int port() const;
+  // For connections from now on; the old ones stay in use if the new cannot be read. kUnsupported without
+  // TLS.
+  Status reload_certificates();
   // "http://127.0.0.1:8080"
   std::string url() const;
   // Stops accepting, closes idle connections, lets requests in flight finish and be answered (with

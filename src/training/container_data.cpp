@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "artifacts/channels.h"
+#include "base/text.h"
 #include "imaging/codecs.h"
 #include "training/container.h"
 #include "training/container_records.h"
@@ -12,8 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool has_extension(const fs::path& path, std::initializer_list<std::string_view> extensions) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  const std::string extension = lower_case(path.extension().string());
   return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
 }
 

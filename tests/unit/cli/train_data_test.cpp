@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <regex>
 #include <set>
@@ -10,6 +9,7 @@
 #include "base/files.h"
 #include "dataset/scenes.h"
 #include "imaging/codecs.h"
+#include "unit/base/temporary_folder.h"
 
 namespace terrapin::cli {
 namespace {
@@ -20,13 +20,6 @@ using ::testing::HasSubstr;
 
 class TrainDataTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "terrapin-train-data-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
   void write(const std::string& name, const Bytes& bytes) {
     ASSERT_TRUE(write_file_atomically(folder_ / name, std::span<const std::uint8_t>(bytes)));
@@ -52,11 +45,20 @@ class TrainDataTest : public ::testing::Test {
     source.validation_annotation = at("validation_annotation");
     return source;
   }
+  TrainDataSource ground_truth_output(int count) const {
+    dataset::SceneOptions scene;
+    scene.size = {32, 24};
+    EXPECT_TRUE(dataset::write_scene_output(folder_ / "scenes", count, scene));
+    TrainDataSource source;
+    source.data = at("scenes/labelscenes");
+    source.s3_roots = {"scenes=" + at("scenes")};
+    return source;
+  }
   static std::string error_of(const TrainDataSource& source) {
     const auto data = open_train_data(source);
     return data ? "no error" : data.error().message;
   }
-  fs::path folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(TrainDataTest, FourChannelsAndADatasetFolderAreTheSame) {
@@ -66,7 +68,7 @@ TEST_F(TrainDataTest, FourChannelsAndADatasetFolderAreTheSame) {
   EXPECT_EQ(by_channels->train.samples.size(), 2u);
   EXPECT_TRUE(by_channels->classes.classes.empty());
   TrainDataSource source;
-  source.data = folder_.string();
+  source.data = folder_.path().string();
   const auto by_folder = open_train_data(source);
   ASSERT_TRUE(by_folder) << by_folder.error().message;
   ASSERT_EQ(by_folder->train.samples.size(), 2u);
@@ -84,7 +86,7 @@ TEST_F(TrainDataTest, ErrorsNameTheOption) {
   EXPECT_THAT(error_of(source),
               AllOf(HasSubstr("--train-annotation"), HasSubstr("nowhere"), HasSubstr("not a folder")));
   source = channels();
-  source.data = folder_.string();
+  source.data = folder_.path().string();
   EXPECT_THAT(error_of(source), HasSubstr("--data and --train exclude each other"));
   source = {};
   source.data = at("nothing.manifest");
@@ -92,12 +94,7 @@ TEST_F(TrainDataTest, ErrorsNameTheOption) {
 }
 
 TEST_F(TrainDataTest, TheTwoManifestsUseOneListOfClasses) {
-  dataset::SceneOptions scene;
-  scene.size = {32, 24};
-  ASSERT_TRUE(dataset::write_scene_output(folder_ / "scenes", 4, scene));
-  TrainDataSource source;
-  source.data = at("scenes/labelscenes");
-  source.s3_roots = {"scenes=" + at("scenes")};
+  TrainDataSource source = ground_truth_output(4);
   source.validation = at("scenes/labelscenes");
   const auto same = open_train_data(source);
   ASSERT_TRUE(same) << same.error().message;
@@ -117,12 +114,7 @@ TEST_F(TrainDataTest, TheTwoManifestsUseOneListOfClasses) {
 }
 
 TEST_F(TrainDataTest, GroundTruthOutputHoldsOutEveryFifthPhoto) {
-  dataset::SceneOptions scene;
-  scene.size = {32, 24};
-  ASSERT_TRUE(dataset::write_scene_output(folder_ / "scenes", 11, scene));
-  TrainDataSource source;
-  source.data = at("scenes/labelscenes");
-  source.s3_roots = {"scenes=" + at("scenes")};
+  TrainDataSource source = ground_truth_output(11);
   const auto data = open_train_data(source);
   ASSERT_TRUE(data) << data.error().message;
   EXPECT_EQ(data->validation.samples.size(), 2u);

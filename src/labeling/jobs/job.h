@@ -1,0 +1,89 @@
+// A labeling job as plain values. AWS's names for these live in src/api.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace terrapin::labeling {
+
+enum class JobStatus { kInitializing, kInProgress, kCompleted, kFailed, kStopping, kStopped };
+const char* job_status_name(JobStatus status);  // "InProgress"
+Result<JobStatus> parse_job_status(std::string_view name);
+// The whole life of a labeling job; docs/states.md shows the same table.
+bool may_move(JobStatus from, JobStatus to);
+inline bool has_ended(JobStatus status) {
+  return status == JobStatus::kCompleted || status == JobStatus::kFailed || status == JobStatus::kStopped;
+}
+
+enum class TaskKind {
+  kSegmentation,  // draw
+  kAdjustment,    // correct an earlier job's mask
+  kVerification,  // choose one of the labels as judgement of an earlier mask
+};
+
+// What an annotation function is: built in, or registered under a name (labeling/functions.h).
+struct FunctionReference {
+  std::string arn;
+  std::string name;  // last part of the ARN, "PRE-SemanticSegmentation"
+  bool built_in() const;
+};
+
+struct Price {  // of one accepted answer, for the public crowd
+  int dollars = 0, cents = 0, tenth_fractions_of_a_cent = 0;
+};
+
+// What the requester asked for. Times in seconds. Checked by the caller as far as one member goes; JobService
+// checks what needs the rest of the world.
+struct JobSpec {
+  std::string name;             // 1..63, [a-zA-Z0-9](-*[a-zA-Z0-9])*
+  std::string label_attribute;  // ends in "-ref", or any for verification
+  std::string input_uri;   // s3:// of a manifest; ending in '/' a prefix whose images become the manifest
+  std::string output_uri;  // s3://bucket/prefix
+  std::string kms_key_id;  // recorded, not used
+  std::string role_arn;
+  std::string categories_uri;  // s3:// of the label category file
+  std::string template_uri;    // s3:// of the task template
+  std::vector<std::string> content_classifiers;
+  std::optional<std::int64_t> max_human_labeled_objects;
+  std::optional<int> max_percent_labeled;  // 1..100
+  std::string workteam_arn;
+  FunctionReference pre_function, post_function;
+  std::vector<std::string> keywords;
+  std::string title, description;
+  int workers_per_object = 1;  // 1..9
+  std::int64_t task_time_limit_s = 3600;
+  std::int64_t task_availability_s = 864'000;
+  std::int64_t max_concurrent = 1000;  // objects shown at once
+  std::optional<Price> price;
+  std::vector<std::pair<std::string, std::string>> tags;  // as given at creation; the live ones are api's
+
+  // Ours, beyond AWS.
+  std::string owner;          // principal of the key that created it
+  std::string continues;      // name of the job that this one continues or was chained to; "" = none
+  bool skip_labeled = false;  // lines that carry the label attribute already pass through as they are
+  bool majority_vote = false;
+};
+
+struct LabelCounters {
+  std::int64_t total_labeled = 0, human_labeled = 0, machine_labeled = 0, failed_non_retryable = 0,
+               unlabeled = 0;
+};
+
+struct JobRecord {
+  std::string id;  // never reused, unlike the name
+  JobSpec spec;
+  JobStatus status = JobStatus::kInitializing;
+  std::string failure_reason;
+  Timestamp created, modified;
+  std::int64_t objects = 0;        // 0 while initializing
+  LabelCounters counters;          // always those of the intermediate or final manifest on disk
+  std::string output_dataset_uri;  // of the manifest; set once it exists
+  std::string reference_code;      // JobReferenceCode
+};
+
+}  // namespace terrapin::labeling
