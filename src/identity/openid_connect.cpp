@@ -38,8 +38,10 @@ std::string url_encode(std::string_view text) {
 
 std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
   std::string form;
-  for (const auto& [name, value] : fields)
-    form += (form.empty() ? "" : "&") + url_encode(name) + "=" + url_encode(value);
+  for (const auto& [name, value] : fields) {
+    if (!form.empty()) form += '&';
+    form.append(url_encode(name)).append("=").append(url_encode(value));
+  }
   return form;
 }
 
