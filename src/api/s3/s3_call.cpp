@@ -95,8 +95,8 @@ std::optional<std::string> Call::query(std::string_view name) const {
 std::optional<std::string> Call::header(std::string_view name) const {
   if (auto value = request().headers.joined(name)) return value;
   if (!name.starts_with("x-amz-") || !presigned()) return std::nullopt;
-  for (const auto& [key, value] : request().query)
-    if (same_ignoring_case(key, name)) return value;
+  for (const auto& [parameter, value] : request().query)
+    if (same_ignoring_case(parameter, name)) return value;
   return std::nullopt;
 }
 
@@ -236,11 +236,13 @@ S3Result<storage::ObjectHeaders> object_headers(const Call& call) {
     encoding += (encoding.empty() ? "" : ", ") + one;
   }
   headers.content_encoding = encoding;
-  for (const auto& [name, value] : call.request().headers.fields())
+  for (const auto& [name, value] : call.request().headers.fields()) {
     S3_TRY_STATUS(add_metadata(headers.metadata, name, value));
+  }
   if (call.presigned()) {
-    for (const auto& [name, value] : call.request().query)
+    for (const auto& [name, value] : call.request().query) {
       S3_TRY_STATUS(add_metadata(headers.metadata, name, value));
+    }
   }
   std::size_t bytes = 0;
   for (const auto& [name, value] : headers.metadata) bytes += name.size() + value.size();

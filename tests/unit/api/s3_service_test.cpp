@@ -66,7 +66,7 @@ class S3Test : public ::testing::Test {
   explicit S3Test(const S3Options& options)
       : store_(storage::open_folder_store(folder_ / "objects", clock_).value()),
         service_(*store_, clock_, Place{}, options) {
-    caller_.id = "TPIA0000000000000000";
+    caller_->id = "TPIA0000000000000000";
     EXPECT_TRUE(store_->create_bucket("photos"));
   }
 
