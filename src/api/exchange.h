@@ -1,8 +1,10 @@
 // One request to an AWS service after its signature was checked, and how failures are told.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,7 +18,8 @@ namespace terrapin::api {
 struct AwsError {
   int status = 400;
   std::string code, message;
-  std::string resource;  // S3: the path
+  std::string resource;                                           // S3: the path
+  std::vector<std::pair<std::string, std::string>> details = {};  // S3: further elements of the answer
 };
 template <class T>
 using AwsResult = tl::expected<T, AwsError>;

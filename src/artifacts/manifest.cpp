@@ -5,6 +5,7 @@
 #include <set>
 
 #include "artifacts/json_fields.h"
+#include "artifacts/manifest_write.h"
 #include "base/json_text.h"
 #include "base/text.h"
 
@@ -222,26 +223,9 @@ std::string format_manifest_line(const std::string& source_uri, const std::strin
                                  const std::string& mask_uri, const ClassList& classes, double confidence,
                                  bool human_annotated, const std::string& creation_date,
                                  const std::string& job_name) {
-  nlohmann::ordered_json color_map = nlohmann::ordered_json::object();
-  for (int index = 0; index < classes.size(); ++index) {
-    const ClassEntry& entry = classes.classes[static_cast<std::size_t>(index)];
-    nlohmann::ordered_json item = nlohmann::ordered_json::object();
-    item["class-name"] = entry.name;
-    item["hex-color"] = imaging::to_hex(entry.color);
-    item["confidence"] = confidence;
-    color_map[std::to_string(index)] = std::move(item);
-  }
-  nlohmann::ordered_json metadata = nlohmann::ordered_json::object();
-  metadata["internal-color-map"] = std::move(color_map);
-  metadata["type"] = kMaskType;
-  metadata["human-annotated"] = human_annotated ? "yes" : "no";
-  metadata["creation-date"] = creation_date;
-  metadata["job-name"] = job_name;
-  nlohmann::ordered_json line = nlohmann::ordered_json::object();
-  line[kSourceKey] = source_uri;
-  line[attribute] = mask_uri;
-  line[attribute + kMetadataSuffix] = std::move(metadata);
-  return json_text(line);
+  return fmt::format("{{{}:{},{}:{},{}:{}}}", json_string(kSourceKey), json_string(source_uri),
+                     json_string(attribute), json_string(mask_uri), json_string(attribute + kMetadataSuffix),
+                     mask_metadata_json(classes, {confidence, human_annotated, creation_date, job_name, ""}));
 }
 
 }  // namespace terrapin::artifacts

@@ -40,7 +40,7 @@ std::optional<std::string_view> Request::query_value(std::string_view name) cons
 }
 
 Response Response::bytes(int status, std::string content_type, Bytes body) {
-  return {status, Headers{{"Content-Type", std::move(content_type)}}, std::move(body)};
+  return {status, Headers{{"Content-Type", std::move(content_type)}}, std::move(body), nullptr};
 }
 
 Response Response::text(int status, std::string content_type, std::string_view body) {

@@ -64,7 +64,9 @@ struct Request {
   bool abandoned() const { return client_gone && client_gone->load(std::memory_order_relaxed); }
 };
 
-// Content-Length, Date and Connection are the server's; a handler sets the rest.
+// Content-Length, Date, Connection and Transfer-Encoding are the server's; a handler sets the rest, sent as
+// it is spelled. A Content-Length that a handler sets counts only in answer to HEAD. 204 and 304 are sent
+// without body.
 struct Response {
   int status = 200;
   Headers headers;

@@ -19,6 +19,18 @@ std::vector<std::string_view> split_path(std::string_view path) {
   return parts;
 }
 
+Result<std::vector<std::string>> decode_parts(std::string_view path) {
+  std::vector<std::string> parts;
+  for (const std::string_view part : split_path(path)) {
+    TERRAPIN_TRY(std::string decoded, percent_decode(part));
+    if (decoded.find('\0') != std::string::npos) {
+      return fail(ErrorCode::kInvalidArgument, "the path must not hold a zero byte (%00)");
+    }
+    parts.push_back(std::move(decoded));
+  }
+  return parts;
+}
+
 enum class Part { kLiteral = 0, kOne = 1, kRest = 2 };
 
 Part kind_of(std::string_view part) {
@@ -82,16 +94,20 @@ void Router::add(std::string method, std::string_view pattern, Handler handler, 
   routes_.push_back(std::move(route));
 }
 
+void Router::set_fallback(Handler handler) {
+  if (!handler) throw std::invalid_argument("the fallback needs a handler");
+  fallback_ = Route{"", {}, std::move(handler), RunsOn::kPool};
+}
+
 Result<Router::Match> Router::find(std::string_view method, std::string_view path) const {
-  std::vector<std::string> parts;
-  for (const std::string_view part : split_path(path)) {
-    TERRAPIN_TRY(std::string decoded, percent_decode(part));
-    if (decoded.find('\0') != std::string::npos) {
-      return fail(ErrorCode::kInvalidArgument, "the path must not hold a zero byte (%00)");
-    }
-    parts.push_back(std::move(decoded));
-  }
   Match best;
+  const auto decoded = decode_parts(path);
+  if (!decoded && !fallback_) return tl::unexpected<Error>(decoded.error());
+  if (!decoded) {
+    best.route = &*fallback_;
+    return best;
+  }
+  const std::vector<std::string>& parts = *decoded;
   const auto look_for = [&](std::string_view wanted) {
     std::map<std::string, std::string> parameters;
     for (const Route& route : routes_) {
@@ -103,6 +119,7 @@ Result<Router::Match> Router::find(std::string_view method, std::string_view pat
   };
   look_for(method);
   if (!best.route && method == "HEAD") look_for("GET");
+  if (!best.route && fallback_) best.route = &*fallback_;
   if (best.route) return best;
 
   std::map<std::string, std::string> unused;

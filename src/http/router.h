@@ -1,6 +1,7 @@
 // Which handler answers a method and a path.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,9 @@ class Router {
   // start).
   void add(std::string method, std::string_view pattern, Handler handler, RunsOn runs_on = RunsOn::kPool);
 
-  // Answers what no route does, whatever its method (also paths that another method would match).
+  // Answers whatever no route matches, whatever its method: also paths that only another method matches and
+  // paths that do not percent-decode. It runs on the pool and gets no parameters; Request::target and path
+  // are byte for byte as sent. With it there is neither 404 nor 405 from the router.
   void set_fallback(Handler handler);
 
   struct Match {
@@ -38,11 +41,13 @@ class Router {
     std::map<std::string, std::string> parameters;  // percent-decoded
     std::vector<std::string> allowed;  // methods of this path when no route matches (then 405), else empty
   };
-  // `path` percent-encoded. HEAD falls back to GET. kInvalidArgument: broken percent-encoding or a zero byte.
+  // `path` percent-encoded. HEAD takes a GET route where it has none of its own. kInvalidArgument: broken
+  // percent-encoding or a zero byte, and no fallback.
   Result<Match> find(std::string_view method, std::string_view path) const;
 
  private:
   std::vector<Route> routes_;
+  std::optional<Route> fallback_;
 };
 
 }  // namespace terrapin::http

@@ -1,5 +1,7 @@
 // A small HTTP/1.1 server. One thread serves all sockets; handlers run on a pool, so a slow one delays
-// neither accepting nor other connections. The only place where exceptions of handlers are caught.
+// neither accepting nor other connections; temporary files are written and Response::source is read on a
+// third group of threads. A connection holds at most two pieces of 256 KiB of either. The only place where
+// exceptions of handlers are caught.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +34,9 @@ struct ServerOptions {
   // Above this many open connections accepting waits; the rest stay in the system's backlog.
   int max_connections = 1024;
   std::int64_t max_body_bytes = std::int64_t{64} << 20;  // one request's body; above: 413
-  // A larger body goes to an unnamed temporary file in spool_folder (Request::spooled) and does not count as
-  // buffered; -1: never. kNoSpace there is answered 507.
+  // A larger body goes piece by piece to an unnamed temporary file in spool_folder (Request::spooled) and
+  // does not count as buffered; -1: never. kNoSpace there is answered 507. The folder is created if it is
+  // missing.
   std::int64_t spool_above_bytes = -1;
   std::filesystem::path spool_folder;
   // Both set: TLS 1.2 and 1.3 with this PEM chain and key; reload_certificates() reads them again.
@@ -41,9 +44,10 @@ struct ServerOptions {
   std::int64_t max_buffered_bytes = std::int64_t{1}
                                     << 30;   // all bodies being received or handled; above: 503
   std::int64_t max_header_bytes = 32 << 10;  // request line and fields; above: 431
-  int header_timeout_ms = 15'000;    // from the first byte of a request to the end of its fields; then 408
-  int body_timeout_ms = 120'000;     // for the whole body; then 408
-  int write_timeout_ms = 120'000;    // for the whole answer; then the connection is dropped
+  int header_timeout_ms = 15'000;  // from the first byte of a request to the end of its fields; then 408
+  // For every 64 KiB of a body that arrive, or a shorter rest; then 408. A large body may take its time.
+  int body_timeout_ms = 120'000;
+  int write_timeout_ms = 120'000;    // for every 256 KiB of an answer; then the connection is dropped
   int idle_timeout_ms = 75'000;      // between requests of a connection
   int shutdown_timeout_ms = 20'000;  // how long stop() lets requests in flight go on
   // Called for every answer from the socket thread; must be quick. May be empty.
@@ -56,18 +60,19 @@ struct ServerOptions {
 // Thread-safe.
 class Server {
  public:
-  // Listens before it returns. kInvalidArgument: bad address; kIo: the port cannot be had (the message names
-  // it).
+  // Listens before it returns. kInvalidArgument: bad address, only one of certificate and key, a key of
+  // another certificate, a spool limit without a folder; kCorrupt, kNotFound: a TLS file; kIo: the port or
+  // the spool folder cannot be had. The message names the port or the file.
   static Result<std::unique_ptr<Server>> start(Router router, ServerOptions options);
   ~Server();  // stop()
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   int port() const;
-  // For connections from now on; the old ones stay in use if the new cannot be read. kUnsupported without
-  // TLS.
+  // For connections from now on; the old files' content stays in use if the new cannot be read (errors as in
+  // start). kUnsupported without TLS.
   Status reload_certificates();
-  // "http://127.0.0.1:8080"
+  // "http://127.0.0.1:8080", with TLS "https://127.0.0.1:8080"
   std::string url() const;
   // Stops accepting, closes idle connections, lets requests in flight finish and be answered (with
   // Connection: close), at most shutdown_timeout_ms; then closes what is left. Waits for handlers that still

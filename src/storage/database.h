@@ -1,6 +1,6 @@
-// State: tables in SQLite or PostgreSQL, through SOCI, which shows in database.cpp alone. SQL is the common
-// subset of both: BIGINT, DOUBLE PRECISION, TEXT; ON CONFLICT; no autoincrement (ids are made by the
-// program).
+// State: tables in SQLite or PostgreSQL, through SOCI, which shows in .cpp files of this folder alone. SQL is
+// the common subset of both: BIGINT, DOUBLE PRECISION, TEXT; ON CONFLICT; no autoincrement (ids are made by
+// the program). docs/formats/database.md lists what behaves alike on both and what has to be avoided.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,9 @@ using TextRow = std::vector<std::optional<std::string>>;
 
 // Inside one transaction. Not thread-safe; valid only during the function it is handed to.
 // Parameters are '?' in the SQL, in order (a '?' inside quotes is not one). Statements are prepared once a
-// connection.
+// connection. After a statement that failed every further one gives the same failure, and so does write() or
+// read() even if the function returns a success: where a clash is expected, write ON CONFLICT DO NOTHING and
+// look at the rows changed.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -60,7 +62,7 @@ class Database {
  public:
   // "sqlite:/path/to/state.db" (WAL, synchronous=FULL; created 0600 if missing) or
   // "postgresql://user@host:port/database?..." (libpq's form). kInvalidArgument for another scheme,
-  // kIo if it cannot be opened; a password never shows in a message.
+  // kIo if it cannot be opened, kCorrupt for a file that is no database; a password never shows in a message.
   static Result<std::unique_ptr<Database>> open(const std::string& url);
   virtual ~Database() = default;
 
@@ -69,9 +71,12 @@ class Database {
   virtual Status migrate(const std::string& module, std::span<const Migration> migrations) = 0;
 
   // Runs `work` in a transaction that is durable when this returns a success; an Error or exception of `work`
-  // undoes all it did. Writers run one after another, also across processes, so `work` may read, decide and
-  // write without anyone in between. Writes of several threads share one commit: `work` must not wait for
-  // anything but the database, and may be run again if a shared commit failed (no side effects outside).
+  // undoes all it did (the exception is thrown on, here). Writers run one after another, also across
+  // processes, so `work` may read, decide and write without anyone in between. Writes of several threads
+  // share one commit: `work` must not wait for anything but the database, and may be run again if a shared
+  // commit failed (no side effects outside), on another thread than the caller's. kIo if the connection was
+  // lost while committing: the message says that the change may be stored, and it is not repeated. Not
+  // allowed inside another work of this database.
   virtual Status write(const std::function<Status(Transaction&)>& work) = 0;
   // Runs `work` on a consistent snapshot; it must not write. Readers do not wait for writers.
   virtual Status read(const std::function<Status(Transaction&)>& work) = 0;

@@ -30,6 +30,8 @@ enum class TaskKind {
 struct FunctionReference {
   std::string arn;
   std::string name;  // last part of the ARN, "PRE-SemanticSegmentation"
+  // PRE-/ACS- of SemanticSegmentation, AdjustmentSemanticSegmentation, VerificationSemanticSegmentation, and
+  // our ACS-SemanticSegmentation-Majority.
   bool built_in() const;
 };
 
@@ -68,6 +70,9 @@ struct JobSpec {
   bool skip_labeled = false;  // lines that carry the label attribute already pass through as they are
   bool majority_vote = false;
 };
+
+// By the built-in pre-annotation function; kSegmentation for registered ones.
+TaskKind task_kind(const JobSpec& spec);
 
 struct LabelCounters {
   std::int64_t total_labeled = 0, human_labeled = 0, machine_labeled = 0, failed_non_retryable = 0,

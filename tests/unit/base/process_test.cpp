@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "base/interrupt.h"
 #include "base/logging.h"
 #include "base/progress.h"

@@ -36,7 +36,7 @@ class RawClient {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
-  ~RawClient() { close(); }
+  virtual ~RawClient() { close(); }
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
 
@@ -50,7 +50,7 @@ class RawClient {
   // False if the other side no longer takes bytes.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = write_some(bytes.data(), bytes.size());
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -65,7 +65,7 @@ class RawClient {
     }
     Answer answer = parse_head(received_.substr(0, end));
     received_.erase(0, end + 4);
-    if (head || answer.status == 100 || answer.status == 204) return answer;
+    if (head || answer.status == 100 || answer.status == 204 || answer.status == 304) return answer;
     const std::size_t length = std::strtoull(answer.header("content-length").c_str(), nullptr, 10);
     while (received_.size() < length) {
       if (!receive_some()) return std::nullopt;
@@ -84,10 +84,17 @@ class RawClient {
     return !received_.empty() || ::poll(&wait, 1, milliseconds) > 0;
   }
 
+ protected:
+  int socket() const { return socket_; }
+  virtual ssize_t write_some(const char* bytes, std::size_t size) {
+    return ::send(socket_, bytes, size, MSG_NOSIGNAL);
+  }
+  virtual ssize_t read_some(char* bytes, std::size_t size) { return ::recv(socket_, bytes, size, 0); }
+
  private:
   bool receive_some() {
     char block[65536];
-    const ssize_t count = ::recv(socket_, block, sizeof block, 0);
+    const ssize_t count = read_some(block, sizeof block);
     if (count <= 0) return false;
     received_.append(block, static_cast<std::size_t>(count));
     return true;

@@ -112,6 +112,21 @@ TEST(Router, NamesAllowedMethods) {
   EXPECT_TRUE(router.find("DELETE", "/b")->allowed.empty());
 }
 
+TEST(Router, FallbackTakesWhatNoRouteMatches) {
+  Router router;
+  router.add("GET", "/a/{x}", named(1));
+  router.set_fallback(named(9));
+  EXPECT_EQ(status_at(router, "GET", "/a/b"), 1);
+  EXPECT_EQ(status_at(router, "HEAD", "/a/b"), 1);
+  EXPECT_EQ(status_at(router, "PUT", "/a/b"), 9);
+  EXPECT_EQ(status_at(router, "GET", "/b"), 9);
+  EXPECT_EQ(status_at(router, "GET", "/a/%zz"), 9);
+  EXPECT_EQ(status_at(router, "GET", "/a/%00"), 9);
+  EXPECT_TRUE(router.find("PUT", "/a/b")->parameters.empty());
+  EXPECT_TRUE(router.find("PUT", "/a/b")->allowed.empty());
+  EXPECT_THROW(router.set_fallback(nullptr), std::invalid_argument);
+}
+
 TEST(Router, RefusesMeaninglessPatterns) {
   Router router;
   EXPECT_THROW(router.add("GET", "a", named(1)), std::invalid_argument);

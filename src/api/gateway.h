@@ -1,0 +1,51 @@
+// The one door of the AWS protocols: checks who signed, removes what belongs to the transfer, and hands the
+// request to the service that the signature is for.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "api/errors.h"
+#include "api/exchange.h"
+#include "api/sigv4.h"
+#include "http/message.h"
+
+namespace terrapin::api {
+
+struct GatewayOptions {
+  Place place;
+  KeyFinder find_key;  // AccessKeys::find
+  const Clock* clock = &system_clock();
+};
+
+// Constant once the server has started; then any thread.
+class Gateway {
+ public:
+  using Service = std::function<http::Response(const Exchange&)>;
+
+  explicit Gateway(GatewayOptions options);
+
+  // `name`: "s3"; "sagemaker" and "logs" (X-Amz-Target); "sagemaker-runtime" (/endpoints/..., signed for
+  // "sagemaker"). A later service of the same name replaces the earlier. STS is there from the start.
+  void add(std::string name, Service service);
+
+  // The handler of the server's fallback route: Router::set_fallback([&](const auto& r) { return
+  // gateway.handle(r); }). Every service gets only requests whose signature and body are verified and whose
+  // key has a scope for it ("invoke" keys: sagemaker-runtime and sts); requests without a signature are
+  // refused, except OPTIONS, which S3 answers by its CORS rules. Every answer names its request. Exceptions
+  // of services pass through.
+  Result<http::Response> handle(const http::Request& request) const;
+
+ private:
+  struct Destination;
+  Destination destination(const http::Request& request, const SignatureClaim& claim) const;
+  http::Response unserved(const http::Request& request, const Destination& to,
+                          const std::string& request_id) const;
+  std::string served_names() const;
+
+  GatewayOptions options_;
+  std::map<std::string, Service> services_;
+};
+
+}  // namespace terrapin::api

@@ -1,0 +1,825 @@
+#include "labeling/jobs/engine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "artifacts/json_fields.h"
+#include "artifacts/label_categories.h"
+#include "artifacts/manifest.h"
+#include "artifacts/manifest_write.h"
+#include "base/json_text.h"
+#include "base/line_reader.h"
+#include "base/parallel.h"
+#include "base/text.h"
+#include "crypto/secrets.h"
+#include "labeling/tasks/tasks.h"
+
+namespace terrapin::labeling {
+namespace {
+
+using storage::Transaction;
+using storage::Value;
+using I = std::int64_t;
+using S = std::string;
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kMaxLineBytes = 400'000;
+constexpr auto kNever = seconds(3600);
+constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
+
+bool is_image_key(const std::string& key) {
+  const std::string name = lower_case(key);
+  for (const char* extension : {".jpg", ".jpeg", ".png", ".webp"})
+    if (name.ends_with(extension)) return true;
+  return false;
+}
+
+// A file in the scratch folder that goes when its content has been read.
+class ScratchFile {
+ public:
+  static Result<ScratchFile> create(const std::filesystem::path& folder) {
+    ScratchFile file;
+    file.path_ = folder / ("manifest-" + crypto::random_text(16));
+    TERRAPIN_TRY(file.writer_, AtomicFileWriter::open(file.path_).map([](AtomicFileWriter&& writer) {
+      return std::optional<AtomicFileWriter>(std::move(writer));
+    }));
+    return file;
+  }
+  Status write(std::string_view text) { return writer_->write(text); }
+  Result<ByteSourcePtr> finish() {
+    TERRAPIN_TRY_STATUS(writer_->commit());
+    auto source = file_source(path_);
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+    return source;
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::optional<AtomicFileWriter> writer_;
+};
+
+std::string line_for(const std::string& source_uri) {
+  return "{\"source-ref\":" + artifacts::json_string(source_uri) + "}";
+}
+
+Status without_value(Result<storage::ObjectInfo> result) {
+  if (!result) return tl::unexpected<Error>(std::move(result.error()));
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<Engine::Progress> Engine::progress_of(const std::string& job_id) {
+  const std::lock_guard lock(progress_mutex_);
+  auto& progress = progress_[job_id];
+  if (!progress) progress = std::make_shared<Progress>();
+  return progress;
+}
+
+// ---- from nothing to InProgress ----
+
+Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobRow& job) {
+  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
+  TERRAPIN_TRY(const storage::ObjectName prefix, storage::parse_s3_uri(job.spec.input_uri));
+  TERRAPIN_TRY(ScratchFile file, ScratchFile::create(core_.options.scratch_folder));
+  TERRAPIN_TRY_STATUS(storage::for_each_object(
+      core_.store, prefix.bucket, prefix.key, [&](const storage::ObjectInfo& object) -> Status {
+        // The job's own masks are no photos, nor are those of a job before it below the same output path.
+        if (prefix.bucket == layout.bucket() &&
+            (object.key.starts_with(layout.root()) ||
+             object.key.find("/annotations/consolidated-annotation/") != std::string::npos ||
+             object.key.find("/intermediate/answers/") != std::string::npos))
+          return {};
+        if (!is_image_key(object.key)) return {};
+        return file.write(line_for(storage::s3_uri({prefix.bucket, object.key})) + "\n");
+      }));
+  TERRAPIN_TRY(ByteSourcePtr source, file.finish());
+  TERRAPIN_TRY_STATUS(core_.store.put(layout.input_manifest(), *source, "application/jsonlines"));
+  return source;
+}
+
+Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
+  LineReader reader(std::move(manifest), kMaxLineBytes);
+  std::map<std::string, bool> readable;  // by bucket
+  std::vector<ObjectRow> batch;
+  std::int64_t index = 0, passed = 0;
+  const auto flush = [&]() -> Status {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      for (const ObjectRow& object : batch) {
+        TERRAPIN_TRY_STATUS(insert_object(state, job.id, object));
+      }
+      return {};
+    }));
+    batch.clear();
+    return {};
+  };
+  for (;;) {
+    if (stopping()) return fail(ErrorCode::kCancelled, "the server stops");
+    TERRAPIN_TRY(auto line, reader.next());
+    if (!line) break;
+    if (line->text.find_first_not_of(" \t") == std::string::npos) continue;
+    const auto where = [&] { return fmt::format("{}: line {}", job.spec.input_uri, line->number); };
+    if (line->cut) return fail(ErrorCode::kInvalidArgument, "{}: is longer than 100,000 characters", where());
+    if (line->number == 1 && line->text.starts_with("\xef\xbb\xbf")) line->text.erase(0, 3);
+    auto record = artifacts::parse_manifest_line(line->text, line->number);
+    if (!record) return fail(ErrorCode::kInvalidArgument, "{}: {}", where(), record.error().message);
+    auto source = storage::parse_s3_uri(record->source_uri);
+    if (!source || source->key.empty())
+      return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
+                  record->source_uri);
+    const auto [known, fresh] = readable.emplace(source->bucket, true);
+    if (fresh && core_.collaborators.may_read)
+      known->second = core_.collaborators.may_read(job.spec.owner, source->bucket);
+    if (!known->second)
+      return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
+                  source->bucket);
+    ObjectRow object;
+    object.index = index++;
+    object.line = line->text;
+    object.source_uri = record->source_uri;
+    object.wanted = job.spec.workers_per_object;
+    if (job.spec.skip_labeled && record->json.contains(job.spec.label_attribute)) {
+      object.state = ObjectState::kPassed;
+      ++passed;
+    }
+    batch.push_back(std::move(object));
+    if (batch.size() == 1000) {
+      TERRAPIN_TRY_STATUS(flush());
+    }
+  }
+  TERRAPIN_TRY_STATUS(flush());
+  if (index == 0)
+    return fail(ErrorCode::kInvalidArgument, "{}: names no image; JPEG, PNG and WebP are known",
+                job.spec.input_uri);
+  job.objects = index;
+  job.passed = passed;
+  return {};
+}
+
+Status Engine::initialize(JobRow& job) {
+  if (job.spec.workteam_arn.find("/public-crowd/") != std::string::npos) {
+    const auto& classifiers = job.spec.content_classifiers;
+    if (std::find(classifiers.begin(), classifiers.end(), "FreeOfPersonallyIdentifiableInformation") ==
+        classifiers.end())
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "the public work team needs the content classifier FreeOfPersonallyIdentifiableInformation");
+    if (!job.spec.price)
+      return fail(ErrorCode::kInvalidArgument,
+                  "the public work team needs a price for a task (PublicWorkforceTaskPrice)");
+  }
+  // What a crash left of an earlier attempt.
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_objects WHERE job_id = ?", job.id));
+    return {};
+  }));
+  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
+  ByteSourcePtr manifest;
+  if (job.spec.input_uri.ends_with('/')) {
+    TERRAPIN_TRY(manifest, manifest_of_prefix(job));
+  } else {
+    TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(job.spec.input_uri));
+    TERRAPIN_TRY(const storage::OpenObject object, core_.store.get(name));
+    manifest = object.content;
+  }
+  TERRAPIN_TRY_STATUS(insert_lines(job, manifest));
+  TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.at("annotation-tool/template.liquid"),
+                                                    *bytes_source(job.template_html), "text/html")));
+  TERRAPIN_TRY_STATUS(without_value(
+      core_.store.put(layout.at("annotation-tool/data.json"),
+                      *bytes_source(artifacts::format_label_categories(job.classes)), "application/json")));
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
+    if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
+    now_job->objects = job.objects;
+    now_job->passed = job.passed;
+    now_job->dirty = true;
+    now_job->modified = core_.clock.now();
+    if (now_job->status == JobStatus::kInitializing) {
+      TERRAPIN_TRY_STATUS(
+          move_job(state, job.id, JobStatus::kInitializing, JobStatus::kInProgress, "", now_job->modified));
+      now_job->status = JobStatus::kInProgress;
+      if (job.spec.pre_function.built_in()) {
+        TERRAPIN_TRY_STATUS(open_objects(state, *now_job, now_job->modified));
+      }
+    }
+    TERRAPIN_TRY_STATUS(save_counts(state, *now_job));
+    job = *now_job;
+    return {};
+  }));
+  if (core_.collaborators.notices != nullptr && job.status == JobStatus::kInProgress) {
+    core_.collaborators.notices->post("job.in-progress", job.record());
+    core_.collaborators.notices->post("tasks.available", job.record());
+  }
+  return {};
+}
+
+Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
+  std::optional<JobRow> job;
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+    if (!job || has_ended(job->status)) return {};
+    TERRAPIN_TRY_STATUS(move_job(state, job_id, job->status, JobStatus::kFailed, reason, core_.clock.now()));
+    job->status = JobStatus::kFailed;
+    job->failure = reason;
+    return {};
+  }));
+  if (job && core_.collaborators.notices != nullptr)
+    core_.collaborators.notices->post("job.failed", job->record());
+  return {};
+}
+
+// ---- while it runs ----
+
+Status Engine::open_by_function(const JobRow& job) {
+  FunctionCaller* functions = core_.collaborators.functions;
+  for (;;) {
+    if (stopping()) return {};
+    std::optional<JobRow> now_job;
+    std::vector<ObjectRow> objects;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(now_job, find_job_by_id(state, job.id));
+      if (!now_job) return {};
+      TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
+      return {};
+    }));
+    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || openable(*now_job) == 0)
+      return {};
+    if (now_job->labeled + now_job->open >= label_target(*now_job)) return {};
+    ObjectRow object = std::move(objects.front());
+    nlohmann::ordered_json request = nlohmann::ordered_json::object();
+    request["version"] = "2018-10-16";
+    request["labelingJobArn"] = core_.options.job_arn_prefix + lower_case(job.spec.name);
+    request["dataObject"] = nlohmann::ordered_json::parse(object.line, nullptr, false);
+    std::string failure, task_input;
+    bool needed = true;
+    const std::string& name = job.spec.pre_function.name;
+    if (functions == nullptr || !functions->knows(name)) {
+      failure = fmt::format("no pre-annotation function is registered as '{}'", name);
+    } else if (auto answer = functions->call(name, json_text(request)); !answer) {
+      failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
+    } else {
+      const auto json = nlohmann::json::parse(*answer, nullptr, false);
+      if (!json.is_object() || !json.contains("taskInput")) {
+        failure = fmt::format("pre-annotation function {}: its answer has no \"taskInput\"", name);
+      } else {
+        task_input = json_text(json["taskInput"]);
+        for (const char* key : {"isHumanAnnotationRequired", "humanAnnotationRequired"})
+          if (const auto flag = json.find(key); flag != json.end())
+            needed =
+                !(*flag == false || (flag->is_string() && lower_case(flag->get<std::string>()) == "false"));
+      }
+    }
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
+      if (!row || !current || current->state != ObjectState::kWaiting ||
+          row->status != JobStatus::kInProgress)
+        return {};
+      row->modified = core_.clock.now();
+      if (!failure.empty()) {
+        current->state = ObjectState::kFailed;
+        current->failure = failure;
+        ++row->failed;
+        row->dirty = true;
+        TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
+      } else if (!needed) {
+        current->state = ObjectState::kPassed;
+        ++row->passed;
+        row->dirty = true;
+        TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
+      } else {
+        current->task_input = task_input;
+        TERRAPIN_TRY_STATUS(open_object(state, *row, *current, row->modified));
+      }
+      return save_counts(state, *row);
+    }));
+  }
+}
+
+Status Engine::end_availability(const JobRow& job) {
+  const Timestamp now = core_.clock.now();
+  const I cutoff = to_microseconds(now - seconds(job.spec.task_availability_s));
+  std::int64_t after = -1;
+  for (;;) {
+    bool more = false;
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      more = false;
+      const Value values[] = {job.id, after, cutoff};
+      TERRAPIN_TRY(
+          auto objects,
+          select_objects(
+              state, "WHERE job_id = ? AND state = 'open' AND idx > ? AND opened <= ? ORDER BY idx LIMIT 200",
+              values));
+      if (objects.empty()) return {};
+      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      if (!row || row->status != JobStatus::kInProgress) return {};
+      row->modified = now;
+      for (ObjectRow& object : objects) {
+        TERRAPIN_TRY_STATUS(settle_object(state, *row, object, now));
+        after = object.index;
+      }
+      more = objects.size() == 200;
+      return save_counts(state, *row);
+    }));
+    if (!more) return {};
+  }
+}
+
+Status Engine::end_leases_of_stopped(const JobRow& job) {
+  return core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    if (!row) return {};
+    TERRAPIN_TRY_STATUS(
+        state.run("UPDATE labeling_assignments SET state = 'returned', reason = 'the job was stopped' WHERE "
+                  "job_id = ? AND state = "
+                  "'leased'",
+                  job.id));
+    TERRAPIN_TRY_STATUS(
+        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state = "
+                  "'open' AND answers > 0",
+                  job.id));
+    TERRAPIN_TRY_STATUS(state.run(
+        "UPDATE labeling_objects SET state = 'waiting', slots = 0 WHERE job_id = ? AND state = 'open'",
+        job.id));
+    row->open = 0;
+    return save_counts(state, *row);
+  });
+}
+
+Result<JobSkills*> Engine::skills_of(const JobRow& job) {
+  const auto progress = progress_of(job.id);
+  if (!progress->skills) {
+    TERRAPIN_TRY(JobSkills skills, JobSkills::load(core_, job.id, job.classes.size()));
+    progress->skills = std::make_unique<JobSkills>(std::move(skills));
+  }
+  return progress->skills.get();
+}
+
+Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass) {
+  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
+  std::vector<AssignmentRow> answers;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(auto rows, assignments_of_object(state, job.id, object.index));
+    answers.clear();
+    for (AssignmentRow& row : rows)
+      if (row.state == AssignmentState::kSubmitted) answers.push_back(std::move(row));
+    return {};
+  }));
+  ObjectResult result;
+  if (answers.empty()) {
+    result.object = object;
+    result.object.state = ObjectState::kFailed;
+    result.object.failure = "it has no answer";
+  } else {
+    TERRAPIN_TRY(JobSkills * skills, skills_of(job));
+    TERRAPIN_TRY(result, consolidate_object(core_, job, layout, object, answers, skills->skills(final_pass)));
+  }
+  // The answers may have changed meanwhile (reopened, withdrawn): then this result is void.
+  bool kept = false;
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    kept = false;
+    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
+    if (!row || !current || current->state != object.state || current->answers != object.answers) return {};
+    TERRAPIN_TRY(const auto still,
+                 state.select_one<I>(
+                     "SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? AND state = "
+                     "'submitted'",
+                     job.id, object.index));
+    if (std::get<0>(*still) != static_cast<I>(answers.size())) return {};
+    kept = true;
+    TERRAPIN_TRY_STATUS(save_object(state, job.id, result.object));
+    if (!result.votes_json.empty()) {
+      TERRAPIN_TRY_STATUS(
+          state.run("INSERT INTO labeling_votes (job_id, idx, votes) VALUES (?, ?, ?) ON CONFLICT (job_id, "
+                    "idx) DO UPDATE SET votes = excluded.votes",
+                    job.id, object.index, result.votes_json));
+    }
+    const bool was_labeled = object.state == ObjectState::kLabeled;
+    const bool is_labeled = result.object.state == ObjectState::kLabeled;
+    if (!was_labeled && is_labeled) ++row->labeled;
+    if (!is_labeled) ++row->failed;
+    if (was_labeled && !is_labeled) --row->labeled;
+    row->dirty = true;
+    row->modified = core_.clock.now();
+    if (row->status == JobStatus::kInProgress && job.spec.pre_function.built_in() && !final_pass) {
+      TERRAPIN_TRY_STATUS(
+          open_objects(state, *row, row->modified));  // a failed object makes room under a stopping condition
+    }
+    return save_counts(state, *row);
+  }));
+  if (kept && !result.votes_json.empty() && !final_pass) {
+    TERRAPIN_TRY(const VoteCounts votes, votes_from_json(result.votes_json));
+    TERRAPIN_TRY(JobSkills * skills, skills_of(job));
+    TERRAPIN_TRY_STATUS(skills->add(votes));
+  }
+  return {};
+}
+
+Result<int> Engine::consolidate_ready(const JobRow& job) {
+  std::vector<ObjectRow> objects;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kReady, 0, 20));
+    return {};
+  }));
+  int done = 0;
+  for (const ObjectRow& object : objects) {
+    if (stopping()) break;
+    TERRAPIN_TRY_STATUS(consolidate_one(job, object, false));
+    ++done;
+  }
+  return done;
+}
+
+Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name, bool final_one) {
+  const Timestamp began = core_.clock.now();
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_jobs SET dirty = 0 WHERE id = ?", job.id));
+    return {};
+  }));
+  TERRAPIN_TRY(ScratchFile file, ScratchFile::create(core_.options.scratch_folder));
+  std::int64_t labeled = 0, failed = 0, unlabeled = 0, next = 0;
+  for (;;) {
+    std::vector<ObjectRow> objects;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(objects, objects_from(state, job.id, next, 1000));
+      return {};
+    }));
+    if (objects.empty()) break;
+    for (const ObjectRow& object : objects) {
+      std::string line = object.line;
+      if (object.state == ObjectState::kLabeled) {
+        TERRAPIN_TRY(line, artifacts::with_label(object.line, job.spec.label_attribute, object.value_json,
+                                                 object.metadata_json));
+        ++labeled;
+      } else if (object.state == ObjectState::kFailed) {
+        TERRAPIN_TRY(line, artifacts::with_label(object.line, job.spec.label_attribute, "",
+                                                 artifacts::failure_metadata_json(
+                                                     object.failure, 0, iso_text(core_.clock.now(), 6),
+                                                     "labeling-job/" + job.spec.name)));
+        ++failed;
+      } else if (object.state == ObjectState::kPassed) {
+        ++labeled;
+      } else {
+        ++unlabeled;
+      }
+      TERRAPIN_TRY_STATUS(file.write(line + "\n"));
+      next = object.index + 1;
+    }
+  }
+  TERRAPIN_TRY(const ByteSourcePtr source, file.finish());
+  TERRAPIN_TRY_STATUS(without_value(core_.store.put(name, *source, "application/jsonlines")));
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(
+        state.run("UPDATE labeling_jobs SET shown_labeled = ?, shown_failed = ?, shown_unlabeled = ?, "
+                  "manifest_uri = ? WHERE id = ?",
+                  labeled, failed, unlabeled, final_one ? storage::s3_uri(name) : job.manifest_uri, job.id));
+    return {};
+  }));
+  const auto progress = progress_of(job.id);
+  progress->manifest_written = core_.clock.now();
+  progress->manifest_took = progress->manifest_written - began;
+  return {};
+}
+
+// ---- the end ----
+
+Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) {
+  // Masks and figures that no object names any more.
+  for (const std::string& folder : {layout.mask_folder(), layout.figures_folder()}) {
+    std::vector<std::string> keys;
+    TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
+                                                 [&](const storage::ObjectInfo& object) -> Status {
+                                                   keys.push_back(object.key);
+                                                   return {};
+                                                 }));
+    for (const std::string& key : keys) {
+      const std::string name = key.substr(folder.size());
+      const std::size_t bar = name.find('_'), dot = name.rfind('.');
+      if (bar == std::string::npos || dot == std::string::npos || dot < bar) continue;
+      const auto index = artifacts::parse_count(name.substr(0, bar), job.objects);
+      if (!index) continue;
+      std::optional<ObjectRow> object;
+      TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+        TERRAPIN_TRY(object, find_object(state, job.id, *index));
+        return {};
+      }));
+      if (object && object->result != name.substr(0, dot)) {
+        TERRAPIN_TRY_STATUS(core_.store.remove({layout.bucket(), key}));
+      }
+    }
+  }
+  return {};
+}
+
+Status Engine::finish(const JobRow& given) {
+  JobRow job = given;
+  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
+  const bool several = job.spec.post_function.built_in() && task_kind(job.spec) != TaskKind::kVerification &&
+                       !job.spec.majority_vote;
+  if (several) {
+    // All objects that several workers answered, again, with the skills that all answers show.
+    bool any = false;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(const auto votes,
+                   state.select_one<I>("SELECT COUNT(*) FROM labeling_votes WHERE job_id = ?", job.id));
+      any = std::get<0>(*votes) > 0;
+      return {};
+    }));
+    if (any) {
+      progress_of(job.id)->skills.reset();  // from what is stored, whatever the order of submission was
+      JobRow pass = job;
+      pass.iteration = job.iteration + 1;
+      std::int64_t next = 0;
+      for (;;) {
+        std::vector<ObjectRow> objects;
+        TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+          TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kLabeled, next, 100));
+          return {};
+        }));
+        if (objects.empty()) break;
+        for (const ObjectRow& object : objects) {
+          if (stopping()) return fail(ErrorCode::kCancelled, "the server stops");
+          next = object.index + 1;
+          if (object.answers < 2 || object.iteration >= pass.iteration) continue;
+          TERRAPIN_TRY_STATUS(consolidate_one(pass, object, true));
+        }
+      }
+    }
+  }
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout.manifest(), true));
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
+    if (row->status == JobStatus::kInProgress) {
+      TERRAPIN_TRY_STATUS(move_job(state, job.id, row->status, JobStatus::kCompleted, "", core_.clock.now()));
+      row->status = JobStatus::kCompleted;
+    } else if (row->status == JobStatus::kStopping) {
+      TERRAPIN_TRY_STATUS(move_job(state, job.id, row->status, JobStatus::kStopped, "", core_.clock.now()));
+      row->status = JobStatus::kStopped;
+    }
+    row->rework = false;
+    row->iteration = job.iteration + 1;
+    row->modified = core_.clock.now();
+    job = *row;
+    return save_counts(state, *row);
+  }));
+  TERRAPIN_TRY_STATUS(remove_superseded(job, layout));
+  if (core_.collaborators.notices != nullptr)
+    core_.collaborators.notices->post(job.status == JobStatus::kStopped ? "job.stopped" : "job.completed",
+                                      job.record());
+  {
+    const std::lock_guard lock(progress_mutex_);
+    progress_.erase(job.id);
+  }
+  return {};
+}
+
+Result<Timestamp> Engine::work_on(const std::string& job_id) {
+  const auto load = [&]() -> Result<std::optional<JobRow>> {
+    std::optional<JobRow> job;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+      return {};
+    }));
+    return job;
+  };
+  TERRAPIN_TRY(auto job, load());
+  if (!job || (has_ended(job->status) && !job->rework)) return core_.clock.now() + kNever;
+
+  if (job->objects == 0) {
+    Status done = initialize(*job);
+    if (!done) {
+      const ErrorCode code = done.error().code;
+      if (code == ErrorCode::kCancelled || code == ErrorCode::kIo || code == ErrorCode::kNoSpace)
+        return tl::unexpected<Error>(std::move(done.error()));
+      TERRAPIN_TRY_STATUS(fail_job(job_id, done.error().message));
+      return core_.clock.now() + kNever;
+    }
+    TERRAPIN_TRY(job, load());
+  }
+  if (job->status == JobStatus::kInProgress &&
+      core_.clock.now() >= job->created + seconds(core_.options.max_job_s)) {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) {
+      return move_job(state, job_id, JobStatus::kInProgress, JobStatus::kStopping, "", core_.clock.now());
+    }));
+    TERRAPIN_TRY(job, load());
+  }
+  if (job->status == JobStatus::kInProgress) {
+    TERRAPIN_TRY_STATUS(end_availability(*job));
+    if (!job->spec.pre_function.built_in()) {
+      TERRAPIN_TRY_STATUS(open_by_function(*job));
+    }
+  }
+  if (job->status == JobStatus::kStopping) {
+    TERRAPIN_TRY_STATUS(end_leases_of_stopped(*job));
+  }
+  if (job->rework) progress_of(job_id)->skills.reset();
+  TERRAPIN_TRY(const int consolidated, consolidate_ready(*job));
+  TERRAPIN_TRY(job, load());
+  if (!job) return core_.clock.now() + kNever;
+
+  struct Left {
+    I waiting = 0, open = 0, ready = 0;
+  } left;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto rows,
+                 (state.select<S, I>("SELECT state, COUNT(*) FROM labeling_objects WHERE job_id = ? AND "
+                                     "state IN ('waiting', 'open', 'ready') GROUP BY state",
+                                     job_id)));
+    left = {};
+    for (const auto& [name, count] : rows) {
+      if (name == "waiting") left.waiting = count;
+      if (name == "open") left.open = count;
+      if (name == "ready") left.ready = count;
+    }
+    return {};
+  }));
+  const bool enough = job->labeled >= label_target(*job);
+  const bool over = left.ready == 0 && (job->status == JobStatus::kStopping || job->rework ||
+                                        (left.open == 0 && (left.waiting == 0 || enough)));
+  if (over && !stopping()) {
+    TERRAPIN_TRY_STATUS(finish(*job));
+    return core_.clock.now() + kNever;
+  }
+  const auto progress = progress_of(job_id);
+  const auto interval = std::max<microseconds>(microseconds(core_.options.manifest_interval_ms * 1000LL),
+                                               20 * progress->manifest_took);
+  const Timestamp due = progress->manifest_written + interval;
+  if (job->dirty && core_.clock.now() >= due) {
+    TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
+    TERRAPIN_TRY_STATUS(write_manifest(*job, layout.intermediate_manifest(), false));
+    job->dirty = false;
+  }
+  if (consolidated > 0) return core_.clock.now();
+  return job->dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
+}
+
+// ---- threads ----
+
+Result<std::vector<std::string>> Engine::unfinished_jobs() {
+  std::vector<std::string> ids;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto rows,
+                 state.select<S>("SELECT id FROM labeling_jobs WHERE status IN ('Initializing', "
+                                 "'InProgress', 'Stopping') OR rework = 1 ORDER BY created"));
+    ids.clear();
+    for (const auto& [id] : rows) ids.push_back(id);
+    return {};
+  }));
+  return ids;
+}
+
+void Engine::wake(const std::string& job_id) {
+  const std::lock_guard lock(mutex_);
+  due_[job_id] = Timestamp{};
+  changed_.notify_all();
+}
+
+void Engine::start() {
+  stopping_ = false;
+  // A manifest may be older than the state: a crash can come between.
+  const Status marked = core_.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(
+        state.run("UPDATE labeling_jobs SET dirty = 1 WHERE status IN ('InProgress', 'Stopping')"));
+    return {};
+  });
+  if (!marked) spdlog::error("labeling jobs: {}", marked.error().message);
+  const auto jobs = unfinished_jobs();
+  if (!jobs) spdlog::error("labeling jobs: {}", jobs.error().message);
+  if (jobs)
+    for (const std::string& id : *jobs) wake(id);
+  const int count = core_.options.threads > 0 ? core_.options.threads : available_cores();
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { labor(); });
+  threads_.emplace_back([this] { tick(); });
+}
+
+void Engine::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+Status Engine::retain() {
+  const I now = to_microseconds(core_.clock.now());
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
+      TERRAPIN_TRY_STATUS(state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
+                                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
+                                                table),
+                                    now - I{24} * 3600 * 1'000'000));
+    }
+    return {};
+  }));
+  if (core_.options.retain_answers_days <= 0) return {};
+  const I before = now - I{24} * 3600 * 1'000'000 * core_.options.retain_answers_days;
+  for (;;) {
+    if (stopping()) return {};
+    std::vector<std::tuple<S, S, S>> old;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(old, (state.select<S, S, S>(
+                            "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs j ON j.id "
+                            "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
+                            "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
+                            before)));
+      return {};
+    }));
+    if (old.empty()) return {};
+    for (const auto& [id, answer, mask] : old) {
+      for (const std::string& uri : {answer, mask}) {
+        const auto name = storage::parse_s3_uri(uri);
+        if (!name) continue;
+        TERRAPIN_TRY_STATUS(core_.store.remove(*name));
+      }
+    }
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      for (const auto& [id, answer, mask] : old) {
+        TERRAPIN_TRY_STATUS(
+            state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
+      }
+      return {};
+    }));
+  }
+}
+
+void Engine::tick() {
+  std::unique_lock lock(mutex_);
+  Timestamp retained{};
+  while (!stopping()) {
+    lock.unlock();
+    const auto expired = expire_leases(core_, 500);
+    if (!expired) spdlog::error("ending leases: {}", expired.error().message);
+    // Jobs that a command beside this server made or changed.
+    const auto jobs = unfinished_jobs();
+    if (core_.clock.now() >= retained + std::chrono::hours(1)) {
+      retained = core_.clock.now();
+      const Status done = retain();
+      if (!done) spdlog::error("retention: {}", done.error().message);
+    }
+    lock.lock();
+    if (jobs)
+      for (const std::string& id : *jobs)
+        if (!busy_.contains(id) && due_.emplace(id, Timestamp{}).second) changed_.notify_all();
+    if (expired && *expired == 500) continue;
+    changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping(); });
+  }
+}
+
+void Engine::labor() {
+  std::unique_lock lock(mutex_);
+  while (!stopping()) {
+    const Timestamp now = core_.clock.now();
+    auto next = due_.end();
+    for (auto job = due_.begin(); job != due_.end(); ++job)
+      if (!busy_.contains(job->first) && (next == due_.end() || job->second < next->second)) next = job;
+    if (next == due_.end() || next->second > now) {
+      const auto wait = next == due_.end() ? microseconds(seconds(1))
+                                           : std::min<microseconds>(next->second - now, seconds(1));
+      changed_.wait_for(lock, wait);
+      continue;
+    }
+    const std::string id = next->first;
+    due_.erase(next);
+    busy_.insert(id);
+    lock.unlock();
+    const auto again = work_on(id);
+    Timestamp when = core_.clock.now() + seconds(5);  // after a failure of the machine
+    if (again) {
+      when = *again;
+    } else if (again.error().code != ErrorCode::kCancelled) {
+      spdlog::error("labeling job {}: {}", id, again.error().message);
+    }
+    lock.lock();
+    busy_.erase(id);
+    // A wake that came meanwhile is due already and stays.
+    if (when < core_.clock.now() + kNever / 2) due_.emplace(id, when);
+    changed_.notify_all();
+  }
+}
+
+Status Engine::run_pending() {
+  for (;;) {
+    TERRAPIN_TRY(const std::int64_t expired, expire_leases(core_, 500));
+    if (expired == 0) break;
+  }
+  TERRAPIN_TRY(const auto jobs, unfinished_jobs());
+  for (const std::string& id : jobs) {
+    for (;;) {
+      TERRAPIN_TRY(const Timestamp again, work_on(id));
+      if (again > core_.clock.now()) break;
+    }
+  }
+  return {};
+}
+
+}  // namespace terrapin::labeling

@@ -1,0 +1,76 @@
+// Carries every job on: initialises it, opens objects, consolidates, keeps the manifest, ends it. Inside
+// labeling only.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "labeling/core.h"
+#include "labeling/jobs/consolidator.h"
+#include "labeling/jobs/tables.h"
+
+namespace terrapin::labeling {
+
+// One job is worked on by one thread at a time. Thread-safe.
+class Engine {
+ public:
+  explicit Engine(Core& core) : core_(core) {}
+  ~Engine() { stop(); }
+
+  void start();
+  void stop();
+  void wake(const std::string& job_id);
+  Status run_pending();
+
+ private:
+  // All that is due for this job now. Returns when it wants to be looked at again.
+  Result<Timestamp> work_on(const std::string& job_id);
+  Status initialize(JobRow& job);
+  Status insert_lines(JobRow& job, ByteSourcePtr manifest);
+  Result<ByteSourcePtr> manifest_of_prefix(const JobRow& job);
+  Status fail_job(const std::string& job_id, const std::string& reason);
+  Status open_by_function(const JobRow& job);
+  Status end_availability(const JobRow& job);
+  Status end_leases_of_stopped(const JobRow& job);
+  // Returns how many objects it took.
+  Result<int> consolidate_ready(const JobRow& job);
+  Status consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass);
+  Status write_manifest(const JobRow& job, const storage::ObjectName& name, bool final_one);
+  Status finish(const JobRow& job);
+  Status remove_superseded(const JobRow& job, const OutputLayout& layout);
+  Result<JobSkills*> skills_of(const JobRow& job);
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  void tick();   // the thread that ends leases and finds work
+  void labor();  // the threads that do it
+  Result<std::vector<std::string>> unfinished_jobs();
+  // Removes drafts of ended jobs and, as LabelingOptions say, answers.
+  Status retain();
+
+  Core& core_;
+  std::atomic<bool> stopping_{false};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, Timestamp> due_;  // guarded by mutex_; jobs to look at, and when
+  std::set<std::string> busy_;            // guarded by mutex_; worked on now
+  std::vector<std::thread> threads_;
+
+  // By job, touched by the thread that works on it.
+  struct Progress {
+    std::unique_ptr<JobSkills> skills;
+    Timestamp manifest_written;
+    std::chrono::microseconds manifest_took{0};
+  };
+  std::mutex progress_mutex_;
+  std::map<std::string, std::shared_ptr<Progress>> progress_;  // guarded by progress_mutex_
+  std::shared_ptr<Progress> progress_of(const std::string& job_id);
+};
+
+}  // namespace terrapin::labeling

@@ -1,0 +1,20 @@
+// The requester's task template, as far as the server reads it: which photos it names. Rendering is the
+// page's.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace terrapin::labeling {
+
+// Used when the job names no template.
+extern const char* const kDefaultTemplate;
+
+// Adds every "s3://bucket/key" that stands in the text: up to a quote, a blank, an angle bracket or a '|' of
+// Liquid.
+void collect_s3_uris(std::string_view text, std::set<std::string>& uris);
+// The same for the strings of a JSON document, each as a whole if it begins with "s3://".
+void collect_s3_uris_of_json(const std::string& json, std::set<std::string>& uris);
+
+}  // namespace terrapin::labeling

@@ -1,0 +1,152 @@
+// What the routes share. Each file *_routes.cpp holds the handlers of one audience.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "portal/cookies.h"
+#include "portal/image_links.h"
+#include "portal/portal.h"
+
+namespace terrapin::portal {
+
+using nlohmann::json;
+
+// A refusal that is no ErrorCode's: 401, 405, 415, 429.
+http::Response refusal(int status, std::string_view code, const std::string& message);
+// {"code": ..., "message": ...}; what went wrong inside is logged and not told.
+http::Response error_answer(const Error& error, const http::Request& request);
+http::Response json_answer(int status, const json& document);
+
+// One request after the checks that all routes share.
+struct Call {
+  const http::Request& request;
+  bool secure = false;                       // as the browser sees it
+  std::string base_url;                      // "https://label.example.org", no slash at the end
+  std::string token;                         // of the session cookie, whatever it is worth
+  std::optional<identity::Session> session;  // set unless the route is anonymous
+  json body;                                 // of routes that take JSON; {} if empty
+
+  const identity::Account& account() const { return session->account; }
+  std::string parameter(const char* name) const { return request.parameters.at(name); }
+};
+
+// The query of a list: unknown parameters and values out of range are kInvalidArgument.
+class QueryFields {
+ public:
+  explicit QueryFields(const http::Request& request) : request_(request) {}
+  std::optional<std::string> text(const char* name);
+  std::int64_t integer_or(const char* name, std::int64_t otherwise, std::int64_t least, std::int64_t most);
+  double number_or(const char* name, double otherwise);
+  bool flag_or(const char* name, bool otherwise);
+  Status finish() const;
+
+ private:
+  const http::Request& request_;
+  std::vector<std::string> known_;
+  std::string problem_;
+};
+
+class Portal::Implementation {
+ public:
+  using Handled = Result<http::Response>;
+  using Handler = Handled (Implementation::*)(Call&);
+  // How much body a route takes, and what it is.
+  enum class Takes { kNothing, kJson, kDeltas, kSnapshot, kAnswer };
+  struct Row {
+    std::string_view method, pattern;
+    Access access;
+    Takes takes;
+    Handler handler;
+  };
+  static const std::vector<Row>& table();
+
+  explicit Implementation(PortalContext context);
+  http::Response dispatch(const http::Request& request);
+
+ private:
+  http::Response run(const Row& row, const http::Request& request);
+  // The checks, in order; a response where one fails.
+  std::optional<http::Response> check_origin(const Call& call) const;
+  std::optional<http::Response> check_access(const Row& row, Call& call);
+  std::optional<http::Response> check_rate(const Call& call);
+  Result<std::optional<http::Response>> read_body(const Row& row, Call& call) const;
+
+  // sign_in_routes.cpp
+  Handled page(Call& call);
+  Handled sign_in_methods(Call& call);
+  Handled sign_in(Call& call);
+  Handled sign_out(Call& call);
+  Handled who_am_i(Call& call);
+  Handled look_at_invitation(Call& call);
+  Handled accept_invitation(Call& call);
+  Handled reset_password(Call& call);
+  Handled change_password(Call& call);
+  Handled start_open_id(Call& call);
+  Handled finish_open_id(Call& call);
+  Handled signed_in(Call& call, const identity::Account& account, int status, SameSite same_site);
+  bool address_refused(const Call& call, const identity::Account& account) const;
+
+  // worker_routes.cpp
+  Handled worker_jobs(Call& call);
+  Handled accept_next(Call& call);
+  Handled history(Call& call);
+  Handled assignment(Call& call);
+  Handled content(Call& call);
+  Handled heartbeat(Call& call);
+  Handled draft(Call& call);
+  Handled open_draft(Call& call);
+  Handled save_deltas(Call& call);
+  Handled save_snapshot(Call& call);
+  Handled discard_draft(Call& call);
+  Handled submit(Call& call);
+  Handled answer(Call& call);
+  Handled correct(Call& call);
+  Handled give_back(Call& call);
+  Handled decline(Call& call);
+  Result<labeling::Worker> worker(const Call& call) const;
+  json assignment_json(const labeling::Assignment& assignment) const;
+
+  // image_routes.cpp
+  Handled image(Call& call);
+  // {"s3://bucket/key": "/_/api/images/...", ...}; null for one that the job's owner may not read.
+  Result<json> image_urls(const Call& call, const labeling::TaskContent& content) const;
+
+  // requester_routes.cpp
+  Handled jobs(Call& call);
+  Handled job(Call& call);
+  Handled stop_job(Call& call);
+  Handled clone_job(Call& call);
+  Handled continue_job(Call& call);
+  Handled chain_job(Call& call);
+  Handled objects(Call& call);
+  Handled object_answers(Call& call);
+  Handled reopen_object(Call& call);
+  Handled job_workers(Call& call);
+  Handled withdraw_worker(Call& call);
+
+  // admin_routes.cpp
+  Handled accounts(Call& call);
+  Handled account(Call& call);
+  Handled update_account(Call& call);
+  Handled remove_account(Call& call);
+  Handled restore_account(Call& call);
+  Handled reset_link(Call& call);
+  Handled invitations(Call& call);
+  Handled invite(Call& call);
+  Handled invite_vendor(Call& call);
+  Handled revoke_invitation(Call& call);
+
+  // Constant after construction, or synchronises itself.
+  PortalContext context_;
+  ImageLinks links_;
+  identity::TokenBuckets account_rate_, address_rate_;
+  http::Router router_;
+};
+
+// "2022-02-10T17:41:04.801Z"
+std::string time_text(Timestamp time);
+json account_json(const identity::Account& account);
+
+}  // namespace terrapin::portal

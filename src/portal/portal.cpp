@@ -1,0 +1,390 @@
+#include "portal/portal.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/json_text.h"
+#include "base/logging.h"
+#include "crypto/hash.h"
+#include "http/media_type.h"
+#include "identity/server_key.h"
+#include "portal/implementation.h"
+
+namespace terrapin::portal {
+namespace {
+
+constexpr std::int64_t kJsonBytes = 64 << 10;
+constexpr std::string_view kPrefix = "/_/";
+// The router asks one pattern for one method: these are all that a browser may send.
+constexpr const char* kMethods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+
+std::string_view code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kCorrupt:
+      return "InvalidArgument";
+    case ErrorCode::kNotFound:
+      return "NotFound";
+    case ErrorCode::kAlreadyExists:
+      return "AlreadyExists";
+    case ErrorCode::kDenied:
+      return "Denied";
+    case ErrorCode::kConflict:
+      return "Conflict";
+    case ErrorCode::kUnsupported:
+      return "Unsupported";
+    case ErrorCode::kTooLarge:
+      return "TooLarge";
+    case ErrorCode::kNoSpace:
+      return "NoSpace";
+    case ErrorCode::kCancelled:
+      return "Busy";
+    case ErrorCode::kIo:
+    case ErrorCode::kInternal:
+      return "Internal";
+  }
+  return "Internal";
+}
+
+// For answers that hold what a session may see: nobody keeps, frames or guesses at them.
+void protect(http::Response& response) {
+  if (!response.headers.find("Cache-Control")) response.headers.set("Cache-Control", "no-store");
+  if (!response.headers.find("Content-Security-Policy"))
+    response.headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  response.headers.set("Referrer-Policy", "no-referrer");
+  response.headers.set("Cross-Origin-Resource-Policy", "same-origin");
+}
+
+bool is_safe_method(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+// "https://host:port" of a URL, without a path.
+std::string origin_of(const std::string& url) {
+  const std::size_t host = url.find("://");
+  return host == std::string::npos ? url : url.substr(0, url.find('/', host + 3));
+}
+
+std::string host_field(const http::Request& request) {
+  const std::string host(request.headers.find("Host").value_or(""));
+  const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view(".-:[]_").find(c) != std::string_view::npos;
+  });
+  return plain ? host : std::string();
+}
+
+}  // namespace
+
+http::Response refusal(int status, std::string_view code, const std::string& message) {
+  return json_answer(status, json{{"code", code}, {"message", message}});
+}
+
+http::Response error_answer(const Error& error, const http::Request& request) {
+  const int status = http::status_of(error.code);
+  if (status == 500) {
+    spdlog::error("{} {}: {}", request.method, request.path, error.message);
+    return refusal(500, "Internal", "internal error");
+  }
+  http::Response response = refusal(status, code_name(error.code), error.message);
+  if (status == 503) response.headers.set("Retry-After", "1");
+  return response;
+}
+
+http::Response json_answer(int status, const json& document) {
+  return http::Response::json(status, json_text(document));
+}
+
+std::string time_text(Timestamp time) {
+  return iso_text(time, 3) + "Z";
+}
+
+json account_json(const identity::Account& account) {
+  json roles = json::array();
+  for (const identity::Role role : account.roles) roles.push_back(identity::role_name(role));
+  return json{{"id", account.id},
+              {"name", account.name},
+              {"display_name", account.display_name},
+              {"roles", std::move(roles)},
+              {"groups", account.groups},
+              {"issuer", account.issuer},
+              {"active", account.active},
+              {"created", time_text(account.created)}};
+}
+
+// ---- queries ----
+
+std::optional<std::string> QueryFields::text(const char* name) {
+  known_.emplace_back(name);
+  const auto value = request_.query_value(name);
+  return value ? std::optional<std::string>(*value) : std::nullopt;
+}
+
+std::int64_t QueryFields::integer_or(const char* name, std::int64_t otherwise, std::int64_t least,
+                                     std::int64_t most) {
+  const auto value = text(name);
+  if (!value) return otherwise;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (error == std::errc() && end == value->data() + value->size() && number >= least && number <= most)
+    return number;
+  if (problem_.empty()) problem_ = fmt::format("'{}' must be an integer of {} to {}", name, least, most);
+  return otherwise;
+}
+
+double QueryFields::number_or(const char* name, double otherwise) {
+  const auto value = text(name);
+  if (!value) return otherwise;
+  double number = 0;
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (error == std::errc() && end == value->data() + value->size() && std::isfinite(number)) return number;
+  if (problem_.empty()) problem_ = fmt::format("'{}' must be a number", name);
+  return otherwise;
+}
+
+bool QueryFields::flag_or(const char* name, bool otherwise) {
+  const auto value = text(name);
+  if (!value) return otherwise;
+  if (*value != "true" && *value != "false" && problem_.empty())
+    problem_ = fmt::format("'{}' must be true or false", name);
+  return *value == "true";
+}
+
+Status QueryFields::finish() const {
+  if (!problem_.empty()) return fail(ErrorCode::kInvalidArgument, "{}", problem_);
+  for (const auto& [name, value] : request_.query) {
+    if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
+      return fail(ErrorCode::kInvalidArgument, "'{}' is no query parameter here: known are {}", name,
+                  fmt::join(known_, ", "));
+    }
+  }
+  return {};
+}
+
+// ---- the table ----
+
+// A new route is one row here, one handler in the file of its audience, and its paragraph in
+// docs/formats/worker-http.md.
+const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() {
+  using I = Implementation;
+  using enum Access;
+  using enum Takes;
+  // clang-format off
+  static const std::vector<Row> kRows = {
+      {"GET",    "/_/",                                                   kAnonymous, kNothing,  &I::page},
+      {"GET",    "/_/join",                                               kAnonymous, kNothing,  &I::page},
+      {"GET",    "/_/reset",                                              kAnonymous, kNothing,  &I::page},
+      {"GET",    "/_/api/sign-in",                                        kAnonymous, kNothing,  &I::sign_in_methods},
+      {"POST",   "/_/api/sign-in",                                        kAnonymous, kJson,     &I::sign_in},
+      {"POST",   "/_/api/sign-out",                                       kSignedIn,  kJson,     &I::sign_out},
+      {"GET",    "/_/api/me",                                             kSignedIn,  kNothing,  &I::who_am_i},
+      {"POST",   "/_/api/invitation/look",                                kAnonymous, kJson,     &I::look_at_invitation},
+      {"POST",   "/_/api/invitation/accept",                              kAnonymous, kJson,     &I::accept_invitation},
+      {"POST",   "/_/api/password/reset",                                 kAnonymous, kJson,     &I::reset_password},
+      {"POST",   "/_/api/password/change",                                kSignedIn,  kJson,     &I::change_password},
+      {"GET",    "/_/api/open-id/start",                                  kAnonymous, kNothing,  &I::start_open_id},
+      {"GET",    "/oauth2/idpresponse",                                   kAnonymous, kNothing,  &I::finish_open_id},
+
+      {"GET",    "/_/api/jobs",                                           kWorker,    kNothing,  &I::worker_jobs},
+      {"POST",   "/_/api/assignments",                                    kWorker,    kJson,     &I::accept_next},
+      {"GET",    "/_/api/assignments",                                    kWorker,    kNothing,  &I::history},
+      {"GET",    "/_/api/assignments/{id}",                               kWorker,    kNothing,  &I::assignment},
+      {"GET",    "/_/api/assignments/{id}/content",                       kWorker,    kNothing,  &I::content},
+      {"POST",   "/_/api/assignments/{id}/heartbeat",                     kWorker,    kJson,     &I::heartbeat},
+      {"GET",    "/_/api/assignments/{id}/draft",                         kWorker,    kNothing,  &I::draft},
+      {"POST",   "/_/api/assignments/{id}/draft/open",                    kWorker,    kJson,     &I::open_draft},
+      {"POST",   "/_/api/assignments/{id}/draft/deltas",                  kWorker,    kDeltas,   &I::save_deltas},
+      {"PUT",    "/_/api/assignments/{id}/draft/snapshot",                kWorker,    kSnapshot, &I::save_snapshot},
+      {"DELETE", "/_/api/assignments/{id}/draft",                         kWorker,    kJson,     &I::discard_draft},
+      {"POST",   "/_/api/assignments/{id}/submit",                        kWorker,    kAnswer,   &I::submit},
+      {"GET",    "/_/api/assignments/{id}/answer",                        kWorker,    kNothing,  &I::answer},
+      {"PUT",    "/_/api/assignments/{id}/answer",                        kWorker,    kAnswer,   &I::correct},
+      {"POST",   "/_/api/assignments/{id}/return",                        kWorker,    kJson,     &I::give_back},
+      {"POST",   "/_/api/assignments/{id}/decline",                       kWorker,    kJson,     &I::decline},
+      {"GET",    "/_/api/images/{token}",                                 kWorker,    kNothing,  &I::image},
+
+      {"GET",    "/_/api/requester/jobs",                                 kRequester, kNothing,  &I::jobs},
+      {"GET",    "/_/api/requester/jobs/{name}",                          kRequester, kNothing,  &I::job},
+      {"POST",   "/_/api/requester/jobs/{name}/stop",                     kRequester, kJson,     &I::stop_job},
+      {"POST",   "/_/api/requester/jobs/{name}/clone",                    kRequester, kJson,     &I::clone_job},
+      {"POST",   "/_/api/requester/jobs/{name}/continue",                 kRequester, kJson,     &I::continue_job},
+      {"POST",   "/_/api/requester/jobs/{name}/chain",                    kRequester, kJson,     &I::chain_job},
+      {"GET",    "/_/api/requester/jobs/{name}/objects",                  kRequester, kNothing,  &I::objects},
+      {"GET",    "/_/api/requester/jobs/{name}/objects/{index}/answers",  kRequester, kNothing,  &I::object_answers},
+      {"POST",   "/_/api/requester/jobs/{name}/objects/{index}/reopen",   kRequester, kJson,     &I::reopen_object},
+      {"GET",    "/_/api/requester/jobs/{name}/workers",                  kRequester, kNothing,  &I::job_workers},
+      {"POST",   "/_/api/requester/jobs/{name}/workers/{worker}/withdraw", kRequester, kJson,    &I::withdraw_worker},
+
+      {"GET",    "/_/api/accounts",                                       kAdmin,     kNothing,  &I::accounts},
+      {"GET",    "/_/api/accounts/{id}",                                  kAdmin,     kNothing,  &I::account},
+      {"PUT",    "/_/api/accounts/{id}",                                  kAdmin,     kJson,     &I::update_account},
+      {"POST",   "/_/api/accounts/{id}/remove",                           kAdmin,     kJson,     &I::remove_account},
+      {"POST",   "/_/api/accounts/{id}/restore",                          kAdmin,     kJson,     &I::restore_account},
+      {"POST",   "/_/api/accounts/{id}/reset-link",                       kAdmin,     kJson,     &I::reset_link},
+      {"GET",    "/_/api/invitations",                                    kAdmin,     kNothing,  &I::invitations},
+      {"POST",   "/_/api/invitations",                                    kAdmin,     kJson,     &I::invite},
+      {"DELETE", "/_/api/invitations/{id}",                               kAdmin,     kJson,     &I::revoke_invitation},
+      {"POST",   "/_/api/vendors/{vendor}/invitations",                   kAdmin,     kJson,     &I::invite_vendor},
+  };
+  // clang-format on
+  return kRows;
+}
+
+// ---- one request ----
+
+Portal::Implementation::Implementation(PortalContext context)
+    : context_(std::move(context)),
+      links_(identity::derive_key(context_.server_key, "image-links")),
+      account_rate_(context_.clock, context_.options.account_rate),
+      address_rate_(context_.clock, context_.options.address_rate) {
+  while (context_.options.public_url.ends_with("/")) context_.options.public_url.pop_back();
+  for (const Row& row : table()) {
+    router_.add(std::string(row.method), row.pattern,
+                [this, &row](const http::Request& request) { return run(row, request); });
+  }
+}
+
+http::Response Portal::Implementation::dispatch(const http::Request& request) {
+  auto match = router_.find(request.method, request.path);
+  http::Response response;
+  if (!match) {
+    response = error_answer(match.error(), request);
+  } else if (match->route) {
+    http::Request matched = request;
+    matched.parameters = std::move(match->parameters);
+    Result<http::Response> result = match->route->handler(matched);
+    response = result ? std::move(*result) : error_answer(result.error(), request);
+  } else if (!match->allowed.empty()) {
+    const std::string allowed = fmt::format("{}", fmt::join(match->allowed, ", "));
+    response = refusal(405, "MethodNotAllowed",
+                       fmt::format("{} is not allowed here: allowed are {}", request.method, allowed));
+    response.headers.set("Allow", allowed);
+  } else {
+    response = refusal(404, "NotFound", "there is nothing at this path");
+  }
+  protect(response);
+  return response;
+}
+
+http::Response Portal::Implementation::run(const Row& row, const http::Request& request) {
+  const std::string& public_url = context_.options.public_url;
+  Call call{request, request.secure || public_url.starts_with("https://"), public_url, {}, {}, {}};
+  if (call.base_url.empty()) call.base_url = (request.secure ? "https://" : "http://") + host_field(request);
+  if (auto refused = check_origin(call)) return std::move(*refused);
+  call.token = read_cookie(request, cookie_name("terrapin-session", call.secure));
+  auto session = context_.sessions.find(call.token);
+  if (!session) return error_answer(session.error(), request);
+  call.session = std::move(*session);
+  if (auto refused = check_rate(call)) return std::move(*refused);
+  if (auto refused = check_access(row, call)) return std::move(*refused);
+  auto body = read_body(row, call);
+  if (!body) return error_answer(body.error(), request);
+  if (*body) return std::move(**body);
+  Handled handled = (this->*row.handler)(call);
+  return handled ? std::move(*handled) : error_answer(handled.error(), request);
+}
+
+// Requests that change something must come from our own pages, or from a program that is no browser.
+std::optional<http::Response> Portal::Implementation::check_origin(const Call& call) const {
+  if (is_safe_method(call.request.method)) return std::nullopt;
+  const auto site = call.request.headers.find("Sec-Fetch-Site");
+  const auto origin = call.request.headers.joined("Origin");
+  if ((site && *site != "same-origin") || (origin && *origin != origin_of(call.base_url))) {
+    return refusal(403, "CrossSite",
+                   fmt::format("this request must come from a page of {}", origin_of(call.base_url)));
+  }
+  return std::nullopt;
+}
+
+std::optional<http::Response> Portal::Implementation::check_rate(const Call& call) {
+  const std::chrono::seconds wait =
+      call.session ? account_rate_.take(call.session->account.id)
+                   : address_rate_.take(identity::address_key(call.request.remote_address));
+  if (wait.count() == 0) return std::nullopt;
+  http::Response response = refusal(429, "TooManyRequests", fmt::format("try again in {} s", wait.count()));
+  response.headers.set("Retry-After", std::to_string(wait.count()));
+  return response;
+}
+
+std::optional<http::Response> Portal::Implementation::check_access(const Row& row, Call& call) {
+  if (row.access == Access::kAnonymous) return std::nullopt;
+  if (!call.session) return refusal(401, "NotSignedIn", "sign in first");
+  if (!is_safe_method(call.request.method)) {
+    const auto csrf = call.request.headers.find("X-CSRF-Token");
+    if (!csrf || !crypto::equal_in_constant_time(*csrf, call.session->csrf)) {
+      return refusal(403, "WrongCsrfToken",
+                     "the header X-CSRF-Token must repeat the 'csrf' that sign-in and /_/api/me tell");
+    }
+  }
+  const identity::Account& account = call.account();
+  using identity::Role;
+  const bool admin = account.has(Role::kAdmin);
+  const bool allowed = row.access == Access::kSignedIn ||
+                       (row.access == Access::kWorker && account.has(Role::kWorker)) ||
+                       (row.access == Access::kRequester && (admin || account.has(Role::kRequester))) ||
+                       (row.access == Access::kAdmin && admin);
+  if (!allowed) return refusal(403, "Denied", "your roles do not allow this");
+  if (row.access == Access::kWorker && context_.address_allowed &&
+      !context_.address_allowed(call.request.remote_address))
+    return refusal(403, "AddressNotAllowed", "workers may not connect from this address");
+  return std::nullopt;
+}
+
+Result<std::optional<http::Response>> Portal::Implementation::read_body(const Row& row, Call& call) const {
+  const labeling::TaskLimits& limits = context_.options.limits;
+  // JSON writes a character with up to six; what is inside is limited again by TaskService.
+  const std::int64_t most = row.takes == Takes::kNothing    ? 0
+                            : row.takes == Takes::kDeltas   ? 2 * limits.max_delta_bytes + kJsonBytes
+                            : row.takes == Takes::kSnapshot ? 2 * limits.max_draft_bytes + kJsonBytes
+                            : row.takes == Takes::kAnswer   ? limits.max_answer_bytes
+                                                            : kJsonBytes;
+  const std::int64_t bytes = call.request.body_bytes();
+  if (bytes > most) {
+    return fail(ErrorCode::kTooLarge, "the body has {} bytes: allowed here are {}", bytes, most);
+  }
+  if (bytes == 0) {
+    call.body = json::object();
+    return std::nullopt;
+  }
+  const auto type = http::media_type_essence(call.request.headers.find("Content-Type").value_or(""));
+  if (type != "application/json")
+    return refusal(415, "UnsupportedMediaType", "the Content-Type must be application/json");
+  if (row.takes == Takes::kAnswer) return std::nullopt;  // TaskService reads it
+  if (call.request.spooled) {
+    TERRAPIN_TRY(const std::string text, read_all_text(*call.request.spooled, most));
+    call.body = json::parse(text, nullptr, false);
+  } else {
+    call.body = json::parse(call.request.text(), nullptr, false);
+  }
+  if (call.body.is_discarded()) return fail(ErrorCode::kInvalidArgument, "the body is no JSON");
+  return std::nullopt;
+}
+
+// ---- the door ----
+
+Portal::Portal(PortalContext context)
+    : implementation_(std::make_unique<Implementation>(std::move(context))) {}
+Portal::~Portal() = default;
+
+void Portal::add_routes(http::Router& router) {
+  const auto handler = [this](const http::Request& request) -> Result<http::Response> {
+    return implementation_->dispatch(request);
+  };
+  for (const char* method : kMethods) {
+    router.add(method, "/_", handler);
+    router.add(method, kPrefix, handler);
+    router.add(method, "/_/{rest+}", handler);
+    router.add(method, "/oauth2/idpresponse", handler);
+  }
+}
+
+std::vector<RouteInfo> Portal::routes() {
+  std::vector<RouteInfo> routes;
+  for (const auto& row : Implementation::table()) routes.push_back({row.method, row.pattern, row.access});
+  return routes;
+}
+
+}  // namespace terrapin::portal

@@ -1,0 +1,84 @@
+// The HTTP interface of workers, requesters and admins: everything under the reserved prefix "/_/", and
+// "/oauth2/idpresponse". docs/formats/worker-http.md tells every route, request, answer and status.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/result.h"
+#include "http/router.h"
+#include "identity/accounts.h"
+#include "identity/openid_connect.h"
+#include "identity/rate_limit.h"
+#include "identity/sessions.h"
+#include "labeling/jobs/job_service.h"
+#include "labeling/tasks/task_service.h"
+#include "storage/object_store.h"
+
+namespace terrapin::portal {
+
+struct PortalOptions {
+  // How people reach this server: "https://label.example.org". Links, the expected Origin and, if it begins
+  // with https, Secure cookies follow from it. "": what the request says (Host, TLS).
+  std::string public_url;
+  std::string local_issuer = "terrapin";  // identityData's issuer of accounts with a password
+  std::chrono::seconds image_link_lifetime = std::chrono::minutes(15);
+  std::chrono::seconds session_lifetime = std::chrono::hours(12);  // of the cookie; Sessions decides
+  identity::TokenBuckets::Options account_rate{50, 300, 65'536};   // requests of one account
+  identity::TokenBuckets::Options address_rate{10, 100, 65'536};   // of one address without a session
+  labeling::TaskLimits limits;  // bodies above them are refused before TaskService sees them
+};
+
+// Everything outlives the Portal.
+struct PortalContext {
+  const Clock& clock;
+  identity::Accounts& accounts;
+  identity::Sessions& sessions;
+  labeling::TaskService& tasks;
+  labeling::JobService& jobs;
+  storage::ObjectStore& objects;
+  Bytes server_key;  // identity::load_server_key
+  // ARNs of the work teams whose members these groups are.
+  std::function<Result<std::vector<std::string>>(const std::vector<std::string>& groups)> teams_of;
+  // May the owner of a job read this bucket.
+  std::function<Result<bool>(const std::string& owner, const std::string& bucket)> may_read;
+  // May workers come from this address (the workforce's CIDRs).
+  std::function<bool(std::string_view remote_address)> address_allowed;
+  // The provider to sign in with; empty or null: passwords only. Asked at each use: it may change.
+  std::function<std::shared_ptr<identity::OpenIdConnect>()> open_id;
+  PortalOptions options;
+};
+
+// Who may call a route. An admin may also call what a requester may; what is a worker's needs the role.
+enum class Access { kAnonymous, kSignedIn, kWorker, kRequester, kAdmin };
+
+struct RouteInfo {
+  std::string_view method, pattern;
+  Access access;
+};
+
+// Thread-safe.
+class Portal {
+ public:
+  explicit Portal(PortalContext context);
+  ~Portal();
+  Portal(const Portal&) = delete;
+  Portal& operator=(const Portal&) = delete;
+  // Takes the whole prefix: what is no route of ours there is answered 404 or 405. The Portal must outlive
+  // the server that the router is handed to.
+  void add_routes(http::Router& router);
+  static std::vector<RouteInfo> routes();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace terrapin::portal
