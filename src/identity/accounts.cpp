@@ -16,6 +16,7 @@ using storage::Transaction;
 constexpr std::size_t kMaxNameBytes = 254, kMaxDisplayNameBytes = 200, kMaxGroupBytes = 128, kMaxGroups = 100;
 constexpr auto kOldTokensKept = std::chrono::hours(30 * 24);
 constexpr std::string_view kVendorPrefix = "vendor:";
+constexpr std::string_view kPublicCrowd = "public-crowd";  // labeling::kPublicCrowdGroup
 
 Status check_name(const std::string& name) {
   const auto allowed = [](char c) {
@@ -455,7 +456,8 @@ Result<Account> Accounts::sign_in_with(const OpenIdIdentity& identity) {
   std::vector<std::string> groups;
   for (const std::string& group : identity.groups) {
     const bool known = std::find(groups.begin(), groups.end(), group) != groups.end();
-    if (!known && is_group_name(group) && !group.starts_with(kVendorPrefix) && groups.size() < kMaxGroups)
+    const bool ours_to_give = group.starts_with(kVendorPrefix) || group == kPublicCrowd;
+    if (!known && !ours_to_give && is_group_name(group) && groups.size() < kMaxGroups)
       groups.push_back(group);
   }
   std::string shown = identity.name;

@@ -1,0 +1,159 @@
+#include "api/sagemaker/operations/answers.h"
+
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "api/errors.h"
+#include "base/base64.h"
+#include "base/json_text.h"
+#include "base/text.h"
+#include "crypto/hash.h"
+
+namespace terrapin::api {
+namespace {
+
+using nlohmann::json;
+
+// Stands for the operation and its filters.
+std::string request_mark(const OperationContext& context, json input) {
+  input.erase("NextToken");
+  input.erase("MaxResults");
+  const std::string text = std::string(context.operation) + json_text(input);
+  return crypto::hex(crypto::hash(crypto::HashKind::kSha256, text)).substr(0, 16);
+}
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+AwsError error_told(const OperationContext& context, const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kAlreadyExists:
+      return {400, "ResourceInUse", error.message, {}};
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kDenied:
+    case ErrorCode::kConflict:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kTooLarge:
+      return {400, "ValidationException", error.message, {}};
+    case ErrorCode::kCancelled:
+      return {503, "ServiceUnavailable", "The service is stopping. Please try again.", {}};
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kIo:
+    case ErrorCode::kInternal:
+      break;
+  }
+  return internal_failure(Protocol::kJson, error, context.request_id);
+}
+
+AwsError access_denied(const OperationContext& context, const std::string& resource, const std::string& why) {
+  return {
+      400,
+      "AccessDeniedException",
+      fmt::format("User: arn:aws:iam::{}:user/{} is not authorized to perform: sagemaker:{} on resource: {} "
+                  "because {}",
+                  context.place.account_id, context.caller.owner, context.operation, resource, why),
+      {}};
+}
+
+std::string job_arn(const Place& place, std::string_view job_name) {
+  return fmt::format("arn:aws:sagemaker:{}:{}:labeling-job/{}", place.region, place.account_id,
+                     lower_case(std::string(job_name)));
+}
+
+json epoch_seconds(Timestamp time) {
+  return static_cast<double>(to_microseconds(time)) / 1e6;
+}
+
+std::optional<Timestamp> time_member(const json& input, const char* member) {
+  const auto found = input.find(member);
+  if (found == input.end()) return std::nullopt;
+  return from_microseconds(std::llround(found->get<double>() * 1e6));
+}
+
+std::string text_member(const json& input, const char* member) {
+  return input.value(member, std::string());
+}
+
+AwsResult<labeling::Tags> tags_of(const json& list) {
+  labeling::Tags tags;
+  for (const json& tag : list) {
+    const std::string key = tag.at("Key");
+    if (lower_case(key.substr(0, 4)) == "aws:") {
+      return invalid(
+          "The tag key \"{}\" begins with \"aws:\"; aws: prefixed tag key names are not allowed for "
+          "external use.",
+          key);
+    }
+    if (!tags.emplace(key, tag.at("Value")).second) {
+      return invalid("The tag key \"{}\" is given twice; every key can be given once.", key);
+    }
+  }
+  return tags;
+}
+
+json tag_list(const labeling::Tags& tags) {
+  json list = json::array();
+  for (const auto& [key, value] : tags) list.push_back({{"Key", key}, {"Value", value}});
+  return list;
+}
+
+AwsResult<PageRequest> page_request(const OperationContext& context, const json& input) {
+  PageRequest page;
+  // ListTags alone allows more than 100.
+  page.limit = static_cast<int>(std::min<std::int64_t>(input.value("MaxResults", std::int64_t{100}), 1000));
+  const auto token = input.find("NextToken");
+  if (token == input.end()) return page;
+  Bytes bytes;
+  std::string text;
+  if (crypto::decode_base64(token->get_ref<const std::string&>(), bytes))
+    text.assign(bytes.begin(), bytes.end());
+  // "1 <mark> <offset> <microseconds or ->"
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == ' ') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  const auto offset = parts.size() == 4 ? whole_number(parts[2]) : std::nullopt;
+  const auto as_of = parts.size() == 4 ? whole_number(parts[3]) : std::nullopt;
+  if (!offset || parts[0] != "1" || (!as_of && parts[3] != "-")) {
+    return invalid("Invalid NextToken; give back the one of the answer before, as it is.");
+  }
+  if (parts[1] != request_mark(context, input)) {
+    return invalid("NextToken is of another request; repeat that one, with the same filters and order.");
+  }
+  page.offset = *offset;
+  if (as_of) page.as_of = from_microseconds(*as_of);
+  return page;
+}
+
+std::string next_token(const OperationContext& context, const json& input, std::int64_t offset,
+                       std::optional<Timestamp> as_of) {
+  const std::string text = fmt::format("1 {} {} {}", request_mark(context, input), offset,
+                                       as_of ? std::to_string(to_microseconds(*as_of)) : "-");
+  return base64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+labeling::WorkforceFilter workforce_filter(const json& input, const PageRequest& page) {
+  labeling::WorkforceFilter filter;
+  filter.name_contains = text_member(input, "NameContains");
+  filter.sort_by = text_member(input, "SortBy") == "Name" ? labeling::WorkforceFilter::SortBy::kName
+                                                          : labeling::WorkforceFilter::SortBy::kCreationTime;
+  filter.descending = text_member(input, "SortOrder") == "Descending";
+  filter.offset = page.offset;
+  filter.limit = page.limit;
+  return filter;
+}
+
+}  // namespace terrapin::api
