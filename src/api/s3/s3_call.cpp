@@ -157,27 +157,6 @@ void write_owner(XmlWriter& xml, const Place& place, std::string_view element) {
   xml.close();
 }
 
-S3Status check_content_md5(const Call& call) {
-  const auto declared = call.header("content-md5");
-  if (!declared) return {};
-  Bytes expected;
-  if (!crypto::decode_base64(*declared, expected) || expected.size() != 16)
-    return refuse("InvalidDigest", {{"Content-MD5", *declared}});
-  crypto::Hasher hasher(crypto::HashKind::kMd5);
-  Bytes buffer(256 << 10);
-  for (std::int64_t offset = 0; offset < call.body->size();) {
-    const auto count = static_cast<std::size_t>(
-        std::min<std::int64_t>(static_cast<std::int64_t>(buffer.size()), call.body->size() - offset));
-    const std::span<std::uint8_t> piece(buffer.data(), count);
-    if (const auto read = call.body->read(offset, piece); !read)
-      return store_failure(call, call.name(), read.error());
-    hasher.add(piece);
-    offset += static_cast<std::int64_t>(count);
-  }
-  if (hasher.finish() == expected) return {};
-  return refuse("BadDigest", {{"ExpectedDigest", *declared}});
-}
-
 S3Status check_write_headers(const Call& call) {
   const auto encryption = call.header("x-amz-server-side-encryption");
   if (encryption && *encryption != "AES256") {

@@ -46,8 +46,6 @@ std::string quoted(const std::string& etag);
 std::string owner_id(const Place& place);
 void write_owner(XmlWriter& xml, const Place& place, std::string_view element = "Owner");
 
-// Refuses bodies whose MD5 is not the Content-MD5 given (InvalidDigest, BadDigest).
-S3Status check_content_md5(const Call& call);
 // Refuses headers that ask for what is not served, by name: encryption with keys, ACLs but private, storage
 // classes but STANDARD, locks, redirects.
 S3Status check_write_headers(const Call& call);

@@ -38,7 +38,6 @@ constexpr Entry kCatalogue[] = {
     {"InternalError", 500, "We encountered an internal error. Please try again."},
     {"InvalidArgument", 400, "Invalid Argument"},
     {"InvalidBucketName", 400, "The specified bucket is not valid."},
-    {"InvalidDigest", 400, "The Content-MD5 you specified was invalid."},
     {"InvalidPart", 400,
      "One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
      "specified entity tag may not match the part's entity tag."},

@@ -205,7 +205,6 @@ S3Result<http::Response> put_object(const Call& call) {
   }
   S3_TRY(const ObjectHeaders headers, object_headers(call));
   S3_TRY(const storage::PutCondition condition, put_condition(call));
-  S3_TRY_STATUS(check_content_md5(call));
   const auto stored = call.store.put(call.name(), *call.body, headers, condition);
   if (!stored) {
     if (stored.error().code == ErrorCode::kConflict) return condition_failure(condition);
@@ -303,7 +302,6 @@ S3Result<http::Response> get_object_tagging(const Call& call) {
 }
 
 S3Result<http::Response> put_object_tagging(const Call& call) {
-  S3_TRY_STATUS(check_content_md5(call));
   S3_TRY(const TagSet given, read_tagging(*call.body));
   S3_TRY(const auto tags, checked_tags(given));
   const auto stored = call.store.set_tags(call.name(), tags);

@@ -24,7 +24,7 @@ class S3Service {
  public:
   S3Service(storage::ObjectStore& store, const Clock& clock, Place place, S3Options options = {});
 
-  // Answers a request whose signature, aws-chunked framing and checksums were checked before. Every failure
+  // Answers a request whose signature, framing, checksums and Content-MD5 were checked before. Every failure
   // is an answer of S3's form.
   http::Response handle(const Exchange& exchange);
 

@@ -163,7 +163,6 @@ S3Result<http::Response> upload_part(const Call& call) {
   S3_TRY(const int number, part_number(call));
   if (call.header("x-amz-copy-source")) return upload_part_copy(call, number);
   if (call.body->size() > kMostPartBytes) return refuse("EntityTooLarge");
-  S3_TRY_STATUS(check_content_md5(call));
   const auto part = call.store.put_part(call.name(), upload_id(call), number, *call.body);
   if (!part) return upload_failure(call, upload_id(call), part.error());
   http::Response response = empty_response(200);
