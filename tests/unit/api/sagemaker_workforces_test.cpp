@@ -168,12 +168,12 @@ TEST_F(SageMakerWorkforces, WorkteamsAreChecked) {
                {{"S3Presign",
                  {{"IamPolicyConstraints", {{"SourceIp", "Enabled"}, {"VpcSourceIp", "Disabled"}}}}}}),
           "ValidationException", "IamPolicyConstraints.SourceIp 'Enabled' is not served");
-  refused("CreateWorkteam", with("MemberDefinitions", {json::object()}), "ValidationException",
+  refused("CreateWorkteam", with("MemberDefinitions", json::array({json::object()})), "ValidationException",
           "MemberDefinitions.1: give exactly one");
   refused("CreateWorkteam", with("MemberDefinitions", json::array()), "ValidationException",
           "greater than or equal to 1");
-  refused("CreateWorkteam", with("MemberDefinitions", {group("vendor:acme")}), "ValidationException",
-          "'vendor:acme' is kept");
+  refused("CreateWorkteam", with("MemberDefinitions", json::array({group("vendor:acme")})),
+          "ValidationException", "'vendor:acme' is kept");
   refused("CreateWorkteam", with("WorkforceName", "elsewhere"), "ValidationException", "\"elsewhere\"");
   refused("CreateWorkteam", with("Tags", {{{"Key", "aws:a"}, {"Value", ""}}}), "ValidationException", "aws:");
   EXPECT_TRUE(workforces_->list_teams({})->items.empty());
