@@ -24,6 +24,7 @@ struct LabelingOptions {
       500;  // between two writes of a job's intermediate manifest; longer for long ones
   std::int64_t max_photo_bytes = std::int64_t{1} << 30;
   std::int64_t max_decoded_pixels = std::int64_t{800} << 20;
+  int retain_answers_days = 0;  // answers of jobs that ended longer ago are removed; 0: never
   TaskLimits tasks;
 };
 

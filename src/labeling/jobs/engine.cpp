@@ -710,13 +710,66 @@ void Engine::stop() {
   threads_.clear();
 }
 
+Status Engine::retain() {
+  const I now = to_microseconds(core_.clock.now());
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+    for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
+      TERRAPIN_TRY_STATUS(state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
+                                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
+                                                table),
+                                    now - I{24} * 3600 * 1'000'000));
+    }
+    return {};
+  }));
+  if (core_.options.retain_answers_days <= 0) return {};
+  const I before = now - I{24} * 3600 * 1'000'000 * core_.options.retain_answers_days;
+  for (;;) {
+    if (stopping()) return {};
+    std::vector<std::tuple<S, S, S>> old;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(old, (state.select<S, S, S>(
+                            "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs j ON j.id "
+                            "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
+                            "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
+                            before)));
+      return {};
+    }));
+    if (old.empty()) return {};
+    for (const auto& [id, answer, mask] : old) {
+      for (const std::string& uri : {answer, mask}) {
+        const auto name = storage::parse_s3_uri(uri);
+        if (!name) continue;
+        TERRAPIN_TRY_STATUS(core_.store.remove(*name));
+      }
+    }
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      for (const auto& [id, answer, mask] : old) {
+        TERRAPIN_TRY_STATUS(
+            state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
+      }
+      return {};
+    }));
+  }
+}
+
 void Engine::tick() {
   std::unique_lock lock(mutex_);
+  Timestamp retained{};
   while (!stopping()) {
     lock.unlock();
     const auto expired = expire_leases(core_, 500);
     if (!expired) spdlog::error("ending leases: {}", expired.error().message);
+    // Jobs that a command beside this server made or changed.
+    const auto jobs = unfinished_jobs();
+    if (core_.clock.now() >= retained + std::chrono::hours(1)) {
+      retained = core_.clock.now();
+      const Status done = retain();
+      if (!done) spdlog::error("retention: {}", done.error().message);
+    }
     lock.lock();
+    if (jobs)
+      for (const std::string& id : *jobs)
+        if (!busy_.contains(id) && due_.emplace(id, Timestamp{}).second) changed_.notify_all();
     if (expired && *expired == 500) continue;
     changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping(); });
   }

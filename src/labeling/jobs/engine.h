@@ -50,6 +50,8 @@ class Engine {
   void tick();   // the thread that ends leases and finds work
   void labor();  // the threads that do it
   Result<std::vector<std::string>> unfinished_jobs();
+  // Removes drafts of ended jobs and, as LabelingOptions say, answers.
+  Status retain();
 
   Core& core_;
   std::atomic<bool> stopping_{false};

@@ -152,7 +152,10 @@ class JobTest : public ::testing::Test {
     EXPECT_OK(tasks().submit(worker(worker_id), assignment.id, answer(mask)));
   }
   JobRecord describe(const std::string& name = "job") { return jobs().describe(name).value(); }
-  void run() { ASSERT_OK(service_->run_pending()); }
+  void run() {
+    clock_.advance(std::chrono::seconds(1));  // manifests are written at intervals
+    ASSERT_OK(service_->run_pending());
+  }
   // The lines of the job's final manifest.
   std::vector<nlohmann::json> manifest(const std::string& name = "job") {
     std::vector<nlohmann::json> lines;
@@ -175,7 +178,7 @@ class JobTest : public ::testing::Test {
   JobService& jobs() { return service_->jobs(); }
   TaskService& tasks() { return service_->tasks(); }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   ManualClock clock_{parse_iso_text("2022-02-10T17:41:04.801793").value()};
   LabelingOptions options_;
   Collaborators collaborators_;

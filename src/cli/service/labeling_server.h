@@ -1,0 +1,68 @@
+// Everything behind one port: the AWS gateway, the workers' interface, the labeling engine, health and
+// metrics.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cli/service/installation.h"
+
+namespace terrapin::http {
+class Server;
+}
+namespace terrapin::identity {
+class AccessKeys;
+class Accounts;
+struct AccessKey;
+}  // namespace terrapin::identity
+namespace terrapin::labeling {
+class JobService;
+class Workforces;
+}  // namespace terrapin::labeling
+
+namespace terrapin::cli {
+
+struct LabelingServerOptions {
+  std::string listen = "127.0.0.1";
+  int port = 0;
+  std::filesystem::path tls_certificate, tls_key;
+  bool allow_insecure = false;            // a wider address without TLS
+  std::string public_url;                 // "": what requests say
+  std::vector<std::string> bucket_hosts;  // base names of virtual-host bucket addresses
+  std::vector<std::string> metrics_from;  // CIDRs beside loopback
+  std::int64_t max_upload_bytes = std::int64_t{5} << 30;
+  int threads = 0;              // of request handlers, 0 = by cores
+  int retain_answers_days = 0;  // 0: for ever
+  bool log_requests = false;
+};
+
+class LabelingServer {
+ public:
+  // kInvalidArgument for a wider address without TLS; otherwise what the parts report. The first start makes
+  // an admin key: first_key().
+  static Result<std::unique_ptr<LabelingServer>> start(const Installation& installation,
+                                                       LabelingServerOptions options);
+  ~LabelingServer();  // stop()
+
+  std::string url() const;
+  const std::optional<identity::AccessKey>& first_key() const;
+  identity::Accounts& accounts();
+  labeling::JobService& jobs();
+  labeling::Workforces& workforces();
+  storage::ObjectStore& objects();
+  // Reads certificates that changed on disk.
+  void look_after();
+  void stop();
+
+ private:
+  class Implementation;
+  explicit LabelingServer(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace terrapin::cli

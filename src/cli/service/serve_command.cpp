@@ -1,0 +1,96 @@
+// terrapin serve: the labeling service on one port.
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/interrupt.h"
+#include "base/json_text.h"
+#include "base/logging.h"
+#include "cli/command.h"
+#include "cli/service/labeling_server.h"
+#include "identity/access_keys.h"
+
+namespace terrapin::cli {
+namespace {
+
+struct Options {
+  InstallationOptions installation;
+  LabelingServerOptions server;
+  std::string tls_certificate, tls_key, log_level = "info";
+  int max_upload_gb = 5;
+};
+
+Result<int> run(Options& options, const Invocation& invocation) {
+  configure_logging(options.log_level);
+  options.server.tls_certificate = options.tls_certificate;
+  options.server.tls_key = options.tls_key;
+  options.server.max_upload_bytes = std::int64_t{options.max_upload_gb} << 30;
+  options.server.log_requests = !invocation.quiet;
+  TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
+  TERRAPIN_TRY(const auto server, LabelingServer::start(installation, options.server));
+  if (const auto& key = server->first_key()) {
+    // Once, and only here: the log never sees it.
+    fmt::print(
+        "The first access key, shown this once (more: terrapin keys create):\n"
+        "  export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n",
+        key->id, key->secret);
+  }
+  fmt::print("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={}\nterrapin serve: {}\n", server->url(),
+             installation.region, server->url());
+  std::fflush(stdout);
+  while (!interrupted()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    server->look_after();
+  }
+  spdlog::info("stopping: requests in flight are finished");
+  server->stop();
+  return 0;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<Options>();
+  options->server.port = 9000;
+  auto* command = app.add_subcommand(
+      "serve",
+      "The labeling service: AWS-compatible S3 and SageMaker APIs and the workers' interface on one port");
+  add_installation_options(*command, options->installation, true);
+  command->add_option("--port", options->server.port, "0 takes a free one and prints it")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_option("--listen", options->server.listen, "IPv4 or IPv6 address")->capture_default_str();
+  auto* certificate =
+      command->add_option("--tls-cert", options->tls_certificate, "PEM file of the certificate chain");
+  auto* key = command->add_option("--tls-key", options->tls_key, "PEM file of its key");
+  certificate->needs(key);
+  key->needs(certificate);
+  command->add_flag("--allow-insecure", options->server.allow_insecure,
+                    "Listen beyond this machine without TLS: only behind a proxy that ends it");
+  command->add_option(
+      "--public-url", options->server.public_url,
+      "How people reach this server, e.g. https://label.example.org (default: what requests say)");
+  command->add_option("--bucket-host", options->server.bucket_hosts,
+                      "Base name of virtual-host bucket addresses, e.g. s3.example.org");
+  command->add_option("--metrics-from", options->server.metrics_from,
+                      "CIDR that may read /metrics beside this host");
+  command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
+      ->check(CLI::Range(1, 5120))
+      ->capture_default_str();
+  command
+      ->add_option("--threads", options->server.threads, "Request handlers (default: 8 a core, at least 32)")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--retain-answers-days", options->server.retain_answers_days,
+                   "Remove workers' answers this long after a job's end; 0 keeps them")
+      ->check(CLI::Range(0, 36500))
+      ->capture_default_str();
+  command->add_option("--log-level", options->log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember(std::vector<std::string>{"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  command->add_flag("--quiet", invocation.quiet, "No line per request");
+  command->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return run(*options, invocation); };
+  });
+}
+
+}  // namespace terrapin::cli
