@@ -16,6 +16,10 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(34);
 
   cli::Invocation invocation;
+#ifdef TERRAPIN_WITH_SERVING
+  cli::add_label_command(app, invocation);
+  cli::add_serve_command(app, invocation);
+#endif
   cli::add_transform_command(app, invocation);
   cli::add_inspect_command(app, invocation);
   cli::add_train_command(app, invocation);
@@ -24,6 +28,11 @@ int main(int argc, char** argv) {
 #ifdef TERRAPIN_WITH_SERVING
   cli::add_host_command(app, invocation);
   cli::add_export_command(app, invocation);
+  cli::add_keys_command(app, invocation);
+  cli::add_people_command(app, invocation);
+  cli::add_jobs_command(app, invocation);
+  cli::add_functions_command(app, invocation);
+  cli::add_backup_commands(app, invocation);
 #endif
   cli::add_weights_command(app, invocation);
   cli::add_scenes_command(app, invocation);

@@ -57,5 +57,13 @@ void add_evaluate_command(CLI::App& app, Invocation& invocation);
 void add_predict_command(CLI::App& app, Invocation& invocation);
 void add_host_command(CLI::App& app, Invocation& invocation);
 void add_export_command(CLI::App& app, Invocation& invocation);
+// The labeling service, src/cli/service.
+void add_label_command(CLI::App& app, Invocation& invocation);
+void add_serve_command(CLI::App& app, Invocation& invocation);
+void add_keys_command(CLI::App& app, Invocation& invocation);
+void add_people_command(CLI::App& app, Invocation& invocation);  // and vendors
+void add_jobs_command(CLI::App& app, Invocation& invocation);
+void add_functions_command(CLI::App& app, Invocation& invocation);  // and webhooks
+void add_backup_commands(CLI::App& app, Invocation& invocation);    // and restore
 
 }  // namespace terrapin::cli

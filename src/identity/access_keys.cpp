@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/json_text.h"
 #include "crypto/secrets.h"
+#include "storage/object_store.h"
 
 namespace terrapin::identity {
 namespace fs = std::filesystem;
@@ -298,10 +299,9 @@ Result<std::unique_ptr<AccessKeys>> AccessKeys::open(const fs::path& data_dir, c
 Result<AccessKey> AccessKeys::create(Scope scope, const std::string& owner,
                                      std::vector<std::string> buckets) {
   TERRAPIN_TRY_STATUS(check_owner(owner));
-  for (const std::string& bucket : buckets)
-    if (bucket.empty() || bucket.size() > 63)
-      return fail(ErrorCode::kInvalidArgument, "bucket '{}': allowed are names of 3 to 63 characters",
-                  bucket);
+  for (const std::string& bucket : buckets) {
+    TERRAPIN_TRY_STATUS(storage::check_bucket_name(bucket));
+  }
   TERRAPIN_TRY(const auto lock, ChangeLock::take(path_));
   TERRAPIN_TRY(const auto document, Document::current(*this));
   std::vector<AccessKey> keys = document->keys;

@@ -123,8 +123,8 @@ class Accounts {
   // Takes as long for a name nobody has. Slows down by account and by address.
   Result<SignInOutcome> sign_in(const std::string& name, const std::string& password,
                                 const std::string& remote_address);
-  // Makes the account at the first time (a worker), takes name and groups over at each. Vendor groups are not
-  // the provider's to give and left out. kDenied for a removed account.
+  // Makes the account at the first time (a worker), takes name and groups over at each. Vendors' groups and
+  // "public-crowd" are not the provider's to give and left out. kDenied for a removed account.
   Result<Account> sign_in_with(const OpenIdIdentity& identity);
 
   Result<Account> account(const std::string& id);

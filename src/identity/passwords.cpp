@@ -34,7 +34,8 @@ Status PasswordHasher::enter() {
   freed_.wait(lock, [this] { return running_ < max_running_; });
   --waiting_;
   ++running_;
-  most_running_ = std::max(most_running_, running_);
+  ++load_.runs;
+  load_.most_at_once = std::max(load_.most_at_once, running_);
   return {};
 }
 
@@ -69,9 +70,9 @@ Result<bool> PasswordHasher::verify(std::string_view password, const std::string
   return right && !stored.empty();
 }
 
-int PasswordHasher::most_running() const {
+PasswordHasher::Load PasswordHasher::load() const {
   const std::lock_guard lock(mutex_);
-  return most_running_;
+  return load_;
 }
 
 }  // namespace terrapin::identity

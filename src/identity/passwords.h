@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -22,7 +23,11 @@ class PasswordHasher {
   Result<std::string> hash(std::string_view password);
   // An empty `stored` takes as long as any other and is never right.
   Result<bool> verify(std::string_view password, const std::string& stored);
-  int most_running() const;  // so far
+  struct Load {
+    std::int64_t runs = 0;  // hashes computed so far
+    int most_at_once = 0;
+  };
+  Load load() const;
 
  private:
   class Turn;
@@ -32,7 +37,8 @@ class PasswordHasher {
   const std::string decoy_;  // the hash of a password that nobody has
   mutable std::mutex mutex_;
   std::condition_variable freed_;
-  int running_ = 0, waiting_ = 0, most_running_ = 0;  // guarded by mutex_
+  int running_ = 0, waiting_ = 0;  // guarded by mutex_, as is:
+  Load load_;
 };
 
 }  // namespace terrapin::identity

@@ -114,7 +114,10 @@ Result<Account> read_account(storage::Transaction& transaction, const std::strin
 
 std::string join_roles(const std::vector<Role>& roles) {
   std::string text;
-  for (const Role role : roles) text += (text.empty() ? "" : ",") + std::string(role_name(role));
+  for (const Role role : roles) {
+    if (!text.empty()) text += ',';
+    text += role_name(role);
+  }
   return text;
 }
 

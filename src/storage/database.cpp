@@ -147,7 +147,7 @@ class Writer {
         queue_.pop_front();
       }
       lock.unlock();
-      commit_together(taken);
+      (void)commit_together(taken);
       lock.lock();
       for (Waiting* const waiting : taken) {
         waiting->done = true;
@@ -171,23 +171,33 @@ class Writer {
     return connection_->begin_write();
   }
 
-  void commit_together(std::span<Waiting* const> batch) {
-    if (const Status begun = begin(); !begun) {
+  // Fills in every outcome. A failure: nothing was begun, the database cannot be reached.
+  Status commit_together(std::span<Waiting* const> batch) {
+    if (Status begun = begin(); !begun) {
       for (Waiting* const waiting : batch) waiting->outcome = {begun, nullptr};
-      return;
+      return begun;
     }
     const bool alone = batch.size() == 1;
     for (Waiting* const waiting : batch) {
       if (Status status = carry_out(*waiting, alone); !status) {
         connection_->rollback();
-        if (!alone) return one_by_one(batch);
-        if (waiting->outcome.good()) waiting->outcome.status = std::move(status);
-        return;
+        if (!alone) {
+          one_by_one(batch);
+        } else if (waiting->outcome.good()) {
+          waiting->outcome.status = std::move(status);
+        }
+        return {};
       }
     }
-    if (alone && !batch.front()->outcome.good()) return connection_->rollback();
+    if (alone && !batch.front()->outcome.good()) {
+      connection_->rollback();
+      return {};
+    }
     const CommitOutcome committed = connection_->commit();
-    if (committed.kind == CommitOutcome::kUndone && !alone) return one_by_one(batch);
+    if (committed.kind == CommitOutcome::kUndone && !alone) {
+      one_by_one(batch);
+      return {};
+    }
     for (Waiting* const waiting : batch) {
       if (committed.kind == CommitOutcome::kDurable || !waiting->outcome.good()) continue;
       Error error = committed.error;
@@ -200,6 +210,7 @@ class Writer {
     if (std::any_of(batch.begin(), batch.end(), [](const Waiting* waiting) { return waiting->defines; })) {
       connection_->forget_statements();
     }
+    return {};
   }
 
   // A failure: the shared transaction cannot go on.
@@ -218,9 +229,11 @@ class Writer {
   // After a shared transaction came to nothing: whoever made it fail fails alone. Those that had failed saw
   // the state that is now undone, so they too start again.
   void one_by_one(std::span<Waiting* const> batch) {
+    Status reached;
     for (Waiting* const waiting : batch) {
-      waiting->outcome = {};
-      commit_together({&waiting, 1});
+      waiting->outcome = {reached, nullptr};
+      // A server that does not answer is not asked for each of them.
+      if (reached) reached = commit_together({&waiting, 1});
     }
   }
 

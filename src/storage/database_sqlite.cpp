@@ -57,16 +57,27 @@ ErrorCode code_of(int result) {
   }
 }
 
-Error sqlite_error(const std::string& path, int result, std::string message) {
+bool is_full(int number) {
+  return number == ENOSPC || number == EDQUOT;
+}
+
+// `handle`, if there is one, knows what the operating system said.
+Error sqlite_error(const std::string& path, int result, std::string message, sqlite_api::sqlite3* handle) {
   if ((result & 0xFF) == SQLITE_BUSY) {
     message = fmt::format("another process held the database for more than {} s", kBusyLimit.count() / 1000);
   }
-  return Error{code_of(result), fmt::format("{}: {}", path, message)};
+  ErrorCode code = code_of(result);
+  if ((result & 0xFF) == SQLITE_IOERR && handle != nullptr) {
+    const int number = sqlite_api::sqlite3_system_errno(handle);
+    if (number != 0) message += fmt::format(" ({})", std::strerror(number));
+    if (is_full(number)) code = ErrorCode::kNoSpace;
+  }
+  return Error{code, fmt::format("{}: {}", path, message)};
 }
 
 tl::unexpected<Error> errno_error(const std::string& path, const char* what) {
   const int number = errno;
-  const ErrorCode code = number == ENOSPC || number == EDQUOT ? ErrorCode::kNoSpace : ErrorCode::kIo;
+  const ErrorCode code = is_full(number) ? ErrorCode::kNoSpace : ErrorCode::kIo;
   return fail(code, "{}: {}: {}", path, what, std::strerror(number));
 }
 
@@ -132,7 +143,7 @@ class SqliteConnection final : public Connection {
       TERRAPIN_TRY_STATUS(connection->set_up(for_writing));
       return std::unique_ptr<Connection>(std::move(connection));
     } catch (const soci::sqlite3_soci_error& error) {
-      return tl::unexpected<Error>(sqlite_error(path, error.result(), error.get_error_message()));
+      return tl::unexpected<Error>(sqlite_error(path, error.result(), error.get_error_message(), nullptr));
     } catch (const soci::soci_error& error) {
       return fail(ErrorCode::kIo, "{}: {}", path, error.get_error_message());
     }
@@ -276,7 +287,7 @@ class SqliteConnection final : public Connection {
       if (!in_transaction()) marked_ = false;
       return {};
     }
-    return tl::unexpected<Error>(sqlite_error(path_, result, sqlite_api::sqlite3_errmsg(handle_)));
+    return tl::unexpected<Error>(sqlite_error(path_, result, sqlite_api::sqlite3_errmsg(handle_), handle_));
   }
 
   static int after_commit(void* self, sqlite_api::sqlite3*, const char*, int pages) {
@@ -324,7 +335,7 @@ class SqliteConnection final : public Connection {
       if (const std::size_t colon = message.find(": "); message.starts_with("sqlite3_") && colon + 1) {
         message.erase(0, colon + 2);
       }
-      Error failure = sqlite_error(path_, error.result(), message);
+      Error failure = sqlite_error(path_, error.result(), message, handle_);
       // query_only refuses a write in read().
       if ((error.result() & 0xFF) == SQLITE_READONLY) failure.code = ErrorCode::kInternal;
       failure.message += " (in " + shortened(sql) + ")";
@@ -364,7 +375,7 @@ class PlainHandle {
   }
   sqlite_api::sqlite3* get() const { return handle_; }
   Error error(const std::string& path, int result) const {
-    return sqlite_error(path, result, sqlite_api::sqlite3_errstr(result));
+    return sqlite_error(path, result, sqlite_api::sqlite3_errstr(result), handle_);
   }
 
  private:

@@ -19,27 +19,6 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 256 << 10;
 
-// For kernels and sandboxes without openat2.
-Descriptor walk_beneath(int folder, const std::string& path, int flags) {
-  Descriptor current;
-  std::size_t begin = 0;
-  for (;;) {
-    const std::size_t slash = path.find('/', begin);
-    const std::string part = path.substr(begin, slash == std::string::npos ? slash : slash - begin);
-    if (part.empty() || part == "..") {
-      errno = EINVAL;
-      return Descriptor();
-    }
-    const int base = current.is_open() ? current.get() : folder;
-    if (slash == std::string::npos)
-      return Descriptor(::openat(base, part.c_str(), flags | O_NOFOLLOW | O_CLOEXEC));
-    Descriptor next(::openat(base, part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!next.is_open()) return next;
-    current = std::move(next);
-    begin = slash + 1;
-  }
-}
-
 Descriptor openat2_beneath(int folder, const std::string& path, int flags) {
   struct open_how how {};
   how.flags = static_cast<std::uint64_t>(static_cast<unsigned>(flags | O_NOFOLLOW | O_CLOEXEC));
@@ -117,8 +96,28 @@ tl::unexpected<Error> system_failure(int number, std::string_view what) {
               std::generic_category().message(number));
 }
 
+Descriptor open_beneath_by_parts(int folder, const std::string& path, int flags) {
+  Descriptor current;
+  std::size_t begin = 0;
+  for (;;) {
+    const std::size_t slash = path.find('/', begin);
+    const std::string part = path.substr(begin, slash == std::string::npos ? slash : slash - begin);
+    if (part.empty() || part == "..") {
+      errno = EINVAL;
+      return Descriptor();
+    }
+    const int base = current.is_open() ? current.get() : folder;
+    if (slash == std::string::npos)
+      return Descriptor(::openat(base, part.c_str(), flags | O_NOFOLLOW | O_CLOEXEC));
+    Descriptor next(::openat(base, part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!next.is_open()) return next;
+    current = std::move(next);
+    begin = slash + 1;
+  }
+}
+
 Descriptor open_beneath(int folder, const std::string& path, int flags) {
-  return have_openat2() ? openat2_beneath(folder, path, flags) : walk_beneath(folder, path, flags);
+  return have_openat2() ? openat2_beneath(folder, path, flags) : open_beneath_by_parts(folder, path, flags);
 }
 
 Descriptor make_folders(int folder, const std::string& path) {
@@ -127,19 +126,32 @@ Descriptor make_folders(int folder, const std::string& path) {
   Descriptor whole = open_beneath(folder, path, kFolder);
   if (whole.is_open() || errno != ENOENT) return whole;
   Descriptor current(::openat(folder, ".", kFolder | O_CLOEXEC));
+  // Folders with a new name in them. Synced together: a journal then writes once.
+  std::vector<Descriptor> changed;
+  const auto sync_changed = [&changed] {
+    bool synced = true;
+    for (const Descriptor& one : changed) synced = synced && sync_descriptor(one.get(), "a new folder");
+    changed.clear();
+    if (!synced) errno = EIO;
+    return synced;
+  };
   std::size_t begin = 0;
   while (current.is_open() && begin <= path.size()) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string part = path.substr(begin, end - begin);
     const bool made = ::mkdirat(current.get(), part.c_str(), 0777) == 0;
     if (!made && errno != EEXIST) return Descriptor();
-    if (made && !sync_descriptor(current.get(), part)) return Descriptor();
     Descriptor next(::openat(current.get(), part.c_str(), kFolder | O_NOFOLLOW | O_CLOEXEC));
-    if (!next.is_open() && errno == ELOOP) errno = ENOTDIR;
+    if (!next.is_open()) {
+      if (errno == ELOOP) errno = ENOTDIR;
+      return next;
+    }
+    if (made) changed.push_back(std::move(current));
+    if (changed.size() >= 32 && !sync_changed()) return Descriptor();
     current = std::move(next);
     begin = end + 1;
   }
-  return current;
+  return sync_changed() ? std::move(current) : Descriptor();
 }
 
 std::int64_t modified_ns(const struct stat& status) {

@@ -48,6 +48,8 @@ tl::unexpected<Error> system_failure(int number, std::string_view what);
 
 // Opens `path` below `folder`. No symbolic link on the way is followed. Not open and errno set on failure.
 Descriptor open_beneath(int folder, const std::string& path, int flags);
+// The same part by part, for kernels and sandboxes that refuse openat2.
+Descriptor open_beneath_by_parts(int folder, const std::string& path, int flags);
 // Opens the folder `path` below `folder` ("" is itself), making what is missing, durably.
 // Not open and errno set on failure: ENOTDIR when something else is in the way.
 Descriptor make_folders(int folder, const std::string& path);

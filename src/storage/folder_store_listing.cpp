@@ -11,6 +11,7 @@
 namespace terrapin::storage {
 namespace {
 
+constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostCachedEntries = 2'000'000;
 // Small folders are read faster than looked up.
 constexpr std::size_t kLeastCachedEntries = 64;
@@ -60,7 +61,6 @@ class Directory {
 // The rest of long parts.
 void read_pieces(int folder, const std::string& text, const std::string& path, NameRule rule,
                  FolderEntries& entries) {
-  constexpr std::size_t kLongestKey = 1024;
   if (text.size() > kLongestKey) return;
   const Descriptor inside = open_beneath(folder, path, O_RDONLY | O_DIRECTORY);
   if (!inside.is_open()) return;
@@ -212,7 +212,7 @@ class Walk {
         if (entry.folder) {
           TERRAPIN_TRY(const bool any, holds_object(bucket_, path, rule_));
           if (!any) return true;
-        } else if (key.size() > 1024) {
+        } else if (key.size() > kLongestKey) {
           return true;
         }
         if (!room()) return false;
@@ -222,13 +222,12 @@ class Walk {
       }
     }
     if (entry.folder) {
-      // Keys cannot go on for ever; nor can the open folders on the way to them.
-      if (key.size() >= 1024) return true;
+      if (key.size() > kLongestKey) return true;
       const std::string& after = query_.start_after;
       if (key < after && !after.starts_with(key)) return true;
       return visit(path, key);
     }
-    if (key <= query_.start_after || key.size() > 1024) return true;
+    if (key <= query_.start_after || key.size() > kLongestKey) return true;
     if (!room()) return false;
     std::optional<ObjectInfo> object = info_(path, key);
     if (!object) return true;

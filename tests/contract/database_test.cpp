@@ -293,6 +293,26 @@ TEST_P(DatabaseContract, MoreStatementsThanAreKeptPrepared) {
   EXPECT_EQ(number(*database_, "SELECT COUNT(*) FROM things"), 1400);
 }
 
+TEST_P(DatabaseContract, CommitsWaitForTheDisk) {
+  const auto setting = [&](const char* sql) {
+    std::string value;
+    EXPECT_TRUE(database_->write([&](Transaction& transaction) -> Status {
+      TERRAPIN_TRY(const auto row, transaction.select_one<std::string>(sql));
+      value = std::get<0>(row.value());
+      return {};
+    }));
+    return value;
+  };
+  if (is_sqlite()) {
+    EXPECT_EQ(setting("PRAGMA journal_mode"), "wal");
+    EXPECT_EQ(setting("PRAGMA synchronous"), "2");
+    EXPECT_EQ(setting("PRAGMA foreign_keys"), "1");
+  } else {
+    EXPECT_EQ(setting("SHOW synchronous_commit"), "on");
+    EXPECT_EQ(setting("SHOW transaction_isolation"), "read committed");
+  }
+}
+
 TEST_P(DatabaseContract, AnErrorUndoesTheWork) {
   define("CREATE TABLE things (id BIGINT PRIMARY KEY)");
   const Status status = database_->write([&](Transaction& transaction) -> Status {

@@ -102,25 +102,27 @@ PostgresCluster::PostgresCluster() {
     if (::chown(folder_.c_str(), user->pw_uid, user->pw_gid) != 0) throw std::runtime_error("chown failed");
   }
   // A language's order of text, where the server has one, shows who relies on the order of bytes.
-  const std::string common = "-D data -U terrapin -A trust -E UTF8 --no-sync --locale=C.UTF-8";
-  if (!run("initdb", common + " --locale-provider=icu --icu-locale=en-US").empty()) {
+  const std::vector<std::string> plain = {"initdb", "-D", "data", "-U",        "terrapin",        "-A",
+                                          "trust",  "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"};
+  std::vector<std::string> with_language = plain;
+  with_language.insert(with_language.end(), {"--locale-provider=icu", "--icu-locale=en-US"});
+  if (!run(with_language).empty()) {
     fs::remove_all(folder_ / "data");
-    if (const std::string failure = run("initdb", common); !failure.empty())
-      throw std::runtime_error(failure);
+    if (const std::string failure = run(plain); !failure.empty()) throw std::runtime_error(failure);
   }
   start();
 }
 
 PostgresCluster::~PostgresCluster() {
-  stop();
+  // Without writing anything more: the folder goes.
+  stop({SIGQUIT, SIGKILL});
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
 
-std::string PostgresCluster::run(const std::string& program, const std::string& arguments) {
-  std::vector<std::string> command = {programs() / program};
-  std::istringstream words(arguments);
-  for (std::string word; words >> word;) command.push_back(word);
+std::string PostgresCluster::run(std::vector<std::string> command) {
+  const std::string program = command.front();
+  command.front() = programs() / program;
   const fs::path log = folder_ / (program + ".log");
   const pid_t child = spawn(command, folder_, log);
   int status = 0;
@@ -144,25 +146,28 @@ void PostgresCluster::start() {
   if (!ready || server_ < 0) throw std::runtime_error("PostgreSQL did not start: " + text_of(log));
 }
 
-void PostgresCluster::stop() {
+void PostgresCluster::stop(const std::vector<int>& signals) {
   if (server_ < 0) return;
-  for (const int signal : {SIGINT, SIGQUIT, SIGKILL}) {
+  for (const int signal : signals) {
     ::kill(server_, signal);
     if (wait_until([&] { return ::waitpid(server_, nullptr, WNOHANG) == server_; })) break;
   }
   server_ = -1;
 }
 
-void PostgresCluster::restart() {
-  stop();
+void PostgresCluster::restart(const std::function<void()>& while_down) {
+  stop({SIGINT, SIGQUIT, SIGKILL});
+  while_down();
   start();
 }
 
 std::string PostgresCluster::new_database() {
-  const std::string name = "t" + std::to_string(++databases_);
-  const std::string failure = run("createdb", "-h " + folder_.string() + " -U terrapin " + name);
+  std::string name = "t";
+  name += std::to_string(++databases_);
+  const std::string failure = run({"psql", "-q", "-h", folder_, "-U", "terrapin", "-d", "postgres", "-c",
+                                   std::string("CREATE SCHEMA ").append(name)});
   if (!failure.empty()) throw std::runtime_error(failure);
-  return "postgresql://terrapin@/" + name + "?host=" + folder_.string();
+  return "postgresql://terrapin@/postgres?host=" + folder_.string() + "&options=-csearch_path%3D" + name;
 }
 
 PostgresCluster* shared_cluster() {

@@ -6,7 +6,9 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace terrapin::test {
 
@@ -21,16 +23,18 @@ class PostgresCluster {
   PostgresCluster(const PostgresCluster&) = delete;
   PostgresCluster& operator=(const PostgresCluster&) = delete;
 
-  // An empty database of its own; its address for Database::open.
+  // The address, for Database::open, of an empty place for tables: a schema, because a database of its own
+  // would be 300 files more.
   std::string new_database();
 
-  // All connections are lost; the data stays.
-  void restart();
+  // All connections are lost; the data stays. `while_down` runs before the server is started again.
+  void restart(const std::function<void()>& while_down = [] {});
 
  private:
   void start();
-  void stop();
-  std::string run(const std::string& program, const std::string& arguments);
+  void stop(const std::vector<int>& signals);  // the next one if the last did not end it
+  // The program's own words if it fails.
+  std::string run(std::vector<std::string> command);
 
   std::filesystem::path folder_;
   pid_t server_ = -1;

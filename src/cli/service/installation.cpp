@@ -74,11 +74,12 @@ void add_installation_options(CLI::App& command, InstallationOptions& options, b
   command.add_option(
       "--state", options.state,
       "Where state is kept: sqlite:FILE (default: in the data folder) or postgresql://USER@HOST/DATABASE");
-  command.add_option(
-      "--objects", options.objects,
-      "Where objects are kept: folder:PATH (default: in the data folder) or the https:// address of an S3 "
-      "service, with TERRAPIN_S3_ACCESS_KEY_ID, TERRAPIN_S3_SECRET_ACCESS_KEY and TERRAPIN_S3_REGION in the "
-      "environment");
+  command.add_option("--objects", options.objects,
+                     "Where objects are kept: folder:PATH (default: in the data folder), or an S3 service as "
+                     "s3://?region=REGION or "
+                     "https://HOST[:PORT]?region=...&prefix=...; its keys from AWS_ACCESS_KEY_ID and "
+                     "AWS_SECRET_ACCESS_KEY or the file "
+                     "that TERRAPIN_S3_CREDENTIALS_FILE names");
   command.add_option("--region", options.region,
                      "Region that ARNs name and signatures are made for (default: us-east-1)");
   command.add_option("--account-id", options.account_id, "Account number of ARNs (default: 111122223333)")
@@ -132,22 +133,14 @@ Result<std::unique_ptr<storage::ObjectStore>> open_objects(const Installation& i
                                                            const Clock& clock) {
   const std::string& url = installation.objects;
   if (url.starts_with("folder:")) return storage::open_folder_store(url.substr(7), clock);
-  if (!url.starts_with("http://") && !url.starts_with("https://"))
-    return fail(ErrorCode::kInvalidArgument, "--objects {}: folder:PATH or an http(s):// address is expected",
-                url);
-  storage::RemoteStoreOptions options;
-  options.endpoint = url;
-  options.access_key_id = environment("TERRAPIN_S3_ACCESS_KEY_ID");
-  options.secret_access_key = environment("TERRAPIN_S3_SECRET_ACCESS_KEY");
-  const std::string region = environment("TERRAPIN_S3_REGION");
-  options.region = region.empty() ? installation.region : region;
-  options.scratch_folder = installation.scratch();
-  if (options.access_key_id.empty() || options.secret_access_key.empty())
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "--objects {}: set TERRAPIN_S3_ACCESS_KEY_ID and TERRAPIN_S3_SECRET_ACCESS_KEY in the environment",
-        url);
-  return storage::open_remote_store(options);
+  auto options = storage::parse_remote_store_url(url);
+  if (!options) return with_context(std::move(options.error()), "--objects " + url);
+  auto credentials = storage::remote_credentials(environment("TERRAPIN_S3_CREDENTIALS_FILE"));
+  if (!credentials) return with_context(std::move(credentials.error()), "--objects " + url);
+  options->credentials = std::move(*credentials);
+  options->spool_folder = installation.spool();
+  options->clock = &clock;
+  return storage::open_remote_store(*options);
 }
 
 }  // namespace terrapin::cli

@@ -92,8 +92,10 @@ class LabelingServer::Implementation {
     TERRAPIN_TRY(server_key_, identity::load_server_key(installation.data_dir));
     TERRAPIN_TRY(workforces_,
                  labeling::Workforces::open(*state_, {installation.region, installation.account_id}, clock_));
-    TERRAPIN_TRY(functions_, labeling::Functions::open(installation.data_dir));
-    TERRAPIN_TRY(notices_, labeling::Notices::open(installation.data_dir, *state_, clock_));
+    labeling::FunctionsOptions functions;
+    functions.scratch_folder = installation.scratch();
+    TERRAPIN_TRY(functions_, labeling::Functions::open(installation.data_dir, clock_, functions));
+    TERRAPIN_TRY(notices_, labeling::Notices::open(*state_, installation.data_dir, clock_));
     labeling::LabelingOptions engine;
     engine.scratch_folder = installation.scratch();
     engine.job_arn_prefix =
@@ -120,7 +122,6 @@ class LabelingServer::Implementation {
     gateway_options.place = place;
     gateway_options.find_key = [this](const std::string& id) { return keys_->find(id); };
     gateway_options.clock = &clock_;
-    gateway_options.spool_folder = installation_.spool();
     gateway_ = std::make_unique<api::Gateway>(gateway_options);
 
     http::ServerOptions options;
@@ -178,14 +179,15 @@ class LabelingServer::Implementation {
   ~Implementation() { stop(); }
   void stop() {
     if (server_) server_->stop();
-    if (notices_) notices_->stop();
+    if (functions_) functions_->stop();  // first: the engine waits for its calls
     if (labeling_) labeling_->stop();
+    if (notices_) notices_->stop();
   }
 
   api::S3Options s3_options() const {
     api::S3Options options;
     options.base_hosts = options_.bucket_hosts;
-    if (!options_.public_url.empty()) options.cors_origins.push_back(options_.public_url);
+    if (!options_.public_url.empty()) options.allowed_origins.push_back(options_.public_url);
     return options;
   }
 

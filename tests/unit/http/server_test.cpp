@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "unit/base/temporary_folder.h"
 #include "unit/http/client.h"
 
 namespace terrapin::http {
@@ -446,6 +447,9 @@ TEST(Server, SurvivesGarbage) {
   ServerOptions options;
   options.header_timeout_ms = 1000;
   options.max_body_bytes = 10'000;
+  const test::TemporaryFolder folder;
+  options.spool_above_bytes = 5;  // one of the seeds goes through a file, one does not
+  options.spool_folder = folder.path();
   const auto server = start(options);
   std::mt19937 random(20);
   const std::string seeds[] = {
