@@ -177,7 +177,7 @@ class SeedFlow(SageMakerCase):
             self.assertEqual(palette[:2], ["#ffffff", "#2ca02c"])
             index = int(re.search(r"Image_(\d+)", line["source-ref"]).group(1)) - 1
             answers = numpy.stack([painted(index, worker) for worker in range(WORKERS)])
-            # One of the answers at every pixel, and nobody is overruled by one alone.
+            # At every pixel one of the answers that it got.
             votes = answers.sum(axis=0)
             numpy.testing.assert_array_equal(mask[votes == 0], 0)
             numpy.testing.assert_array_equal(mask[votes == WORKERS], 1)
