@@ -4,6 +4,7 @@ TERRAPIN names the program (default: build/terrapin of this checkout).
 """
 
 import datetime
+import functools
 import http.client
 import json
 import os
@@ -33,6 +34,13 @@ def program():
     if not os.access(path, os.X_OK):
         raise RuntimeError(f"{path}: is no program; build it with script/build or name it in TERRAPIN")
     return path
+
+
+@functools.lru_cache
+def _session():
+    """One for the process: a session reads each service's description once."""
+    import boto3.session
+    return boto3.session.Session()
 
 
 class Key:
@@ -149,7 +157,6 @@ class TerrapinServer:
 
     def client(self, service, key=None, validate=True, verify=None, **settings):
         """boto3's client of "s3", "sagemaker", "sts". `validate` False sends what its own checks would stop."""
-        import boto3.session
         import botocore.config
         key = key or self.key
         settings.setdefault("retries", {"max_attempts": 0})
@@ -157,9 +164,8 @@ class TerrapinServer:
             settings.setdefault("s3", {"addressing_style": "path"})
             settings.setdefault("signature_version", "s3v4")
         config = botocore.config.Config(parameter_validation=validate, **settings)
-        session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret,
-                                        region_name=self.region)
-        return session.client(service, endpoint_url=self.url, config=config, verify=verify)
+        return _session().client(service, endpoint_url=self.url, config=config, verify=verify, region_name=self.region,
+                                 aws_access_key_id=key.id, aws_secret_access_key=key.secret)
 
     def environment(self, key=None):
         """What the AWS CLI and the SDKs of other languages need."""
