@@ -3,10 +3,11 @@
 everything: what was acknowledged is there, once; what was in flight happened whole or not at all; no manifest is ever
 half-written; at the end every job completes, with the masks that workers drew.
 
-crash_test.py [--state sqlite|postgresql] [--kills 50] [--seed N] [--folder DIR] [--keep]"""
+Usage: crash_test.py [--state sqlite|postgresql] [--kills 50] [--seed N] [--folder DIR] [--keep]"""
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -244,7 +245,7 @@ class CrashTest:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=int(os.environ.get("TERRAPIN_KILLS", "50")), help="default: TERRAPIN_KILLS, or 50")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="where the data folder is made: on a disk")
     parser.add_argument("--keep", action="store_true", help="leave the data folder")
