@@ -64,7 +64,7 @@ class AddTags(SageMakerCase):
             self.add("turtle", a="1")
 
     def test_requesters_tag_jobs_alone(self):
-        client = self.server.client("sagemaker", self.server.create_key("requester", "kara"))
+        client = self.server.client("sagemaker", self.server.key_of("requester", "kara"))
         client.add_tags(ResourceArn=self.arn("labeling-job/" + self.make_job()), Tags=[{"Key": "a", "Value": "1"}])
         with self.refused("AccessDeniedException"):
             client.add_tags(ResourceArn=self.make_team(), Tags=[{"Key": "a", "Value": "1"}])

@@ -224,7 +224,7 @@ class CreateLabelingJob(SageMakerCase):
         request = self.job_request()
         with self.refused("AccessDeniedException", re.compile("^User: arn:aws:iam::111122223333:user/other is not authorized to perform: "
                                                               "sagemaker:CreateLabelingJob on resource: arn:aws:s3:::")):
-            self.server.client("sagemaker", self.server.create_key("requester", "other", ["elsewhere"])).create_labeling_job(**request)
+            self.server.client("sagemaker", self.server.key_of("requester", "other", ["elsewhere"])).create_labeling_job(**request)
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("invoke")).create_labeling_job(**request)
-        self.server.client("sagemaker", self.server.create_key("requester", "kara")).create_labeling_job(**request)
+            self.server.client("sagemaker", self.server.key_of("invoke")).create_labeling_job(**request)
+        self.server.client("sagemaker", self.server.key_of("requester", "kara")).create_labeling_job(**request)

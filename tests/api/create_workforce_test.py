@@ -88,4 +88,4 @@ class CreateWorkforce(SageMakerCase):
 
     def test_requesters_may_not(self):
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).create_workforce(WorkforceName="painters", CognitoConfig=COGNITO)
+            self.server.client("sagemaker", self.server.key_of("requester")).create_workforce(WorkforceName="painters", CognitoConfig=COGNITO)

@@ -89,7 +89,7 @@ class CreateWorkteam(SageMakerCase):
                 self.create(WorkerAccessConfiguration=access("Enabled"))
 
     def test_requesters_may_not(self):
-        client = self.server.client("sagemaker", self.server.create_key("requester", "kara"))
+        client = self.server.client("sagemaker", self.server.key_of("requester", "kara"))
         with self.refused("AccessDeniedException", re.compile("^User: arn:aws:iam::111122223333:user/kara is not authorized to perform: "
                                                               "sagemaker:CreateWorkteam on resource: ")):
             client.create_workteam(WorkteamName="mine", Description="d", MemberDefinitions=[self.member("a")])

@@ -40,5 +40,5 @@ class DeleteTags(SageMakerCase):
     def test_requesters_may_not_change_a_teams(self):
         arn = self.make_team(Tags=[{"Key": "a", "Value": "1"}])
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).delete_tags(ResourceArn=arn, TagKeys=["a"])
+            self.server.client("sagemaker", self.server.key_of("requester")).delete_tags(ResourceArn=arn, TagKeys=["a"])
         self.assertEqual(self.tags(arn), ["a"])

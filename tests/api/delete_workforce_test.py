@@ -28,4 +28,4 @@ class DeleteWorkforce(SageMakerCase):
 
     def test_requesters_may_not(self):
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).delete_workforce(WorkforceName="default")
+            self.server.client("sagemaker", self.server.key_of("requester")).delete_workforce(WorkforceName="default")

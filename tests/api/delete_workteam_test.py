@@ -40,5 +40,5 @@ class DeleteWorkteam(SageMakerCase):
         name = unique("team")
         self.make_team(name)
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).delete_workteam(WorkteamName=name)
+            self.server.client("sagemaker", self.server.key_of("requester")).delete_workteam(WorkteamName=name)
         self.delete(name)

@@ -18,7 +18,7 @@ class DescribeWorkforce(SageMakerCase):
         self.assertLessEqual(workforce["CreateDate"], workforce["LastUpdatedDate"])
 
     def test_requesters_may(self):
-        self.server.client("sagemaker", self.server.create_key("requester")).describe_workforce(WorkforceName="default")
+        self.server.client("sagemaker", self.server.key_of("requester")).describe_workforce(WorkforceName="default")
 
     def test_workforces_that_are_none(self):
         with self.invalid(f'Could not find workforce "{self.arn("workforce/nothing")}".'):

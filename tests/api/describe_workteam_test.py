@@ -20,7 +20,7 @@ class DescribeWorkteam(SageMakerCase):
     def test_requesters_may(self):
         name = unique("team")
         self.make_team(name)
-        self.server.client("sagemaker", self.server.create_key("requester", "kara")).describe_workteam(WorkteamName=name)
+        self.server.client("sagemaker", self.server.key_of("requester", "kara")).describe_workteam(WorkteamName=name)
 
     def test_teams_that_are_none(self):
         with self.invalid(f'Could not find workteam "{self.arn("workteam/private-crowd/nothing")}".'):

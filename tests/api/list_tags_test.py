@@ -22,7 +22,7 @@ class ListTags(SageMakerCase):
         self.assertEqual([tag for page in pages for tag in page["Tags"]], tags)
 
     def test_requesters_may(self):
-        self.server.client("sagemaker", self.server.create_key("requester")).list_tags(ResourceArn=self.make_team())
+        self.server.client("sagemaker", self.server.key_of("requester")).list_tags(ResourceArn=self.make_team())
 
     def test_values_that_may_not_be(self):
         arn = self.make_team()

@@ -67,4 +67,4 @@ class UpdateWorkforce(SageMakerCase):
 
     def test_requesters_may_not(self):
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).update_workforce(WorkforceName="painters")
+            self.server.client("sagemaker", self.server.key_of("requester")).update_workforce(WorkforceName="painters")

@@ -53,4 +53,4 @@ class UpdateWorkteam(SageMakerCase):
 
     def test_requesters_may_not(self):
         with self.refused("AccessDeniedException"):
-            self.server.client("sagemaker", self.server.create_key("requester")).update_workteam(WorkteamName=self.name, Description="x")
+            self.server.client("sagemaker", self.server.key_of("requester")).update_workteam(WorkteamName=self.name, Description="x")

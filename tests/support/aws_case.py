@@ -123,7 +123,7 @@ class S3Case(AwsCase):
 
     def stranger(self):
         """A client whose key may use another bucket only."""
-        return self.server.client("s3", self.server.create_key("requester", "other", ["elsewhere"]))
+        return self.server.client("s3", self.server.key_of("requester", "other", ["elsewhere"]))
 
     def start_upload(self, key="large", **members):
         return self.s3.create_multipart_upload(Bucket=self.bucket, Key=key, **members)["UploadId"]

@@ -62,8 +62,7 @@ class TerrapinServer:
         self.url = ""
         self._options = list(options) + (["--region", region] if region != REGION else [])
         self._process = None
-        self._key = None
-        self._pages = None
+        self._keys = {}
 
     def __enter__(self):
         return self.start()
@@ -142,6 +141,13 @@ class TerrapinServer:
         return subprocess.run([program(), *command, "--data-dir", str(self.data_dir)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=check)
 
+    def key_of(self, scope="admin", owner="admin", buckets=()):
+        """A pair, the same for the same members."""
+        wanted = (scope, owner, tuple(buckets))
+        if wanted not in self._keys:
+            self._keys[wanted] = self.create_key(*wanted)
+        return self._keys[wanted]
+
     def create_key(self, scope="admin", owner="admin", buckets=()):
         """A new pair, as `keys create --json` prints it."""
         options = [option for bucket in buckets for option in ("--bucket", bucket)]
@@ -151,9 +157,7 @@ class TerrapinServer:
     @property
     def key(self):
         """An admin's pair."""
-        if self._key is None:
-            self._key = self.create_key()
-        return self._key
+        return self.key_of()
 
     def client(self, service, key=None, validate=True, verify=None, **settings):
         """boto3's client of "s3", "sagemaker", "sts". `validate` False sends what its own checks would stop."""
