@@ -154,18 +154,30 @@ struct Figures {
 
 class Connection {
  public:
-  Connection(const sockaddr_in& address, std::unique_ptr<Script> script) : script_(std::move(script)) {
-    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-      give_up(std::string("cannot connect: ") + std::strerror(errno));
-    const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+  Connection(const sockaddr_in& address, std::unique_ptr<Script> script)
+      : address_(address), script_(std::move(script)) {
+    open();
   }
   ~Connection() { ::close(fd_); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   int fd() const { return fd_; }
+  // The server closes after this answer: the next request needs a connection of its own.
+  bool is_over() const { return over_; }
+  void reopen() {
+    ::close(fd_);
+    open();
+  }
+
+  void open() {
+    over_ = false;
+    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0)
+      give_up(std::string("cannot connect: ") + std::strerror(errno));
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+  }
 
   // False: the script has ended.
   bool begin(Figures& figures) {
@@ -228,6 +240,7 @@ class Connection {
     reply_.status = std::atoi(head_.c_str() + 9);
     std::string text = head_.substr(0, end);
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    over_ = text.find("\r\nconnection: close") != std::string::npos;
     const std::size_t at = text.find("\r\ncontent-length:");
     expected_ = at == std::string::npos ? 0 : std::atoll(text.c_str() + at + 17);
     if (at == std::string::npos && text.find("\r\ntransfer-encoding:") != std::string::npos)
@@ -240,7 +253,9 @@ class Connection {
     if (figures.refused++ == 0) figures.first_refusal = std::to_string(reply_.status) + " " + reply_.body;
   }
 
+  const sockaddr_in address_;
   int fd_ = -1;
+  bool over_ = false;
   std::unique_ptr<Script> script_;
   Request request_;
   std::size_t sent_ = 0;
@@ -307,9 +322,13 @@ void run(std::vector<std::unique_ptr<Connection>>& connections, Figures& figures
       const bool was_sending = connection.wants_to_send();
       if (was_sending) connection.send(figures);
       const bool answered = connection.receive(figures, buffer);
+      const bool reopened = answered && connection.is_over();
+      if (reopened) connection.reopen();
       if (answered && !connection.begin(figures)) {
-        ::epoll_ctl(poll, EPOLL_CTL_DEL, connection.fd(), nullptr);
+        if (!reopened) ::epoll_ctl(poll, EPOLL_CTL_DEL, connection.fd(), nullptr);
         --active;
+      } else if (reopened) {
+        watch(connection, EPOLL_CTL_ADD);
       } else if (was_sending || connection.wants_to_send()) {
         watch(connection, EPOLL_CTL_MOD);
       }

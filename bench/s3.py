@@ -50,7 +50,7 @@ class Peer:
         self.address = ("127.0.0.1", port)
         self.key = http.Key("peeraccess", "peersecretpeersecret")
         (folder / "peer").mkdir()
-        command = [program, "--access", self.key.id, "--secret", self.key.secret, "--port", f"127.0.0.1:{port}", "--quiet", "posix", folder / "peer"]
+        command = [program, "--access", self.key.id, "--secret", self.key.secret, "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive", "posix", folder / "peer"]
         self.log = open(folder / "peer.log", "wb")
         self.process = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 30
