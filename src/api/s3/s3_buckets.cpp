@@ -128,11 +128,13 @@ S3Result<http::Response> create_bucket(const Call& call) {
                     constraint));
   }
   const auto created = call.store.create_bucket(call.bucket);
-  if (!created && created.error().code == ErrorCode::kAlreadyExists)
+  // us-east-1 has always said yes to one's own bucket again; the other regions say no.
+  const bool again = !created && created.error().code == ErrorCode::kAlreadyExists;
+  if (again && call.place.region != "us-east-1")
     return refuse("BucketAlreadyOwnedByYou", {{"BucketName", call.bucket}});
   if (!created && created.error().code == ErrorCode::kInvalidArgument)
     return refuse("InvalidBucketName", {{"BucketName", call.bucket}});
-  if (!created) return store_failure(call, {call.bucket, ""}, created.error());
+  if (!created && !again) return store_failure(call, {call.bucket, ""}, created.error());
   http::Response response = empty_response(200);
   response.headers.set("Location", "/" + call.bucket);
   return response;
