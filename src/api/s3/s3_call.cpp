@@ -367,8 +367,12 @@ S3Result<int> count_parameter(const Call& call, std::string_view name, int fallb
   if (!text || text->empty()) return fallback;
   std::int64_t value = 0;
   if (!parse_count(*text, value) || value > 2'147'483'647) {
+    std::string argument;  // "max-keys" is maxKeys in S3's words
+    for (const char c : name)
+      argument +=
+          !argument.empty() && argument.back() == '-' ? (argument.pop_back(), static_cast<char>(c - 32)) : c;
     return refuse_saying("InvalidArgument",
-                         fmt::format("Argument {} must be an integer between 0 and 2147483647", name),
+                         fmt::format("Argument {} must be an integer between 0 and 2147483647", argument),
                          {{"ArgumentName", std::string(name)}, {"ArgumentValue", *text}});
   }
   return static_cast<int>(std::min<std::int64_t>(value, most));

@@ -318,13 +318,13 @@ TEST(WorkforcesAddresses, Ranges) {
     EXPECT_FALSE(address_allowed(cidrs, outside)) << outside;
   }
   EXPECT_TRUE(address_allowed(std::vector<std::string>{}, "anything"));
-  EXPECT_TRUE(address_allowed({"0.0.0.0/0"}, "203.0.113.9"));
-  EXPECT_FALSE(address_allowed({"0.0.0.0/0"}, "2001:db8::1"));
-  EXPECT_TRUE(address_allowed({"::/0"}, "2001:db8::1"));
-  EXPECT_TRUE(address_allowed({"192.0.2.7/32"}, "192.0.2.7"));
-  EXPECT_FALSE(address_allowed({"192.0.2.7/32"}, "192.0.2.6"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"0.0.0.0/0"}, "203.0.113.9"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"0.0.0.0/0"}, "2001:db8::1"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"::/0"}, "2001:db8::1"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"192.0.2.7/32"}, "192.0.2.7"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"192.0.2.7/32"}, "192.0.2.6"));
   // A range that cannot be read allows nobody.
-  EXPECT_FALSE(address_allowed({"nonsense"}, "192.0.2.7"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"nonsense"}, "192.0.2.7"));
   Workforce workforce;
   workforce.cidrs = {"192.0.2.0/24"};
   EXPECT_TRUE(address_allowed(workforce, "192.0.2.9"));
