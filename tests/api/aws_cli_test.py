@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from support.aws_case import S3Case, SageMakerCase, unique
@@ -58,6 +59,9 @@ class S3Commands(Cli, S3Case):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        # S3 tells whole seconds: of files younger than a second `sync` cannot know that they are there already.
+        hour_ago = time.time() - 3600
+        os.utime(path, (hour_ago, hour_ago))
         return path
 
     def same_trees(self, one, other):
