@@ -88,7 +88,7 @@ class CrashTest:
             self.check_folder()
             return
         self.world.start()
-        if number % 10 == 0:
+        if number % max(10, self.kills // 50) == 0:
             self.verify()
         threads = self.together(lambda actor: actor.round())
         # Most kills come in full work, some right after the start.
