@@ -262,6 +262,8 @@ Status Engine::open_by_function(const JobRow& job) {
     if (functions == nullptr || !functions->knows(name)) {
       failure = fmt::format("no pre-annotation function is registered as '{}'", name);
     } else if (auto answer = functions->call(name, json_text(request)); !answer) {
+      if (answer.error().code == ErrorCode::kCancelled)  // the server stops: the object waits
+        return tl::unexpected<Error>(std::move(answer.error()));
       failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
     } else {
       const auto json = nlohmann::json::parse(*answer, nullptr, false);
@@ -516,6 +518,29 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
       }
     }
   }
+  // Answers that a crash or a refusal left without a row. One that is being submitted now has no row yet
+  // either, but the job has ended: it will be refused.
+  const std::string folder = layout.at("intermediate/answers/").key;
+  std::set<std::string> orphans;
+  TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
+                                               [&](const storage::ObjectInfo& object) -> Status {
+                                                 orphans.insert(object.key);
+                                                 return {};
+                                               }));
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto named,
+                 (state.select<S, S>("SELECT answer_uri, mask_uri FROM labeling_assignments WHERE job_id = ? "
+                                     "AND answer_uri <> ''",
+                                     job.id)));
+    for (const auto& [answer, mask] : named) {
+      for (const std::string& uri : {answer, mask})
+        if (const auto name = storage::parse_s3_uri(uri); name) orphans.erase(name->key);
+    }
+    return {};
+  }));
+  for (const std::string& key : orphans) {
+    TERRAPIN_TRY_STATUS(core_.store.remove({layout.bucket(), key}));
+  }
   return {};
 }
 
@@ -556,6 +581,7 @@ Status Engine::finish(const JobRow& given) {
   }
   TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
   TERRAPIN_TRY_STATUS(write_manifest(job, layout.manifest(), true));
+  TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
     if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
@@ -572,7 +598,6 @@ Status Engine::finish(const JobRow& given) {
     job = *row;
     return save_counts(state, *row);
   }));
-  TERRAPIN_TRY_STATUS(remove_superseded(job, layout));
   if (core_.collaborators.notices != nullptr)
     core_.collaborators.notices->post(job.status == JobStatus::kStopped ? "job.stopped" : "job.completed",
                                       job.record());
@@ -619,7 +644,10 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
       TERRAPIN_TRY_STATUS(open_by_function(*job));
     }
   }
-  if (job->status == JobStatus::kStopping) {
+  // The job may be stopped at any moment: it ends as Stopped only after a pass that began with its leases
+  // ended.
+  const bool leases_ended = job->status == JobStatus::kStopping;
+  if (leases_ended) {
     TERRAPIN_TRY_STATUS(end_leases_of_stopped(*job));
   }
   if (job->rework) progress_of(job_id)->skills.reset();
@@ -644,8 +672,9 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     return {};
   }));
   const bool enough = job->labeled >= label_target(*job);
-  const bool over = left.ready == 0 && (job->status == JobStatus::kStopping || job->rework ||
-                                        (left.open == 0 && (left.waiting == 0 || enough)));
+  if (job->status == JobStatus::kStopping && !leases_ended) return core_.clock.now();
+  const bool over =
+      left.ready == 0 && (leases_ended || job->rework || (left.open == 0 && (left.waiting == 0 || enough)));
   if (over && !stopping()) {
     TERRAPIN_TRY_STATUS(finish(*job));
     return core_.clock.now() + kNever;
