@@ -146,10 +146,11 @@ class FolderStore final : public ObjectStore {
     return structure_locks_[std::hash<std::string>()(bucket) % structure_locks_.size()];
   }
 
+  enum class Holding { kNothing, kKeyLock };
   // The record of an object; for a file that a person put there its ETag is computed and kept.
-  Result<ObjectRecord> record_of(ObjectFile& object, const ObjectName& name, bool with_headers);
+  Result<ObjectRecord> record_of(ObjectFile& object, const ObjectName& name, Holding holding);
   ObjectInfo info_of(const ObjectFile& object, const ObjectName& name, ObjectRecord record) const;
-  Result<ObjectInfo> head_in(int bucket, const ObjectName& name);
+  Result<ObjectInfo> head_in(int bucket, const ObjectName& name, Holding holding);
   Status check_condition(int bucket, const ObjectName& name, const PutCondition& condition);
   // Gives the complete file its time and record, and its place.
   Result<ObjectInfo> publish(const ObjectName& name, int bucket, TemporaryFile& file, ObjectRecord record,
@@ -250,8 +251,9 @@ Status remove_folders(const fs::path& folder) {
   for (fs::recursive_directory_iterator entry(folder, error);
        !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     if (entry->symlink_status().type() != fs::file_type::directory) {
-      return fail(ErrorCode::kConflict, "the bucket holds {}, which is no object: remove it by hand",
-                  entry->path().string());
+      return fail(ErrorCode::kConflict,
+                  "the bucket's folder holds '{}', which is no object: remove it by hand",
+                  entry->path().lexically_relative(folder).string());
     }
     folders.push_back(entry->path());
   }
@@ -284,9 +286,8 @@ Result<TemporaryFile> FolderStore::make_temporary() const {
   return TemporaryFile(std::move(path), std::move(file));
 }
 
-Result<ObjectRecord> FolderStore::record_of(ObjectFile& object, const ObjectName& name, bool with_headers) {
-  if (auto record = records_.read(object.file.get(), object.status, name, with_headers))
-    return std::move(*record);
+Result<ObjectRecord> FolderStore::record_of(ObjectFile& object, const ObjectName& name, Holding holding) {
+  if (auto record = records_.read(object.file.get(), object.status, name, true)) return std::move(*record);
   ObjectRecord record;
   record.headers.content_type = guessed_content_type(name.key);
   for (int attempt = 0; attempt < 3; ++attempt) {
@@ -302,7 +303,14 @@ Result<ObjectRecord> FolderStore::record_of(ObjectFile& object, const ObjectName
                          std::chrono::system_clock::now().time_since_epoch())
                          .count() -
                      modified_ns(after);
-    if (age > 1'000'000'000) (void)records_.write(object.file.get(), after, name, record);
+    if (age <= 1'000'000'000) break;
+    std::unique_lock<std::mutex> lock;
+    if (holding == Holding::kNothing) {
+      lock = std::unique_lock(key_lock(name));
+      // Someone may have tagged it meanwhile.
+      if (auto known = records_.read(object.file.get(), after, name, true)) return std::move(*known);
+    }
+    (void)records_.write(object.file.get(), after, name, record);
     break;
   }
   return record;
@@ -318,21 +326,21 @@ ObjectInfo FolderStore::info_of(const ObjectFile& object, const ObjectName& name
   return info;
 }
 
-Result<ObjectInfo> FolderStore::head_in(int bucket, const ObjectName& name) {
+Result<ObjectInfo> FolderStore::head_in(int bucket, const ObjectName& name, Holding holding) {
   TERRAPIN_TRY(ObjectFile object, open_object_file(bucket, name, rule_));
-  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, true));
+  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, holding));
   return info_of(object, name, std::move(record));
 }
 
 Result<ObjectInfo> FolderStore::head(const ObjectName& name) {
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(name));
-  return head_in(bucket.get(), name);
+  return head_in(bucket.get(), name, Holding::kNothing);
 }
 
 Result<OpenObject> FolderStore::get(const ObjectName& name) {
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(name));
   TERRAPIN_TRY(ObjectFile object, open_object_file(bucket.get(), name, rule_));
-  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, true));
+  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, Holding::kNothing));
   OpenObject open;
   open.info = info_of(object, name, std::move(record));
   open.content = descriptor_source(std::move(object.file), open.info.size, s3_uri(name));
@@ -342,7 +350,7 @@ Result<OpenObject> FolderStore::get(const ObjectName& name) {
 Status FolderStore::check_condition(int bucket, const ObjectName& name, const PutCondition& condition) {
   if (!condition.if_none_match && !condition.if_match) return {};
   TERRAPIN_TRY_STATUS(check_key(name.key));
-  const auto present = head_in(bucket, name);
+  const auto present = head_in(bucket, name, Holding::kKeyLock);
   if (!present && present.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(present.error());
   if (condition.if_none_match && present)
     return fail(ErrorCode::kConflict, "{} is there already", s3_uri(name));
@@ -486,7 +494,7 @@ Result<ObjectInfo> FolderStore::copy(const ObjectName& from, const ObjectName& t
   TERRAPIN_TRY(const Descriptor source_bucket, open_bucket_of(from));
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(to));
   TERRAPIN_TRY(ObjectFile source, open_object_file(source_bucket.get(), from, rule_));
-  TERRAPIN_TRY(ObjectRecord record, record_of(source, from, true));
+  TERRAPIN_TRY(ObjectRecord record, record_of(source, from, Holding::kNothing));
   TERRAPIN_TRY(TemporaryFile file, make_temporary());
   TERRAPIN_TRY_STATUS(append_file(source.file.get(), source.status.st_size, file.get(), s3_uri(to)));
   // The ETag of an upload in parts says nothing of a copy in one piece.
@@ -564,7 +572,7 @@ Result<ListPage> FolderStore::list(const std::string& bucket, const ListQuery& q
   parallel_for(static_cast<std::int64_t>(unhashed.size()), available_cores(), [&](std::int64_t i) {
     ObjectInfo& info = page.objects[unhashed[static_cast<std::size_t>(i)]];
     hashed[static_cast<std::size_t>(i)] = [&]() -> Status {
-      auto present = head_in(folder.get(), {bucket, info.key});
+      auto present = head_in(folder.get(), {bucket, info.key}, Holding::kNothing);
       if (!present && present.error().code != ErrorCode::kNotFound)
         return tl::unexpected<Error>(present.error());
       info = present ? std::move(*present) : ObjectInfo();
@@ -583,7 +591,7 @@ Status FolderStore::set_tags(const ObjectName& name, const std::map<std::string,
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(name));
   const std::lock_guard lock(key_lock(name));
   TERRAPIN_TRY(ObjectFile object, open_object_file(bucket.get(), name, rule_));
-  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, true));
+  TERRAPIN_TRY(ObjectRecord record, record_of(object, name, Holding::kKeyLock));
   record.headers.tags = tags;
   TERRAPIN_TRY_STATUS(records_.write(object.file.get(), object.status, name, record));
   return sync_file(object.file.get(), s3_uri(name));

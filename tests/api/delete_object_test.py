@@ -55,6 +55,10 @@ class DeleteObject(S3Case):
             self.assertEqual(self.keys(), ["key"])
             self.delete("key", IfMatch=self.s3.head_object(Bucket=self.bucket, Key="key")["ETag"])
             self.assertEqual(self.keys(), [])
+            self.put("key")
+            self.delete("key", IfMatch="*")
+            with self.no_such_key():
+                self.delete("key", IfMatch="*")
 
         def test_what_only_directory_buckets_serve_is_named(self):
             self.put("key", b"1234")

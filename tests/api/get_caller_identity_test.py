@@ -10,7 +10,7 @@ class GetCallerIdentity(AwsCase):
     def test_account_and_owner(self):
         for scope in ("admin", "requester", "invoke"):
             with self.subTest(scope):
-                key = self.server.create_key(scope, "kara")
+                key = self.server.key_of(scope, "kara")
                 answer = self.server.client("sts", key).get_caller_identity()
                 self.assertEqual((answer["Account"], answer["UserId"], answer["Arn"]), (ACCOUNT, "kara", f"arn:aws:iam::{ACCOUNT}:user/kara"))
 

@@ -17,12 +17,12 @@ class ListBuckets(S3Case):
         self.assertLess(abs((datetime.datetime.now(datetime.timezone.utc) - made).total_seconds()), 300)
 
     def test_a_key_sees_its_own(self):
-        client = self.server.client("s3", self.server.create_key("requester", "somebody", [self.bucket]))
+        client = self.server.client("s3", self.server.key_of("requester", "somebody", [self.bucket]))
         self.assertEqual([bucket["Name"] for bucket in client.list_buckets()["Buckets"]], [self.bucket])
 
     def test_an_invoke_key_sees_none(self):
         with self.access_denied():
-            self.server.client("s3", self.server.create_key("invoke")).list_buckets()
+            self.server.client("s3", self.server.key_of("invoke")).list_buckets()
 
     if BOTOCORE >= (1, 36):
         def test_pages(self):

@@ -43,6 +43,8 @@ class ListParts(S3Case):
     def test_values_that_may_not_be(self):
         with self.refused("InvalidArgument", "Argument max-parts must be an integer between 0 and 2147483647"):
             self.list(MaxParts=-1)
+        with self.refused("InvalidArgument", "Argument part-number-marker must be an integer between 0 and 2147483647"):
+            self.list(PartNumberMarker=-1)
 
     def test_uploads_that_are_none(self):
         with self.no_such_upload():

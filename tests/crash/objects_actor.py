@@ -18,6 +18,9 @@ class Object:
     def __init__(self, data_of, etag, size):
         self.data_of, self.etag, self.size = data_of, etag, size
 
+    def __repr__(self):
+        return f"{self.size} bytes of ETag {self.etag}"
+
 
 def plain(seed, size):
     return Object(lambda: content(seed, size), md5(content(seed, size)), size)
@@ -182,10 +185,10 @@ class ObjectsActor(Actor):
         if reply.status == 200:
             etag = (reply.header("ETag") or "").strip('"')
             found = next((each for each in states if each and each.etag == etag and each.size == len(reply.body)), None)
-            require(found, f"GET {self.bucket}/{key}: ETag {etag}, {len(reply.body)} bytes: none of {[e and (e.etag, e.size) for e in states]}")
+            require(found, f"GET {self.bucket}/{key}: ETag {etag}, {len(reply.body)} bytes: none of {states}")
             require(reply.body == found.data_of(), f"GET {self.bucket}/{key}: the bytes are not those of ETag {etag}")
         else:
-            require(None in states, f"GET {self.bucket}/{key}: gone; expected {[(e.etag, e.size) for e in states]}")
+            require(None in states, f"GET {self.bucket}/{key}: gone; expected one of {states}")
         self.possible[key] = [found]
         return found
 

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import json
 import re
 import secrets
 import time
@@ -122,7 +123,7 @@ class S3Case(AwsCase):
 
     def stranger(self):
         """A client whose key may use another bucket only."""
-        return self.server.client("s3", self.server.create_key("requester", "other", ["elsewhere"]))
+        return self.server.client("s3", self.server.key_of("requester", "other", ["elsewhere"]))
 
     def start_upload(self, key="large", **members):
         return self.s3.create_multipart_upload(Bucket=self.bucket, Key=key, **members)["UploadId"]
@@ -182,10 +183,18 @@ class SageMakerCase(AwsCase):
     def arn(self, resource):
         return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{resource}"
 
-    def constraint(self, value, path, rule):
-        """AWS's sentence about one member. `value` None: a missing one."""
+    def constraint(self, value, path, *rules):
+        """AWS's sentence about one member and each rule that it breaks. `value` None: a missing one."""
         shown = "null" if value is None else f"'{value}'"
-        return f"1 validation error detected: Value {shown} at '{path}' failed to satisfy constraint: Member must {rule}"
+        broken = "; ".join(f"Value {shown} at '{path}' failed to satisfy constraint: Member must {rule}" for rule in rules)
+        return f"{len(rules)} validation error{'s' if len(rules) > 1 else ''} detected: {broken}"
+
+    def post(self, operation, document):
+        """A request as the document says: (status, answer). The clients send whole seconds and members that they know."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        status, _, answer = self.server.signed("sagemaker", "POST", "/", body, {
+            "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker." + operation})
+        return status, json.loads(answer or b"null")
 
     def page_through(self, operation, size, **members):
         """All pages by NextToken."""
@@ -196,4 +205,5 @@ class SageMakerCase(AwsCase):
 
 
 NOT_NULL = "not be null"
+MATCH = "satisfy regular expression pattern: "
 JOB_NAME_PATTERN = r"satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import zlib
 from urllib.parse import quote, urlsplit
 
@@ -48,6 +49,7 @@ class Connection:
 
     def __init__(self, host, port, timeout=30, source_address=None):
         self.host, self.port, self.timeout, self.source_address = host, port, timeout, source_address
+        self.tls = False  # True: TLS, whoever answers
         self.socket, self.buffer = None, b""
 
     def open(self):
@@ -56,6 +58,10 @@ class Connection:
         except OSError as error:
             raise BrokenConnection(f"cannot connect: {error}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
         self.buffer = b""
 
     def close(self):

@@ -19,7 +19,7 @@ def encode_header_bomb(width, height, kind=2):
     """A file that claims width x height pixels and holds a few kilobytes: rows of zeros, compressed."""
     bytes_of_row = 1 + width * {0: 1, 2: 3, 3: 1, 6: 4}[kind]
     packer = zlib.compressobj(9)
-    data = packer.compress(bytes(bytes_of_row * 4)) + packer.flush()
+    data = packer.compress(bytes(min(bytes_of_row * 4, 1 << 20))) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
     palette = _chunk(b"PLTE", bytes(768)) if kind == 3 else b""
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + palette + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")

@@ -4,6 +4,7 @@ TERRAPIN names the program (default: build/terrapin of this checkout).
 """
 
 import datetime
+import functools
 import http.client
 import json
 import os
@@ -35,6 +36,13 @@ def program():
     return path
 
 
+@functools.lru_cache
+def _session():
+    """One for the process: a session reads each service's description once."""
+    import boto3.session
+    return boto3.session.Session()
+
+
 class Key:
     """An access key pair."""
 
@@ -54,8 +62,7 @@ class TerrapinServer:
         self.url = ""
         self._options = list(options) + (["--region", region] if region != REGION else [])
         self._process = None
-        self._key = None
-        self._pages = None
+        self._keys = {}
 
     def __enter__(self):
         return self.start()
@@ -134,6 +141,13 @@ class TerrapinServer:
         return subprocess.run([program(), *command, "--data-dir", str(self.data_dir)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=check)
 
+    def key_of(self, scope="admin", owner="admin", buckets=()):
+        """A pair, the same for the same members."""
+        wanted = (scope, owner, tuple(buckets))
+        if wanted not in self._keys:
+            self._keys[wanted] = self.create_key(*wanted)
+        return self._keys[wanted]
+
     def create_key(self, scope="admin", owner="admin", buckets=()):
         """A new pair, as `keys create --json` prints it."""
         options = [option for bucket in buckets for option in ("--bucket", bucket)]
@@ -143,13 +157,10 @@ class TerrapinServer:
     @property
     def key(self):
         """An admin's pair."""
-        if self._key is None:
-            self._key = self.create_key()
-        return self._key
+        return self.key_of()
 
     def client(self, service, key=None, validate=True, verify=None, **settings):
         """boto3's client of "s3", "sagemaker", "sts". `validate` False sends what its own checks would stop."""
-        import boto3.session
         import botocore.config
         key = key or self.key
         settings.setdefault("retries", {"max_attempts": 0})
@@ -157,9 +168,8 @@ class TerrapinServer:
             settings.setdefault("s3", {"addressing_style": "path"})
             settings.setdefault("signature_version", "s3v4")
         config = botocore.config.Config(parameter_validation=validate, **settings)
-        session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret,
-                                        region_name=self.region)
-        return session.client(service, endpoint_url=self.url, config=config, verify=verify)
+        return _session().client(service, endpoint_url=self.url, config=config, verify=verify, region_name=self.region,
+                                 aws_access_key_id=key.id, aws_secret_access_key=key.secret)
 
     def environment(self, key=None):
         """What the AWS CLI and the SDKs of other languages need."""

@@ -33,8 +33,10 @@ void append_escaped(std::string& out, std::string_view text) {
         out += "&quot;";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          out += fmt::format("&#x{:X};", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        if (c == '\t' || c == '\n' || c == '\r') {
+          out += fmt::format("&#x{:X};", static_cast<unsigned>(c));
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+          out += "\xef\xbf\xbd";  // U+FFFD
         } else {
           out += c;
         }

@@ -12,8 +12,8 @@
 
 namespace terrapin::api::s3 {
 
-// Elements without attributes, text escaped. Control characters, which XML 1.0 cannot hold, become character
-// references as AWS writes them: readers that refuse those ask for encoding-type=url.
+// Elements without attributes, text escaped. Control characters that XML 1.0 cannot hold become U+FFFD: one
+// such key must not make a whole answer unreadable. Clients that need them ask for encoding-type=url.
 class XmlWriter {
  public:
   XmlWriter();

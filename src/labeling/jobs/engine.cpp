@@ -192,12 +192,13 @@ Status Engine::initialize(JobRow& job) {
   TERRAPIN_TRY_STATUS(without_value(
       core_.store.put(layout.at("annotation-tool/data.json"),
                       *bytes_source(artifacts::format_label_categories(job.classes)), "application/json")));
+  // From the start there is a manifest, and counters that speak of it.
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
     if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
     now_job->objects = job.objects;
     now_job->passed = job.passed;
-    now_job->dirty = true;
     now_job->modified = core_.clock.now();
     if (now_job->status == JobStatus::kInitializing) {
       TERRAPIN_TRY_STATUS(
@@ -473,6 +474,7 @@ Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name
     }
   }
   TERRAPIN_TRY(const ByteSourcePtr source, file.finish());
+  const std::unique_lock both(core_.manifest_lock(job.id));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(name, *source, "application/jsonlines")));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(
@@ -714,10 +716,11 @@ Status Engine::retain() {
   const I now = to_microseconds(core_.clock.now());
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
-      TERRAPIN_TRY_STATUS(state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
-                                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
-                                                table),
-                                    now - I{24} * 3600 * 1'000'000));
+      TERRAPIN_TRY_STATUS(
+          state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
+                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
+                                table),
+                    now - I{24} * 3600 * 1'000'000));
     }
     return {};
   }));
@@ -727,11 +730,13 @@ Status Engine::retain() {
     if (stopping()) return {};
     std::vector<std::tuple<S, S, S>> old;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(old, (state.select<S, S, S>(
-                            "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs j ON j.id "
-                            "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
-                            "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
-                            before)));
+      TERRAPIN_TRY(old,
+                   (state.select<S, S, S>(
+                       "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs "
+                       "j ON j.id "
+                       "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
+                       "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
+                       before)));
       return {};
     }));
     if (old.empty()) return {};

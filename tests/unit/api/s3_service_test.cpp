@@ -123,7 +123,7 @@ TEST_F(S3Test, BucketsLiveAndDie) {
   const Answer made = put("/second.bucket", "");
   EXPECT_EQ(made.status, 200);
   EXPECT_EQ(made.header("Location"), "/second.bucket");
-  EXPECT_EQ(put("/second.bucket", "").code(), "BucketAlreadyOwnedByYou");
+  EXPECT_EQ(put("/second.bucket", "").status(), 200) << "us-east-1 takes one's own bucket again";
   EXPECT_EQ(put("/second.bucket", "").status, 409);
   const Answer list = get("/");
   EXPECT_EQ(list.status, 200);
@@ -384,7 +384,7 @@ TEST_F(S3Test, KeepsEveryKey) {
     decoded.push_back(http::percent_decode(text).value());
   EXPECT_EQ(decoded, sorted);
   EXPECT_THAT(get("/photos?prefix=a%26").body, HasSubstr("<Key>a&amp;b=&lt;c&gt;&quot;'</Key>"));
-  EXPECT_THAT(get("/photos?prefix=%01").body, HasSubstr("<Key>&#x1;</Key>"));
+  EXPECT_THAT(get("/photos?prefix=%01").body, HasSubstr("<Key>\xef\xbf\xbd</Key>"));
   for (const std::string& key : keys) EXPECT_EQ(remove("/photos/" + http::percent_encode(key)).status, 204);
   EXPECT_EQ(remove("/photos").status, 204);
 

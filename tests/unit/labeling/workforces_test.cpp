@@ -307,8 +307,6 @@ TEST_F(WorkforcesTest, TagsGoWithTheirResource) {
   EXPECT_FALSE(workforces_->tags(team).value().has_value());
 }
 
-using Cidrs = std::vector<std::string>;
-
 TEST(WorkforcesAddresses, Ranges) {
   const std::vector<std::string> cidrs{"192.0.2.0/25", "10.1.2.3/8", "2001:db8::/33"};
   for (const char* inside : {"192.0.2.1", "192.0.2.127", "10.255.0.1", "::ffff:10.0.0.1", "2001:db8:7fff::1",
@@ -319,14 +317,14 @@ TEST(WorkforcesAddresses, Ranges) {
                               "nonsense", "10.0.0.1.example", "10.0.0", "::ffff:11.0.0.1", "::a00:1"}) {
     EXPECT_FALSE(address_allowed(cidrs, outside)) << outside;
   }
-  EXPECT_TRUE(address_allowed(Cidrs{}, "anything"));
-  EXPECT_TRUE(address_allowed(Cidrs{"0.0.0.0/0"}, "203.0.113.9"));
-  EXPECT_FALSE(address_allowed(Cidrs{"0.0.0.0/0"}, "2001:db8::1"));
-  EXPECT_TRUE(address_allowed(Cidrs{"::/0"}, "2001:db8::1"));
-  EXPECT_TRUE(address_allowed(Cidrs{"192.0.2.7/32"}, "192.0.2.7"));
-  EXPECT_FALSE(address_allowed(Cidrs{"192.0.2.7/32"}, "192.0.2.6"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{}, "anything"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"0.0.0.0/0"}, "203.0.113.9"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"0.0.0.0/0"}, "2001:db8::1"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"::/0"}, "2001:db8::1"));
+  EXPECT_TRUE(address_allowed(std::vector<std::string>{"192.0.2.7/32"}, "192.0.2.7"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"192.0.2.7/32"}, "192.0.2.6"));
   // A range that cannot be read allows nobody.
-  EXPECT_FALSE(address_allowed(Cidrs{"nonsense"}, "192.0.2.7"));
+  EXPECT_FALSE(address_allowed(std::vector<std::string>{"nonsense"}, "192.0.2.7"));
   Workforce workforce;
   workforce.cidrs = {"192.0.2.0/24"};
   EXPECT_TRUE(address_allowed(workforce, "192.0.2.9"));

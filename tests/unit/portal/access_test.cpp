@@ -179,6 +179,10 @@ TEST_F(PortalAccess, WorkersComeFromAllowedAddressesOnly) {
   EXPECT_EQ(post("/_/api/sign-in", {{"name", "ann"}, {"password", test::kPassword}}).code(),
             "AddressNotAllowed");
   EXPECT_EQ(post("/_/api/sign-in", {{"name", "bob"}, {"password", test::kPassword}}).status, 200);
+  const std::string token = accounts->invite({})->token;
+  const json accept{{"token", token}, {"name", "new"}, {"password", test::kPassword}};
+  EXPECT_EQ(post("/_/api/invitation/accept", accept).code(), "AddressNotAllowed");
+  EXPECT_TRUE(accounts->look_at_invitation(token));
   EXPECT_EQ(get("/_/api/accounts", browser_of(both)).status, 200);
   EXPECT_EQ(get("/_/api/jobs", browser_of(both)).code(), "AddressNotAllowed");
   remote_address = "198.51.100.7";

@@ -85,6 +85,7 @@ class FakeTasks final : public labeling::TaskService {
  public:
   explicit FakeTasks(const Clock& clock) : clock_(clock) {}
   std::vector<std::string> readable_uris{"s3://photos/a.jpg"};
+  std::string task_input = R"({"taskObject": "s3://photos/a.jpg", "labels": ["Turtle"]})";
   labeling::Worker last_worker;  // as the portal told it
 
   Result<std::vector<labeling::WorkerJob>> jobs(const labeling::Worker& worker) override {
@@ -118,7 +119,7 @@ class FakeTasks final : public labeling::TaskService {
     labeling::TaskContent content;
     content.assignment = held->lease;
     content.title = "Turtles";
-    content.task_input_json = R"({"taskObject": "s3://photos/a.jpg", "labels": ["Turtle"]})";
+    content.task_input_json = task_input;
     content.template_html = "<crowd-form></crowd-form>";
     content.readable_uris = readable_uris;
     content.labels = {"Turtle"};

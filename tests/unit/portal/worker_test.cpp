@@ -12,11 +12,11 @@ using test::json;
 
 class Worker : public test::PortalTest {
  protected:
-  Answered put(const std::string& target, const std::string& body, const Browser& browser) {
-    return send(request("PUT", target, body, browser));
+  Answered put(const std::string& target, const std::string& body, const Browser& who) {
+    return send(request("PUT", target, body, who));
   }
-  std::string accept(const Browser& browser) {
-    return post("/_/api/assignments", json::object(), browser).body["assignment"]["id"];
+  std::string accept(const Browser& who) {
+    return post("/_/api/assignments", json::object(), who).body["assignment"]["id"];
   }
   identity::Account ann = make("ann", {Role::kWorker}, {"turtles"});
   Browser browser = browser_of(ann);
@@ -94,6 +94,16 @@ TEST_F(Worker, AcceptsDrawsAndSubmits) {
   EXPECT_EQ(get(path + "/answer", browser).text, R"({"a": 2})");
   EXPECT_EQ(get("/_/api/assignments?limit=1", browser).body["assignments"][0]["id"], id);
   EXPECT_EQ(get("/_/api/assignments?limit=0", browser).status, 400);
+}
+
+TEST_F(Worker, AnInputHoweverDeepIsHandedOn) {
+  const int depth = 200'000;
+  tasks.task_input = "{\"a\": " + std::string(depth, '[') + std::string(depth, ']') + "}";
+  const Answered answer = get("/_/api/assignments/" + accept(browser) + "/content", browser);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_NE(answer.text.find(",\"task_input\":" + tasks.task_input + "}"), std::string::npos);
+  tasks.task_input = "{";
+  EXPECT_EQ(get("/_/api/assignments/" + accept(browser) + "/content", browser).status, 500);
 }
 
 TEST_F(Worker, ABodyInAFileIsReadLikeAnother) {
@@ -239,9 +249,9 @@ TEST_F(Images, LinksAreForOneAccountAndOneTime) {
                 browser)
                 .status,
             403);
-  clock.advance(15min);
+  clock.advance(15min - 1s);
   EXPECT_EQ(get(link, browser).status, 200);
-  clock.advance(5min);
+  clock.advance(5min + 1s);
   EXPECT_EQ(get(link, browser).status, 403);
 }
 
