@@ -94,7 +94,7 @@ class CopyObject(S3Case):
             with self.subTest(member), self.access_denied():
                 self.copy(**{member: "999999999999"})
         mine = unique()
-        client = self.server.client("s3", self.server.key_of("requester", "other", [mine]))
+        client = self.server.client("s3", self.server.key_of("requester", mine, [mine]))
         client.create_bucket(Bucket=mine)
         with self.access_denied():
             client.copy_object(Bucket=mine, Key="stolen", CopySource=f"{self.bucket}/source")
