@@ -458,7 +458,8 @@ Result<Assignment> Tasks::submit(const Worker& worker, const std::string& assign
   }));
 
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
-  const std::string file = fmt::format("{}_{}", assignment_id, crypto::random_text(8));  // a correction gets new files
+  const std::string file =
+      fmt::format("{}_{}", assignment_id, crypto::random_text(8));  // a correction gets new files
   const storage::ObjectName answer_name = layout.answer(object->index, file, ".json");
   std::string mask_uri;
   const bool built_in = job->spec.post_function.built_in();
