@@ -1,5 +1,6 @@
 """What the benchmark drivers share: real data, the program, tables, the closing JSON line."""
 
+import importlib.util
 import json
 import os
 import platform
@@ -21,6 +22,16 @@ def data_folder(name):
     if not folder.is_dir():
         sys.exit(f"TERRAPIN_TEST_DATA has no folder {name}: {folder}")
     return folder
+
+
+def of_tests(name):
+    """The module tests/support/<name>.py. (tests has a package of this module's name, so it cannot just be imported.)"""
+    path = ROOT / "tests" / "support" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location("support." + name, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["support." + name] = module
+    specification.loader.exec_module(module)
+    return module
 
 
 def run(arguments, **options):

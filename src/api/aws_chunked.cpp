@@ -206,7 +206,7 @@ tl::expected<void, AwsError> read_trailers(Reader& reader, SignatureChain* chain
       if (chain == nullptr || value.empty()) return malformed();
       given = value;
     } else {
-      canonical += name + ":" + value + "\n";
+      canonical.append(name).append(":").append(value).append("\n");
       body.trailers.emplace_back(name, value);
     }
   }

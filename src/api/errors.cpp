@@ -49,7 +49,8 @@ std::string xml_text(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t bytes = character_bytes(text, i);
     const char c = text[i];
-    if (bytes == 0) {
+    const bool control = static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
+    if (bytes == 0 || control) {
       result += kReplacement;
     } else if (bytes > 1) {
       result.append(text, i, bytes);
@@ -63,10 +64,8 @@ std::string xml_text(std::string_view text) {
       result += "&quot;";
     } else if (c == '\r') {
       result += "&#13;";
-    } else if (c == '\t' || c == '\n' || static_cast<unsigned char>(c) >= 0x20) {
-      result += c;
     } else {
-      result += kReplacement;
+      result += c;
     }
     i += std::max<std::size_t>(bytes, 1);
   }

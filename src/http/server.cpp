@@ -504,6 +504,14 @@ class Server::Implementation {
         std::min<std::int64_t>(options_.max_header_bytes, std::numeric_limits<std::uint32_t>::max())));
     parser.body_limit(static_cast<std::uint64_t>(options_.max_body_bytes));
     error_code error;
+    // Control characters in a chunk's extensions are how one request is hidden in another.
+    auto on_chunk = [](std::uint64_t, beast::string_view extensions, error_code& bad) {
+      if (std::any_of(extensions.begin(), extensions.end(), [](char c) {
+            return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+          }))
+        bad = wire::error::bad_chunk_extension;
+    };
+    parser.on_chunk_header(on_chunk);
 
     set_deadline(connection, std::chrono::milliseconds(options_.header_timeout_ms));
     co_await wire::async_read_header(c.channel, c.buffer, parser,
@@ -666,7 +674,9 @@ class Server::Implementation {
     if (incoming.http_1_0 && message.count(wire::field::transfer_encoding) > 0) {
       return refuse(400, "an HTTP/1.0 request has no Transfer-Encoding", false);
     }
-    if (message.count(wire::field::transfer_encoding) > 0 && !parser.chunked()) {
+    if (message.count(wire::field::transfer_encoding) > 0 &&
+        (!parser.chunked() || message.count(wire::field::transfer_encoding) > 1 ||
+         !beast::iequals(message[wire::field::transfer_encoding], "chunked"))) {
       return refuse(501, "the only Transfer-Encoding served is 'chunked'", false);
     }
     if (message.count(wire::field::expect) > 0 &&

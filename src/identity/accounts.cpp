@@ -424,16 +424,19 @@ Result<SignInOutcome> Accounts::sign_in(const std::string& name, const std::stri
     by_address_.take_back(by_place);
     return outcome;
   }
-  std::optional<Account> found;
-  std::string stored;
+  // One look whoever asks; the account itself is read only once the password was right.
+  std::string id, stored;
+  std::int64_t credentials = 0;
   auto looked = database_.read([&](Transaction& transaction) -> Status {
-    TERRAPIN_TRY(const auto row, (transaction.select_one<std::string, std::optional<std::string>>(
-                                     "SELECT id, password FROM identity_accounts WHERE name_key = ? AND "
-                                     "state = 'active'",
-                                     check_name(name) ? by_name : std::string())));
+    TERRAPIN_TRY(const auto row,
+                 (transaction.select_one<std::string, std::optional<std::string>, std::int64_t>(
+                     "SELECT id, password, credentials FROM identity_accounts WHERE name_key = ? AND "
+                     "state = 'active'",
+                     check_name(name) ? by_name : std::string())));
     if (!row) return {};
-    TERRAPIN_TRY(found, read_account(transaction, std::get<0>(*row)));
+    id = std::get<0>(*row);
     stored = std::get<1>(*row).value_or("");
+    credentials = std::get<2>(*row);
     return {};
   });
   Result<bool> right = looked ? hasher_.verify(password, stored)
@@ -444,9 +447,12 @@ Result<SignInOutcome> Accounts::sign_in(const std::string& name, const std::stri
     return tl::unexpected<Error>(std::move(right.error()));
   }
   if (!*right) return outcome;
+  TERRAPIN_TRY(Account proved, account(id));
+  // Removed, or given another password, while this one was being checked.
+  if (!proved.active || proved.credentials != credentials) return outcome;
   by_account_.succeeded(by_name);
   by_address_.take_back(by_place);
-  outcome.account = std::move(found);
+  outcome.account = std::move(proved);
   return outcome;
 }
 

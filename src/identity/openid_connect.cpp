@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kEndpointsKept = std::chrono::hours(1);
+constexpr std::chrono::seconds kEndpointsKept = std::chrono::hours(1), kErrorKept{10};
 constexpr auto kKeysAskedAgainAfter = std::chrono::minutes(1);  // for a key id that is unknown
 constexpr auto kKeysKept = std::chrono::hours(1);
 constexpr std::size_t kMaxUsedCookies = 100'000;
@@ -125,8 +125,26 @@ Result<OpenIdConnect::Endpoints> OpenIdConnect::endpoints() {
   if (!result.authorization.empty() && !result.token.empty() && !result.keys.empty()) return result;
   {
     const std::lock_guard lock(mutex_);
-    if (endpoints_ && clock_.now() < endpoints_until_) return *endpoints_;
+    if (clock_.now() < endpoints_until_) {
+      if (discovery_error_) return tl::unexpected<Error>(*discovery_error_);
+      if (endpoints_) return *endpoints_;
+    }
   }
+  Result<Endpoints> found = discover(result);
+  const std::lock_guard lock(mutex_);
+  endpoints_.reset();
+  discovery_error_.reset();
+  if (found) {
+    endpoints_ = *found;
+  } else {
+    discovery_error_ = found.error();
+  }
+  endpoints_until_ = clock_.now() + (found ? kEndpointsKept : kErrorKept);
+  return found;
+}
+
+// Fills in what `result` lacks.
+Result<OpenIdConnect::Endpoints> OpenIdConnect::discover(Endpoints result) {
   std::string base = settings_.issuer;
   while (!base.empty() && base.back() == '/') base.pop_back();
   TERRAPIN_TRY(const std::string body, fetch_json({base + "/.well-known/openid-configuration", "", {}}));
@@ -148,9 +166,6 @@ Result<OpenIdConnect::Endpoints> OpenIdConnect::endpoints() {
   TERRAPIN_TRY_STATUS(fill(result.token, "token_endpoint", true));
   TERRAPIN_TRY_STATUS(fill(result.keys, "jwks_uri", true));
   TERRAPIN_TRY_STATUS(fill(result.userinfo, "userinfo_endpoint", false));
-  const std::lock_guard lock(mutex_);
-  endpoints_ = result;
-  endpoints_until_ = clock_.now() + kEndpointsKept;
   return result;
 }
 

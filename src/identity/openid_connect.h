@@ -64,6 +64,7 @@ class OpenIdConnect {
   };
   OpenIdConnect(OpenIdSettings settings, Bytes key, const Clock& clock);
   Result<Endpoints> endpoints();
+  Result<Endpoints> discover(Endpoints known);
   Result<SigningKeys> keys_for(const std::string& key_id, const std::string& url);
   std::string proof(const char* purpose, const std::string& cookie, std::int64_t expires) const;
   Status use_state(const std::string& cookie, const std::string& state);
@@ -76,6 +77,7 @@ class OpenIdConnect {
   std::mutex mutex_;
   std::optional<Endpoints> endpoints_;  // guarded by mutex_, as are:
   Timestamp endpoints_until_;
+  std::optional<Error> discovery_error_;  // told again until then, so that nobody waits for a dead provider
   std::optional<SigningKeys> keys_;
   Timestamp keys_fetched_;
   std::set<std::pair<std::int64_t, std::string>> used_cookies_;  // by expiry

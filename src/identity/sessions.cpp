@@ -19,11 +19,11 @@ Result<NewSession> Sessions::create(const Account& account, const std::string& r
     TERRAPIN_TRY(made.session.account, read_account(transaction, account.id));
     if (!made.session.account.active || made.session.account.credentials != account.credentials)
       return fail(ErrorCode::kDenied, "the account was changed meanwhile: sign in again");
+    TERRAPIN_TRY([[maybe_unused]] const auto purged,
+                 transaction.run("DELETE FROM identity_sessions WHERE expires <= ?", to_microseconds(now)));
     TERRAPIN_TRY(
-        [[maybe_unused]] const auto purged,
-        transaction.run("DELETE FROM identity_sessions WHERE expires <= ? OR last_used <= ? OR digest = ?",
-                        to_microseconds(now), to_microseconds(now - options_.idle_limit),
-                        token_digest(replaced_token)));
+        [[maybe_unused]] const auto replaced,
+        transaction.run("DELETE FROM identity_sessions WHERE digest = ?", token_digest(replaced_token)));
     TERRAPIN_TRY(
         [[maybe_unused]] const auto inserted,
         transaction.run("INSERT INTO identity_sessions (digest, account_id, csrf, created, last_used, "

@@ -1,6 +1,7 @@
 // What jobs, tasks and the engine share. Inside labeling only.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 
 #include "base/clock.h"
@@ -67,6 +69,13 @@ struct Core {
   PhotoSizes photo_sizes{store};
   PixelBudget pixels{options.max_decoded_pixels};
   std::function<void(const std::string& job_id)> wake{};  // the engine has work for this job
+
+  // Held alone while a manifest and the counters that speak of it change, shared by who reports the counters:
+  // both are seen old or both new.
+  std::shared_mutex& manifest_lock(const std::string& job_id) {
+    return manifest_locks_[std::hash<std::string>{}(job_id) % manifest_locks_.size()];
+  }
+  std::array<std::shared_mutex, 64> manifest_locks_{};
 
   // Reads a small text object. The message begins with `what` and names the URI.
   Result<std::string> read_text(const std::string& uri, const std::string& what, std::int64_t limit_bytes);

@@ -86,7 +86,7 @@ class Portal::Implementation {
   Handled start_open_id(Call& call);
   Handled finish_open_id(Call& call);
   Handled signed_in(Call& call, const identity::Account& account, int status, SameSite same_site);
-  bool address_refused(const Call& call, const identity::Account& account) const;
+  bool address_refused(const Call& call, const std::vector<identity::Role>& roles) const;
 
   // worker_routes.cpp
   Handled worker_jobs(Call& call);

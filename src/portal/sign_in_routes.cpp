@@ -20,6 +20,10 @@ http::Response wait_answer(std::chrono::seconds wait) {
   return response;
 }
 
+http::Response address_answer() {
+  return refusal(403, "AddressNotAllowed", "workers may not connect from this address");
+}
+
 http::Response see_other(const std::string& url) {
   http::Response response;
   response.status = 303;
@@ -41,16 +45,16 @@ Portal::Implementation::Handled Portal::Implementation::sign_in_methods(Call&) {
 }
 
 // Roles other than worker's are not bound to the workforce's addresses: an admin could lock everybody out.
-bool Portal::Implementation::address_refused(const Call& call, const identity::Account& account) const {
-  const bool worker_only = account.roles == std::vector<identity::Role>{identity::Role::kWorker};
+bool Portal::Implementation::address_refused(const Call& call,
+                                             const std::vector<identity::Role>& roles) const {
+  const bool worker_only = roles == std::vector<identity::Role>{identity::Role::kWorker};
   return worker_only && context_.address_allowed && !context_.address_allowed(call.request.remote_address);
 }
 
 Portal::Implementation::Handled Portal::Implementation::signed_in(Call& call,
                                                                   const identity::Account& account,
                                                                   int status, SameSite same_site) {
-  if (address_refused(call, account))
-    return refusal(403, "AddressNotAllowed", "workers may not connect from this address");
+  if (address_refused(call, account.roles)) return address_answer();
   TERRAPIN_TRY(const identity::NewSession made, context_.sessions.create(account, call.token));
   http::Response response = json_answer(status, json{{"account", account_json(made.session.account)},
                                                      {"csrf", made.session.csrf},
@@ -101,6 +105,8 @@ Portal::Implementation::Handled Portal::Implementation::accept_invitation(Call& 
   const std::string token = fields.text("token"), name = fields.text_or("name", ""),
                     display_name = fields.text_or("display_name", ""), password = fields.text("password");
   TERRAPIN_TRY_STATUS(fields.finish());
+  TERRAPIN_TRY(const identity::Invitation invitation, context_.accounts.look_at_invitation(token));
+  if (address_refused(call, invitation.roles)) return address_answer();  // and the invitation stays open
   TERRAPIN_TRY(const identity::Account account,
                context_.accounts.accept_invitation(token, name, display_name, password));
   return signed_in(call, account, 201, SameSite::kStrict);

@@ -100,21 +100,23 @@ Portal::Implementation::Handled Portal::Implementation::assignment(Call& call) {
 Portal::Implementation::Handled Portal::Implementation::content(Call& call) {
   TERRAPIN_TRY(const labeling::Worker who, worker(call));
   TERRAPIN_TRY(const labeling::TaskContent content, context_.tasks.content(who, call.parameter("id")));
-  json input = json::parse(content.task_input_json, nullptr, false);
-  if (input.is_discarded())
+  if (!json::accept(content.task_input_json))
     return fail(ErrorCode::kInternal, "the task input of assignment {} is no JSON", content.assignment.id);
   TERRAPIN_TRY(json images, image_urls(call, content));
-  return json_answer(
-      200, json{{"assignment", assignment_json(content.assignment)},
-                {"title", content.title},
-                {"description", content.description},
-                {"task_input", std::move(input)},
-                {"template", content.template_html},
-                {"labels", content.labels},
-                {"colors", content.colors},
-                {"label_attribute", content.label_attribute},
-                {"images", std::move(images)},
-                {"draft", {{"owner", content.draft_owner}, {"next_sequence", content.draft_next_sequence}}}});
+  // The input goes in as it stands: it may be nested deeper than writing it again could bear.
+  std::string document = json_text(
+      json{{"assignment", assignment_json(content.assignment)},
+           {"title", content.title},
+           {"description", content.description},
+           {"template", content.template_html},
+           {"labels", content.labels},
+           {"colors", content.colors},
+           {"label_attribute", content.label_attribute},
+           {"images", std::move(images)},
+           {"draft", {{"owner", content.draft_owner}, {"next_sequence", content.draft_next_sequence}}}});
+  document.pop_back();
+  document.append(",\"task_input\":").append(content.task_input_json).append("}");
+  return http::Response::json(200, document);
 }
 
 Portal::Implementation::Handled Portal::Implementation::heartbeat(Call& call) {

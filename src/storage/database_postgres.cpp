@@ -258,7 +258,7 @@ class PostgresConnection final : public Connection {
   Status begin(const char* sql) {
     if (in_transaction()) rollback();
     marked_ = false;
-    const Status status = run(sql);
+    Status status = run(sql);
     if (!status) rollback();
     return status;
   }

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -261,7 +261,7 @@ class SqliteConnection final : public Connection {
     const auto deadline = steady_clock::now() + kBusyLimit;
     for (;;) {
       std::string mode;
-      const Status status = run("PRAGMA journal_mode=WAL", &mode);
+      Status status = run("PRAGMA journal_mode=WAL", &mode);
       if (status && mode == "wal") return {};
       if (status) {
         return fail(ErrorCode::kUnsupported,

@@ -38,6 +38,11 @@ Status check_bucket_name(std::string_view bucket) {
               !looks_like_ipv4(bucket);
   good = good && std::all_of(bucket.begin(), bucket.end(),
                              [](char c) { return is_lower_or_digit(c) || c == '.' || c == '-'; });
+  // What S3 keeps for itself.
+  for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"})
+    good = good && !bucket.starts_with(prefix);
+  for (const std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"})
+    good = good && !bucket.ends_with(suffix);
   if (good) return {};
   return fail(ErrorCode::kInvalidArgument,
               "'{}' is no bucket name: 3 to 63 characters of a-z, 0-9, '.' and '-', a letter or digit first "

@@ -24,6 +24,8 @@ struct ObjectStoreBackend {
   std::function<std::unique_ptr<StoreUnderTest>()> make;
   // Multiplies the rounds of random tests: less for backends behind a network.
   double effort = 1;
+  // Of all user metadata together; S3 takes 2,048 bytes with the names.
+  std::size_t metadata_bytes = 6000;
 };
 inline std::ostream& operator<<(std::ostream& out, const ObjectStoreBackend& backend) {
   return out << backend.name;

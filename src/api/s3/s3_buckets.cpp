@@ -5,6 +5,7 @@
 #include "api/s3/s3_operations.h"
 #include "base/base64.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 
 namespace terrapin::api::s3 {
@@ -113,7 +114,7 @@ S3Result<http::Response> list_buckets(const Call& call) {
 
 S3Result<http::Response> create_bucket(const Call& call) {
   S3_TRY_STATUS(check_write_headers(call));
-  if (call.header("x-amz-bucket-object-lock-enabled").value_or("false") != "false")
+  if (!same_ignoring_case(call.header("x-amz-bucket-object-lock-enabled").value_or("false"), "false"))
     return not_served("x-amz-bucket-object-lock-enabled");
   const auto ownership = call.header("x-amz-object-ownership");
   if (ownership && *ownership != "BucketOwnerEnforced")
@@ -127,11 +128,13 @@ S3Result<http::Response> create_bucket(const Call& call) {
                     constraint));
   }
   const auto created = call.store.create_bucket(call.bucket);
-  if (!created && created.error().code == ErrorCode::kAlreadyExists)
+  // us-east-1 has always said yes to one's own bucket again; the other regions say no.
+  const bool again = !created && created.error().code == ErrorCode::kAlreadyExists;
+  if (again && call.place.region != "us-east-1")
     return refuse("BucketAlreadyOwnedByYou", {{"BucketName", call.bucket}});
   if (!created && created.error().code == ErrorCode::kInvalidArgument)
     return refuse("InvalidBucketName", {{"BucketName", call.bucket}});
-  if (!created) return store_failure(call, {call.bucket, ""}, created.error());
+  if (!created && !again) return store_failure(call, {call.bucket, ""}, created.error());
   http::Response response = empty_response(200);
   response.headers.set("Location", "/" + call.bucket);
   return response;
@@ -141,9 +144,7 @@ S3Result<http::Response> delete_bucket(const Call& call) {
   const auto removed = call.store.delete_bucket(call.bucket);
   if (removed) return empty_response(204);
   if (removed.error().code == ErrorCode::kConflict)
-    return refuse_saying("BucketNotEmpty",
-                         "The bucket you tried to delete is not empty: " + removed.error().message,
-                         {{"BucketName", call.bucket}});
+    return refuse("BucketNotEmpty", {{"BucketName", call.bucket}, {"Detail", removed.error().message}});
   return store_failure(call, {call.bucket, ""}, removed.error());
 }
 

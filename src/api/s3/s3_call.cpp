@@ -367,8 +367,9 @@ S3Result<int> count_parameter(const Call& call, std::string_view name, int fallb
   if (!text || text->empty()) return fallback;
   std::int64_t value = 0;
   if (!parse_count(*text, value) || value > 2'147'483'647) {
+    const std::string_view argument = name == "max-keys" ? "maxKeys" : name;  // as S3 words it
     return refuse_saying("InvalidArgument",
-                         fmt::format("Argument {} must be an integer between 0 and 2147483647", name),
+                         fmt::format("Argument {} must be an integer between 0 and 2147483647", argument),
                          {{"ArgumentName", std::string(name)}, {"ArgumentValue", *text}});
   }
   return static_cast<int>(std::min<std::int64_t>(value, most));

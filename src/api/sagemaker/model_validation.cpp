@@ -350,7 +350,8 @@ Result<ServiceModel> ServiceModel::parse(std::string_view text) {
     shape.sensitive = from.value("sensitive", false);
     for (const json& value : from.value("enum", json::array())) shape.values.push_back(value);
     for (const json& member : from.value("required", json::array())) shape.required.insert(member);
-    for (const auto& [member, reference] : from.value("members", json::object()).items()) {
+    const json members = from.value("members", json::object());
+    for (const auto& [member, reference] : members.items()) {
       if ((shape.members[member] = named(reference)) == nullptr) {
         return fail(ErrorCode::kCorrupt, "service model: member {}.{} names no shape", name, member);
       }

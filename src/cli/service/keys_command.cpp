@@ -1,9 +1,11 @@
 // terrapin keys: the access keys with which programs sign, also beside a running server.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/json_text.h"
 #include "cli/command.h"
 #include "cli/service/installation.h"
+#include "crypto/secrets.h"
 #include "identity/access_keys.h"
 
 namespace terrapin::cli {
@@ -11,7 +13,7 @@ namespace {
 
 struct Options {
   InstallationOptions installation;
-  std::string scope = "requester", owner = "admin", id;
+  std::string scope = "requester", owner, id;
   std::vector<std::string> buckets;
 };
 
@@ -34,7 +36,19 @@ nlohmann::ordered_json to_json(const identity::AccessKey& key) {
 Result<int> create(const Options& options, bool json) {
   TERRAPIN_TRY(const identity::Scope scope, identity::parse_scope(options.scope));
   TERRAPIN_TRY(const auto keys, open_keys(options));
-  TERRAPIN_TRY(const identity::AccessKey key, keys->create(scope, options.owner, options.buckets));
+  // What an owner may read is what any of their keys may: keys of one owner must have the same buckets.
+  std::string owner = options.owner;
+  if (owner.empty()) owner = options.buckets.empty() ? "admin" : "key-" + crypto::random_text(8);
+  TERRAPIN_TRY(const auto present, keys->list());
+  for (const identity::AccessKey& other : present)
+    if (other.owner == owner && std::set<std::string>(other.buckets.begin(), other.buckets.end()) !=
+                                    std::set<std::string>(options.buckets.begin(), options.buckets.end()))
+      return fail(ErrorCode::kInvalidArgument,
+                  "--owner {}: their key {} may use {}, and all keys of an owner have the same buckets; name "
+                  "another owner",
+                  owner, other.id,
+                  other.buckets.empty() ? "all buckets" : fmt::format("{}", fmt::join(other.buckets, ", ")));
+  TERRAPIN_TRY(const identity::AccessKey key, keys->create(scope, owner, options.buckets));
   if (json) {
     fmt::print("{}\n", json_text(to_json(key)));
   } else {
@@ -81,8 +95,9 @@ void add_keys_command(CLI::App& app, Invocation& invocation) {
                    "admin: everything; requester: objects and labeling jobs; invoke: endpoints only")
       ->check(CLI::IsMember(std::vector<std::string>{"admin", "requester", "invoke"}))
       ->capture_default_str();
-  create_command->add_option("--owner", options->owner, "Whose jobs the key's jobs are")
-      ->capture_default_str();
+  create_command->add_option(
+      "--owner", options->owner,
+      "Whose jobs the key's jobs are (default: admin; with --bucket a name of its own)");
   create_command->add_option("--bucket", options->buckets,
                              "The only buckets it may use (repeatable; default: all)");
   create_command->add_flag("--json", invocation.json, "Print AccessKeyId and SecretAccessKey as JSON");

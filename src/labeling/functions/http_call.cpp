@@ -145,7 +145,10 @@ Status check_url(const std::string& url, bool allow_private) {
   const bool printable =
       std::all_of(url.begin(), url.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
   const UrlParts parts = split_url(url);
-  if (!printable || parts.host.empty() || (parts.scheme != "https" && parts.scheme != "http"))
+  // libcurl also takes one slash or three for two.
+  const std::string_view scheme = parts.scheme == "https" ? "https://" : "http://";
+  const std::string start = lower_case(url.substr(0, scheme.size() + 1));
+  if (!printable || parts.host.empty() || !start.starts_with(scheme) || start.ends_with("///"))
     return fail(ErrorCode::kInvalidArgument,
                 "URL '{}': allowed are https://host[:port][/path] and http://, in printable ASCII",
                 printable ? url : "");

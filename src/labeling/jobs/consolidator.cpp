@@ -258,6 +258,8 @@ Result<ObjectResult> consolidate_by_function(Core& core, const JobRow& job, Obje
   if (core.collaborators.functions == nullptr || !core.collaborators.functions->knows(name))
     return fail_object(fmt::format("no post-annotation function is registered as '{}'", name));
   auto answer = core.collaborators.functions->call(name, json_text(request));
+  if (!answer && answer.error().code == ErrorCode::kCancelled)  // the server stops: the object waits
+    return tl::unexpected<Error>(std::move(answer.error()));
   if (!answer)
     return fail_object(fmt::format("post-annotation function {}: {}", name, answer.error().message));
   const auto json = ordered_json::parse(*answer, nullptr, false);

@@ -192,12 +192,13 @@ Status Engine::initialize(JobRow& job) {
   TERRAPIN_TRY_STATUS(without_value(
       core_.store.put(layout.at("annotation-tool/data.json"),
                       *bytes_source(artifacts::format_label_categories(job.classes)), "application/json")));
+  // From the start there is a manifest, and counters that speak of it.
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
     if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
     now_job->objects = job.objects;
     now_job->passed = job.passed;
-    now_job->dirty = true;
     now_job->modified = core_.clock.now();
     if (now_job->status == JobStatus::kInitializing) {
       TERRAPIN_TRY_STATUS(
@@ -261,6 +262,8 @@ Status Engine::open_by_function(const JobRow& job) {
     if (functions == nullptr || !functions->knows(name)) {
       failure = fmt::format("no pre-annotation function is registered as '{}'", name);
     } else if (auto answer = functions->call(name, json_text(request)); !answer) {
+      if (answer.error().code == ErrorCode::kCancelled)  // the server stops: the object waits
+        return tl::unexpected<Error>(std::move(answer.error()));
       failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
     } else {
       const auto json = nlohmann::json::parse(*answer, nullptr, false);
@@ -473,6 +476,7 @@ Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name
     }
   }
   TERRAPIN_TRY(const ByteSourcePtr source, file.finish());
+  const std::unique_lock both(core_.manifest_lock(job.id));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(name, *source, "application/jsonlines")));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(
@@ -514,6 +518,29 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
       }
     }
   }
+  // Answers that a crash or a refusal left without a row. One that is being submitted now has no row yet
+  // either, but the job has ended: it will be refused.
+  const std::string folder = layout.at("intermediate/answers/").key;
+  std::set<std::string> orphans;
+  TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
+                                               [&](const storage::ObjectInfo& object) -> Status {
+                                                 orphans.insert(object.key);
+                                                 return {};
+                                               }));
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto named,
+                 (state.select<S, S>("SELECT answer_uri, mask_uri FROM labeling_assignments WHERE job_id = ? "
+                                     "AND answer_uri <> ''",
+                                     job.id)));
+    for (const auto& [answer, mask] : named) {
+      for (const std::string& uri : {answer, mask})
+        if (const auto name = storage::parse_s3_uri(uri); name) orphans.erase(name->key);
+    }
+    return {};
+  }));
+  for (const std::string& key : orphans) {
+    TERRAPIN_TRY_STATUS(core_.store.remove({layout.bucket(), key}));
+  }
   return {};
 }
 
@@ -554,6 +581,7 @@ Status Engine::finish(const JobRow& given) {
   }
   TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
   TERRAPIN_TRY_STATUS(write_manifest(job, layout.manifest(), true));
+  TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
     if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
@@ -570,7 +598,6 @@ Status Engine::finish(const JobRow& given) {
     job = *row;
     return save_counts(state, *row);
   }));
-  TERRAPIN_TRY_STATUS(remove_superseded(job, layout));
   if (core_.collaborators.notices != nullptr)
     core_.collaborators.notices->post(job.status == JobStatus::kStopped ? "job.stopped" : "job.completed",
                                       job.record());
@@ -617,7 +644,10 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
       TERRAPIN_TRY_STATUS(open_by_function(*job));
     }
   }
-  if (job->status == JobStatus::kStopping) {
+  // The job may be stopped at any moment: it ends as Stopped only after a pass that began with its leases
+  // ended.
+  const bool leases_ended = job->status == JobStatus::kStopping;
+  if (leases_ended) {
     TERRAPIN_TRY_STATUS(end_leases_of_stopped(*job));
   }
   if (job->rework) progress_of(job_id)->skills.reset();
@@ -642,8 +672,9 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     return {};
   }));
   const bool enough = job->labeled >= label_target(*job);
-  const bool over = left.ready == 0 && (job->status == JobStatus::kStopping || job->rework ||
-                                        (left.open == 0 && (left.waiting == 0 || enough)));
+  if (job->status == JobStatus::kStopping && !leases_ended) return core_.clock.now();
+  const bool over =
+      left.ready == 0 && (leases_ended || job->rework || (left.open == 0 && (left.waiting == 0 || enough)));
   if (over && !stopping()) {
     TERRAPIN_TRY_STATUS(finish(*job));
     return core_.clock.now() + kNever;
@@ -714,10 +745,11 @@ Status Engine::retain() {
   const I now = to_microseconds(core_.clock.now());
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
-      TERRAPIN_TRY_STATUS(state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
-                                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
-                                                table),
-                                    now - I{24} * 3600 * 1'000'000));
+      TERRAPIN_TRY_STATUS(
+          state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
+                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
+                                table),
+                    now - I{24} * 3600 * 1'000'000));
     }
     return {};
   }));
@@ -727,11 +759,13 @@ Status Engine::retain() {
     if (stopping()) return {};
     std::vector<std::tuple<S, S, S>> old;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(old, (state.select<S, S, S>(
-                            "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs j ON j.id "
-                            "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
-                            "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
-                            before)));
+      TERRAPIN_TRY(old,
+                   (state.select<S, S, S>(
+                       "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs "
+                       "j ON j.id "
+                       "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
+                       "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
+                       before)));
       return {};
     }));
     if (old.empty()) return {};

@@ -95,11 +95,14 @@ Result<JobRecord> Jobs::create(const JobSpec& spec) {
 
 Result<JobRecord> Jobs::describe(const std::string& name) {
   JobRecord record;
-  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+  const auto look = [&](Transaction& state) -> Status {
     TERRAPIN_TRY(const JobRow job, require_job(state, name));
     record = job.record();
     return {};
-  }));
+  };
+  TERRAPIN_TRY_STATUS(core_.state.read(look));
+  const std::shared_lock together(core_.manifest_lock(record.id));
+  TERRAPIN_TRY_STATUS(core_.state.read(look));
   return record;
 }
 

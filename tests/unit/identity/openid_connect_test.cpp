@@ -197,6 +197,15 @@ TEST_F(OpenId, RedirectsAndForeignAddressesAreNotFollowed) {
   EXPECT_EQ(client->start().error().code, ErrorCode::kCorrupt);
 }
 
+TEST_F(OpenId, AProviderThatFailsIsNotAskedByEverybody) {
+  provider.discovery_changes = {{"issuer", "https://evil.example.org"}};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(client->start().error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(provider.discovery_requests, 1);
+  provider.discovery_changes = json::object();
+  clock.advance(10s);
+  EXPECT_TRUE(sign_in());
+}
+
 TEST_F(OpenId, ExplicitAddressesNeedNoDiscovery) {
   settings.authorization_endpoint = provider.issuer() + "/authorize";
   settings.token_endpoint = provider.issuer() + "/token";

@@ -185,7 +185,13 @@ TEST_F(FunctionsTest, RegistrationsThatCannotWorkAreRefused) {
   refused(function, "twice");
   refused(at("f", "ftp://example.org/"), "https://");
   refused(at("f", "file:///etc/passwd"), "https://");
-  refused(at("f", "https:///path"), "https://");
+  refused(at("f", "https:///example.org"), "https://");
+  refused(at("f", "https:/example.org"), "https://");
+  refused(at("f", "https:example.org"), "https://");
+  refused(at("f", "//example.org"), "https://");
+  refused(at("f", "example.org"), "https://");
+  refused(at("f", "https://"), "https://");
+  refused(at("f", "gopher://example.org/"), "https://");
   refused(at("f", "https://user:secret@example.org/"), "user name");
   refused(at("f", "https://example.org/#part"), "fragment");
   refused(at("f", "https://example.org/a\r\nX: y"), "printable");
@@ -422,8 +428,8 @@ TEST_F(FunctionsTest, ShutdownEndsAPauseAndACallThatHangs) {
   server.hold();
   std::thread hanging([&] {
     const auto answer = functions->call("remote", "{}");
-    EXPECT_FALSE(answer);
-    if (!answer) EXPECT_EQ(answer.error().code, ErrorCode::kCancelled);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kCancelled);
   });
   server.wait_for_requests(1);
   functions->stop();
@@ -433,8 +439,8 @@ TEST_F(FunctionsTest, ShutdownEndsAPauseAndACallThatHangs) {
   const auto second = open();
   std::thread pausing([&] {
     const auto answer = second->call("remote", "{}");
-    EXPECT_FALSE(answer);
-    if (!answer) EXPECT_EQ(answer.error().code, ErrorCode::kCancelled);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kCancelled);
   });
   server.reply({503, "", {}}, 2);
   server.wait_for_requests(2);

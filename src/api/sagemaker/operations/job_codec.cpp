@@ -10,9 +10,9 @@ namespace {
 
 using nlohmann::json;
 
-// A built-in annotation function by the end of its name (AWS's accounts differ from region to region).
+// A built-in annotation function by its name; the account before it in the ARN differs from region to region.
 struct BuiltIn {
-  const char* ending;
+  const char* name;
   bool before;  // pre-annotation, else consolidation
   labeling::TaskKind kind;
   bool majority;
@@ -29,7 +29,7 @@ constexpr BuiltIn kBuiltIns[] = {
 
 const BuiltIn* built_in(const std::string& function_name) {
   for (const BuiltIn& one : kBuiltIns) {
-    if (function_name.ends_with(one.ending)) return &one;
+    if (function_name == one.name) return &one;
   }
   return nullptr;
 }
@@ -133,7 +133,7 @@ AwsResult<void> check_functions(const labeling::FunctionReference& pre,
   std::string fitting;
   for (const BuiltIn& one : kBuiltIns) {
     if (!one.before && one.kind == first->kind)
-      fitting += (fitting.empty() ? "" : " or ") + std::string(one.ending);
+      fitting += (fitting.empty() ? "" : " or ") + std::string(one.name);
   }
   return invalid(
       "PreHumanTaskLambdaArn {} and AnnotationConsolidationLambdaArn {} do not fit together; with {} goes "

@@ -2,7 +2,6 @@
 
 #include "api/sagemaker/operations/answers.h"
 #include "api/sagemaker/operations/operations.h"
-#include "base/text.h"
 
 namespace terrapin::api {
 namespace {
@@ -14,36 +13,16 @@ struct Tagged {
   labeling::Tags initial;  // what a job was made with
 };
 
-// A job's name is lower case in its ARN, so other spellings are looked for too.
-AwsResult<std::optional<labeling::JobRecord>> job_of_arn(const OperationContext& context,
-                                                         const std::string& name) {
-  auto direct = context.jobs.describe(name);
-  if (direct) return std::optional<labeling::JobRecord>(std::move(*direct));
-  if (direct.error().code != ErrorCode::kNotFound) {
-    return tl::unexpected<AwsError>(error_told(context, direct.error()));
-  }
-  labeling::JobFilter filter;
-  filter.limit = 1000;
-  for (bool more = true; more;) {
-    TERRAPIN_AWS_TRY(const labeling::JobPage page, told(context, context.jobs.list(filter)));
-    for (const labeling::JobRecord& job : page.jobs) {
-      if (lower_case(job.spec.name) == lower_case(name)) return std::optional<labeling::JobRecord>(job);
-    }
-    filter.offset += static_cast<std::int64_t>(page.jobs.size());
-    more = page.more && !page.jobs.empty();
-  }
-  return std::optional<labeling::JobRecord>();
-}
-
 AwsResult<Tagged> tagged(const OperationContext& context, const json& input, bool change) {
   const std::string arn = input.at("ResourceArn");
   const std::string jobs = job_arn(context.place, "");
+  const std::string missing = fmt::format("resource \"{}\"", arn);
   if (arn.rfind(jobs, 0) == 0 && arn.size() > jobs.size()) {
-    TERRAPIN_AWS_TRY(const auto job, job_of_arn(context, arn.substr(jobs.size())));
-    if (job) {
-      return Tagged{job_arn(context.place, job->spec.name), {job->spec.tags.begin(), job->spec.tags.end()}};
-    }
-    return invalid("Could not find resource \"{}\".", arn);
+    // The name is lower case in the ARN; jobs are found without regard to case.
+    TERRAPIN_AWS_TRY(
+        const labeling::JobRecord job,
+        told(context, context.jobs.describe(arn.substr(jobs.size())), "ValidationException", missing));
+    return Tagged{job_arn(context.place, job.spec.name), {job.spec.tags.begin(), job.spec.tags.end()}};
   }
   if (change && context.caller.scope != identity::Scope::kAdmin) {
     return tl::unexpected<AwsError>(access_denied(
@@ -53,7 +32,7 @@ AwsResult<Tagged> tagged(const OperationContext& context, const json& input, boo
   if (workforce && arn == context.workforces.workforce_arn(workforce->name)) return Tagged{arn, {}};
   TERRAPIN_AWS_TRY(const auto team, told(context, context.workforces.find_team(arn)));
   if (team && team->kind != labeling::TeamKind::kPublic) return Tagged{arn, {}};
-  return invalid("Could not find resource \"{}\".", arn);
+  return invalid("Could not find {}.", missing);
 }
 
 }  // namespace

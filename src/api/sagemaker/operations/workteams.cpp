@@ -16,7 +16,8 @@ AwsResult<void> check_served(const json& input) {
   }
   const json presign =
       input.value("WorkerAccessConfiguration", json::object()).value("S3Presign", json::object());
-  for (const auto& [name, value] : presign.value("IamPolicyConstraints", json::object()).items()) {
+  const json constraints = presign.value("IamPolicyConstraints", json::object());
+  for (const auto& [name, value] : constraints.items()) {
     if (value != "Disabled") {
       return invalid(
           "WorkerAccessConfiguration.S3Presign.IamPolicyConstraints.{} '{}' is not served; 'Disabled' is. To "
