@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -36,11 +37,7 @@ class FolderCache {
   Result<std::shared_ptr<const FolderEntries>> read(int folder);
 
  private:
-  struct Key {
-    dev_t device;
-    ino_t inode;
-    auto operator<=>(const Key&) const = default;
-  };
+  using Key = std::pair<dev_t, ino_t>;
   struct Cached {
     Key key{};
     timespec modified{}, changed{};

@@ -119,7 +119,7 @@ Result<PartInfo> FolderUploads::put_part(const ObjectName& name, const std::stri
   const fs::path temporary = temporary_ / crypto::random_text(32);
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file.is_open()) return system_failure(errno, temporary.string());
-  const auto written = [&]() -> Result<PartInfo> {
+  auto written = [&]() -> Result<PartInfo> {
     TERRAPIN_TRY(const std::string md5, write_hashing(body, file.get(), label));
     const Timestamp now = clock_.now();
     const std::int64_t microseconds = to_microseconds(now);
@@ -274,7 +274,7 @@ Result<ObjectInfo> FolderUploads::complete(const ObjectName& name, const std::st
   whole.path = path;
   whole.etag = fmt::format("{}-{}", crypto::hex(hasher.finish()), parts.size());
   whole.headers = upload.headers;
-  const auto published = [&]() -> Result<ObjectInfo> {
+  auto published = [&]() -> Result<ObjectInfo> {
     // A single part is the object: no copy where the file system has hard links.
     std::size_t first = 0;
     if (chosen.size() == 1 && ::link(chosen[0]->path.c_str(), path.c_str()) == 0) first = 1;
