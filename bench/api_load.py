@@ -70,7 +70,13 @@ def create_job(client, name, concurrent=5000):
 def make_workers(server, admin, count, path):
     """Accounts, each by an invitation of its own. Their passwords are hashed, which takes a minute: not measured."""
     sessions = [None] * count
-    links = [check(admin.call("POST", "/_/api/invitations", {"groups": ["load"]}), "invitation").json()["link"].split("#")[1] for _ in range(count)]
+    links = []
+    while len(links) < count:
+        reply = admin.call("POST", "/_/api/invitations", {"groups": ["load"]})
+        if reply.status == 429:  # one account asks for hundreds at once: as it is told
+            time.sleep(int(reply.header("Retry-After", "1")))
+            continue
+        links.append(check(reply, "invitation").json()["link"].split("#")[1])
 
     def join(first, step):
         for number in range(first, count, step):
