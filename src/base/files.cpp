@@ -10,6 +10,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/descriptor.h"
+
 namespace terrapin {
 namespace fs = std::filesystem;
 namespace {
@@ -22,21 +24,6 @@ ErrorCode code_of_errno(int number) {
   if (number == ENOENT || number == ENOTDIR) return ErrorCode::kNotFound;
   return number == ENOSPC || number == EDQUOT ? ErrorCode::kNoSpace : ErrorCode::kIo;
 }
-
-// Closes on every way out.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
 
 // Container is Bytes or std::string: read straight into the answer, once.
 template <class Container>

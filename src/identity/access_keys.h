@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/private_file.h"
 #include "base/result.h"
 
 namespace terrapin::identity {
@@ -44,7 +45,7 @@ class AccessKeys {
  private:
   struct Document;
   AccessKeys(std::filesystem::path path, const Clock& clock);
-  std::filesystem::path path_;
+  PrivateFile file_;  // synchronises itself
   const Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<const Document> document_;  // guarded by mutex_

@@ -7,42 +7,11 @@
 #include <cstring>
 #include <memory>
 
+#include "base/public_address.h"
 #include "base/text.h"
 
 namespace terrapin::identity {
 namespace {
-
-struct Range {
-  std::uint32_t network;
-  int bits;
-};
-// IANA's special-purpose addresses that are not globally reachable, and multicast.
-constexpr Range kPrivateV4[] = {
-    {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
-    {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0a80000, 16}, {0xc6120000, 15},
-    {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
-};
-
-bool is_private_v4(std::uint32_t address) {
-  return std::any_of(std::begin(kPrivateV4), std::end(kPrivateV4),
-                     [&](const Range& range) { return (address ^ range.network) >> (32 - range.bits) == 0; });
-}
-
-std::uint32_t v4_at(const std::uint8_t* bytes) {
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
-         bytes[3];
-}
-
-bool is_private_v6(const std::uint8_t* bytes) {
-  const auto starts_with = [&](std::initializer_list<std::uint8_t> prefix) {
-    return std::equal(prefix.begin(), prefix.end(), bytes);
-  };
-  if (starts_with({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff})) return is_private_v4(v4_at(bytes + 12));
-  if (starts_with({0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) return is_private_v4(v4_at(bytes + 12));
-  if (starts_with({0x20, 0x02})) return is_private_v4(v4_at(bytes + 2));
-  if (starts_with({0x20, 0x01, 0x0d, 0xb8}) || starts_with({0x20, 0x01, 0, 0})) return true;
-  return (bytes[0] & 0xe0) != 0x20;  // only 2000::/3 is global unicast
-}
 
 struct UrlParts {
   std::string scheme, host;
@@ -98,17 +67,7 @@ bool is_loopback_host(const std::string& host) {
 }  // namespace
 
 bool is_private_address(const sockaddr& address) {
-  if (address.sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    return is_private_v4(ntohl(v4.sin_addr.s_addr));
-  }
-  if (address.sa_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof v6);
-    return is_private_v6(v6.sin6_addr.s6_addr);
-  }
-  return true;
+  return address_kind(address) != AddressKind::kPublic;
 }
 
 std::string host_of_url(const std::string& url) {

@@ -86,10 +86,6 @@ Status sync_descriptor(int descriptor, std::string_view name) {
 
 }  // namespace
 
-void Descriptor::reset() {
-  if (value_ >= 0) ::close(release());
-}
-
 tl::unexpected<Error> system_failure(int number, std::string_view what) {
   const bool full = number == ENOSPC || number == EDQUOT;
   return fail(full ? ErrorCode::kNoSpace : ErrorCode::kIo, "{}: {}", what,

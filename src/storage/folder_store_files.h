@@ -10,38 +10,12 @@
 
 #include "base/byte_source.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "storage/key_path.h"
 #include "storage/object_store.h"
 
 namespace terrapin::storage {
-
-// An open file or folder, closed at the end of its life.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      value_ = other.release();
-    }
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-  int get() const { return value_; }
-  bool is_open() const { return value_ >= 0; }
-  int release() {
-    const int value = value_;
-    value_ = -1;
-    return value;
-  }
-  void reset();
-
- private:
-  int value_ = -1;
-};
 
 // kNoSpace for a full disk or quota, else kIo; `what` names the thing.
 tl::unexpected<Error> system_failure(int number, std::string_view what);

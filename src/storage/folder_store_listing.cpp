@@ -8,6 +8,8 @@
 #include <chrono>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace terrapin::storage {
 namespace {
 

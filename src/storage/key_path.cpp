@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/utf8.h"
+
 namespace terrapin::storage {
 namespace {
 
@@ -79,30 +81,6 @@ std::size_t piece_size(std::string_view text) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || i + more >= text.size()) return false;
-    std::uint32_t code = lead & (0x3fU >> more);
-    for (std::size_t k = 1; k <= more; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = code << 6 | (next & 0x3fU);
-    }
-    // Longer than needed, a surrogate, or beyond Unicode.
-    if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000)) return false;
-    if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return false;
-    i += more + 1;
-  }
-  return true;
-}
 
 bool is_plain_part(std::string_view part, NameRule rule) {
   if (part.empty() || part == "." || part == ".." || part.size() > kLongestName || has_mark(part))

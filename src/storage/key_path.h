@@ -42,6 +42,4 @@ std::string escaped_part(std::string_view part, bool is_folder, NameRule rule);
 // Whether a file or folder may have the part as its name.
 bool is_plain_part(std::string_view part, NameRule rule);
 
-bool is_utf8(std::string_view text);
-
 }  // namespace terrapin::storage

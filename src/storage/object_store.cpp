@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "storage/key_path.h"
+#include "base/utf8.h"
 
 namespace terrapin::storage {
 namespace {

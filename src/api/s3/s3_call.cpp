@@ -7,9 +7,9 @@
 #include "api/s3/s3_dates.h"
 #include "base/logging.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "crypto/hash.h"
 #include "http/target.h"
-#include "storage/key_path.h"
 
 namespace terrapin::api::s3 {
 namespace {
@@ -60,7 +60,7 @@ S3Status check_header_value(std::string_view name, std::string_view value) {
   const bool plain = std::none_of(value.begin(), value.end(), [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
   });
-  if (plain && storage::is_utf8(value)) return {};
+  if (plain && is_utf8(value)) return {};
   return refuse_saying("InvalidArgument",
                        fmt::format("The value of {} must be UTF-8 without control characters", name),
                        {{"ArgumentName", std::string(name)}});
@@ -245,9 +245,9 @@ S3Result<std::map<std::string, std::string>> checked_tags(const TagSet& tags) {
                          [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
   };
   for (const auto& [key, value] : tags) {
-    if (key.empty() || length(key) > 128 || !storage::is_utf8(key) || key.starts_with("aws:"))
+    if (key.empty() || length(key) > 128 || !is_utf8(key) || key.starts_with("aws:"))
       return refuse_saying("InvalidTag", "The TagKey you have provided is invalid", {{"TagKey", key}});
-    if (length(value) > 256 || !storage::is_utf8(value))
+    if (length(value) > 256 || !is_utf8(value))
       return refuse_saying("InvalidTag", "The TagValue you have provided is invalid", {{"TagKey", key}});
     if (!result.emplace(key, value).second)
       return refuse_saying("InvalidTag", "Cannot provide multiple Tags with the same key", {{"TagKey", key}});

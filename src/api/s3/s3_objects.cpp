@@ -6,8 +6,8 @@
 #include "api/s3/s3_dates.h"
 #include "api/s3/s3_operations.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "http/media_type.h"
-#include "storage/key_path.h"
 
 namespace terrapin::api::s3 {
 namespace {
@@ -44,7 +44,7 @@ S3Result<http::Headers> served_headers(const Call& call, const ObjectInfo& info)
     if (!value || value->empty()) return {};
     const bool plain = std::none_of(value->begin(), value->end(),
                                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-    if (!plain || !storage::is_utf8(*value)) {
+    if (!plain || !is_utf8(*value)) {
       return refuse_saying("InvalidArgument", fmt::format("{} must not hold control characters", parameter),
                            {{"ArgumentName", parameter}});
     }

@@ -19,7 +19,7 @@
 #include <system_error>
 #include <thread>
 
-#include "labeling/functions/descriptor.h"
+#include "base/descriptor.h"
 
 namespace terrapin::labeling {
 namespace fs = std::filesystem;

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/private_file.h"
 #include "base/result.h"
 #include "labeling/functions/http_call.h"
-#include "labeling/functions/private_file.h"
 #include "labeling/functions/stop_signal.h"
 #include "labeling/labeling_service.h"
 

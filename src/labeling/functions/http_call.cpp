@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "base/public_address.h"
 #include "base/text.h"
-#include "labeling/functions/public_address.h"
 
 namespace terrapin::labeling {
 namespace {

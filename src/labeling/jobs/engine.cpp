@@ -193,7 +193,7 @@ Status Engine::initialize(JobRow& job) {
       core_.store.put(layout.at("annotation-tool/data.json"),
                       *bytes_source(artifacts::format_label_categories(job.classes)), "application/json")));
   // From the start there is a manifest, and counters that speak of it.
-  TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout, false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
     if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
@@ -439,7 +439,7 @@ Result<int> Engine::consolidate_ready(const JobRow& job) {
   return done;
 }
 
-Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name, bool final_one) {
+Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one) {
   const Timestamp began = core_.clock.now();
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_jobs SET dirty = 0 WHERE id = ?", job.id));
@@ -477,12 +477,17 @@ Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name
   }
   TERRAPIN_TRY(const ByteSourcePtr source, file.finish());
   const std::unique_lock both(core_.manifest_lock(job.id));
-  TERRAPIN_TRY_STATUS(without_value(core_.store.put(name, *source, "application/jsonlines")));
+  TERRAPIN_TRY_STATUS(
+      without_value(core_.store.put(layout.intermediate_manifest(), *source, "application/jsonlines")));
+  if (final_one) {
+    TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.manifest(), *source, "application/jsonlines")));
+  }
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(
         state.run("UPDATE labeling_jobs SET shown_labeled = ?, shown_failed = ?, shown_unlabeled = ?, "
                   "manifest_uri = ? WHERE id = ?",
-                  labeled, failed, unlabeled, final_one ? storage::s3_uri(name) : job.manifest_uri, job.id));
+                  labeled, failed, unlabeled,
+                  final_one ? storage::s3_uri(layout.manifest()) : job.manifest_uri, job.id));
     return {};
   }));
   const auto progress = progress_of(job.id);
@@ -495,27 +500,28 @@ Status Engine::write_manifest(const JobRow& job, const storage::ObjectName& name
 
 Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) {
   // Masks and figures that no object names any more.
+  std::set<std::string> results;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(
+        const auto rows,
+        state.select<S>("SELECT result FROM labeling_objects WHERE job_id = ? AND result <> ''", job.id));
+    results.clear();
+    for (const auto& [result] : rows) results.insert(result);
+    return {};
+  }));
   for (const std::string& folder : {layout.mask_folder(), layout.figures_folder()}) {
-    std::vector<std::string> keys;
-    TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
-                                                 [&](const storage::ObjectInfo& object) -> Status {
-                                                   keys.push_back(object.key);
-                                                   return {};
-                                                 }));
-    for (const std::string& key : keys) {
-      const std::string name = key.substr(folder.size());
-      const std::size_t bar = name.find('_'), dot = name.rfind('.');
-      if (bar == std::string::npos || dot == std::string::npos || dot < bar) continue;
-      const auto index = artifacts::parse_count(name.substr(0, bar), job.objects);
-      if (!index) continue;
-      std::optional<ObjectRow> object;
-      TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-        TERRAPIN_TRY(object, find_object(state, job.id, *index));
-        return {};
-      }));
-      if (object && object->result != name.substr(0, dot)) {
-        TERRAPIN_TRY_STATUS(core_.store.remove({layout.bucket(), key}));
-      }
+    std::vector<std::string> superseded;
+    TERRAPIN_TRY_STATUS(storage::for_each_object(
+        core_.store, layout.bucket(), folder, [&](const storage::ObjectInfo& object) -> Status {
+          const std::string name = object.key.substr(folder.size());
+          const std::size_t bar = name.find('_'), dot = name.rfind('.');
+          if (bar == std::string::npos || dot == std::string::npos || dot < bar) return {};
+          const auto index = artifacts::parse_count(name.substr(0, bar), job.objects - 1);
+          if (index && !results.contains(name.substr(0, dot))) superseded.push_back(object.key);
+          return {};
+        }));
+    for (const std::string& key : superseded) {
+      TERRAPIN_TRY_STATUS(core_.store.remove({layout.bucket(), key}));
     }
   }
   // Answers that a crash or a refusal left without a row. One that is being submitted now has no row yet
@@ -579,8 +585,7 @@ Status Engine::finish(const JobRow& given) {
       }
     }
   }
-  TERRAPIN_TRY_STATUS(write_manifest(job, layout.intermediate_manifest(), false));
-  TERRAPIN_TRY_STATUS(write_manifest(job, layout.manifest(), true));
+  TERRAPIN_TRY_STATUS(write_manifest(job, layout, true));
   TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
@@ -685,7 +690,7 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   const Timestamp due = progress->manifest_written + interval;
   if (job->dirty && core_.clock.now() >= due) {
     TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
-    TERRAPIN_TRY_STATUS(write_manifest(*job, layout.intermediate_manifest(), false));
+    TERRAPIN_TRY_STATUS(write_manifest(*job, layout, false));
     job->dirty = false;
   }
   if (consolidated > 0) return core_.clock.now();

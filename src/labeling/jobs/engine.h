@@ -42,7 +42,8 @@ class Engine {
   // Returns how many objects it took.
   Result<int> consolidate_ready(const JobRow& job);
   Status consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass);
-  Status write_manifest(const JobRow& job, const storage::ObjectName& name, bool final_one);
+  // The intermediate manifest, and with `final_one` the final one, of the same bytes; counters with them.
+  Status write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one);
   Status finish(const JobRow& job);
   Status remove_superseded(const JobRow& job, const OutputLayout& layout);
   Result<JobSkills*> skills_of(const JobRow& job);

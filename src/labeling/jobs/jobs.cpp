@@ -20,15 +20,14 @@ using S = std::string;
 constexpr std::int64_t kMaxTemplateBytes = 2 << 20;
 constexpr std::int64_t kMaxCategoriesBytes = 4 << 20;
 
-Status check_function(Core& core, const FunctionReference& function, const char* what) {
+Status check_function(Core& core, const FunctionReference& function, const char* what, const char* example) {
   if (function.built_in()) return {};
   if (core.collaborators.functions != nullptr && core.collaborators.functions->knows(function.name))
     return {};
   return fail(ErrorCode::kInvalidArgument,
               "{}: '{}' is neither a built-in function ({}) nor registered on this host with `terrapin "
               "functions add`",
-              what, function.arn,
-              what[0] == 'p' && what[1] == 'r' ? "PRE-SemanticSegmentation" : "ACS-SemanticSegmentation");
+              what, function.arn, example);
 }
 
 // A '%' or '_' in the text stands for itself.
@@ -85,8 +84,10 @@ Result<JobRecord> Jobs::create(const JobSpec& spec) {
   } else {
     TERRAPIN_TRY(job.template_html, core_.read_text(spec.template_uri, "task template", kMaxTemplateBytes));
   }
-  TERRAPIN_TRY_STATUS(check_function(core_, spec.pre_function, "pre-annotation function"));
-  TERRAPIN_TRY_STATUS(check_function(core_, spec.post_function, "post-annotation function"));
+  TERRAPIN_TRY_STATUS(
+      check_function(core_, spec.pre_function, "pre-annotation function", "PRE-SemanticSegmentation"));
+  TERRAPIN_TRY_STATUS(
+      check_function(core_, spec.post_function, "post-annotation function", "ACS-SemanticSegmentation"));
 
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) { return insert_job(state, job); }));
   core_.wake(job.id);

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/private_file.h"
 #include "base/result.h"
-#include "labeling/functions/private_file.h"
 
 namespace terrapin::labeling {
 

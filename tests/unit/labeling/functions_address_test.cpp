@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/public_address.h"
 #include "labeling/functions/http_call.h"
-#include "labeling/functions/public_address.h"
 #include "unit/base/temporary_folder.h"
 #include "unit/labeling/functions_server.h"
 

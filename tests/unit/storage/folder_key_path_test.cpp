@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "base/utf8.h"
+
 #include "base/random.h"
 #include "storage/key_path.h"
 

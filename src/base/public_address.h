@@ -1,11 +1,11 @@
-// Which addresses a function or a webhook may be at.
+// Which addresses are this machine or its networks: where requests that a stranger steers may not go.
 #pragma once
 
 #include <string>
 
 struct sockaddr;
 
-namespace terrapin::labeling {
+namespace terrapin {
 
 enum class AddressKind {
   kPublic,
@@ -23,4 +23,4 @@ AddressKind address_kind(const sockaddr& address);
 // ".localhost". Other names are kPublic here: the address they lead to is judged when it is connected to.
 AddressKind literal_host_kind(std::string host);
 
-}  // namespace terrapin::labeling
+}  // namespace terrapin

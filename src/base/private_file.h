@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace terrapin::labeling {
+namespace terrapin {
 
 // Thread-safe, also between processes.
 class PrivateFile {
@@ -20,9 +20,11 @@ class PrivateFile {
   PrivateFile& operator=(const PrivateFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  // The file's text, "" if it is missing; the very same object while the file is unchanged. kDenied if others
-  // than its owner may use it, kIo, kTooLarge; the message names the file.
+  // The file's text; the very same object while the file is unchanged, missing() while there is none. kDenied
+  // if others than its owner may use it, kIo, kTooLarge; the message names the file.
   Result<std::shared_ptr<const std::string>> read();
+  // An empty text.
+  static const std::shared_ptr<const std::string>& missing();
   // Replaces the text by what `make_text` returns; while it runs no other process changes the file, so it may
   // read() and decide. Durable and 0600 on success; on a failure, also of `make_text`, the old text stays.
   // Makes the file if it is missing.
@@ -35,4 +37,4 @@ class PrivateFile {
   std::shared_ptr<const Content> content_;  // guarded by mutex_
 };
 
-}  // namespace terrapin::labeling
+}  // namespace terrapin

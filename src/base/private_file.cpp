@@ -1,4 +1,4 @@
-#include "labeling/functions/private_file.h"
+#include "base/private_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include "labeling/functions/descriptor.h"
+#include "base/descriptor.h"
 
-namespace terrapin::labeling {
+namespace terrapin {
 namespace fs = std::filesystem;
 namespace {
 
@@ -45,7 +45,7 @@ Status check_private(const fs::path& path, const struct stat& info) {
     return fail(
         ErrorCode::kDenied,
         "{}: has mode {:04o}, so that others than its owner may use it; allowed is 0600 (look at what "
-        "is in it, then chmod 600)",
+        "is in it, replace secrets that others may have seen, then chmod 600)",
         path.string(), static_cast<unsigned>(info.st_mode & 07777));
   return {};
 }
@@ -78,8 +78,13 @@ Status write_private(const fs::path& path, const std::string& text) {
 
 struct PrivateFile::Content {
   FileState state;
-  std::shared_ptr<const std::string> text = std::make_shared<std::string>();
+  std::shared_ptr<const std::string> text = missing();
 };
+
+const std::shared_ptr<const std::string>& PrivateFile::missing() {
+  static const std::shared_ptr<const std::string> kNothing = std::make_shared<std::string>();
+  return kNothing;
+}
 
 PrivateFile::PrivateFile(fs::path path) : path_(std::move(path)) {}
 PrivateFile::~PrivateFile() = default;
@@ -134,4 +139,4 @@ Status PrivateFile::change(const std::function<Result<std::string>()>& make_text
   return write_private(path_, text);
 }
 
-}  // namespace terrapin::labeling
+}  // namespace terrapin

@@ -1,4 +1,4 @@
-#include "labeling/functions/public_address.h"
+#include "base/public_address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 
-namespace terrapin::labeling {
+namespace terrapin {
 namespace {
 
 using enum AddressKind;
@@ -132,4 +132,4 @@ AddressKind literal_host_kind(std::string host) {
   return kind;
 }
 
-}  // namespace terrapin::labeling
+}  // namespace terrapin
