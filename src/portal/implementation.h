@@ -74,7 +74,6 @@ class Portal::Implementation {
   Result<std::optional<http::Response>> read_body(const Row& row, Call& call) const;
 
   // sign_in_routes.cpp
-  Handled page(Call& call);
   Handled sign_in_methods(Call& call);
   Handled sign_in(Call& call);
   Handled sign_out(Call& call);
