@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { kDefaultLimits, render } from "../../src/template/render";
 import { pointToOwnElements } from "../../src/template/scripts";
 import { renderTemplate, TemplateError } from "../../src/template/template";
-import defaultTemplate from "../../../src/labeling/tasks/template.cpp?raw";
 
 const photo = "s3://bucket/a photo.jpg";
 const input = (template: string, taskInput: unknown = { taskObject: photo, labels: ["Turtle", "Dog's & <co>"] }) => ({
@@ -94,11 +93,23 @@ describe("the elements' script", () => {
   });
 });
 
-it("renders the template of the documentation", async () => {
-
-  const template = /R"html\((.*?)\)html"/s.exec(defaultTemplate)![1]!;
-  const rendered = await render(input(template), "S");
+it("renders a whole template", async () => {
+  const rendered = await render(
+    input(`<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>
+  <crowd-semantic-segmentation name="crowd-semantic-segmentation" src="{{ task.input.taskObject | grant_read_access }}"
+    header="Paint all turtles." labels="{{ task.input.labels | to_json | escape }}">
+    <short-instructions><p style="color: red">Every turtle</p></short-instructions>
+  </crowd-semantic-segmentation>
+</crowd-form>`),
+    "S",
+  );
   expect(rendered.problems).toEqual([]);
-  expect(rendered.html).toContain('src="terrapin-file-S-0-"');
-  expect(rendered.html).toContain('<script src="/_/crowd-html-elements.js">');
+  expect(rendered.html).toBe(`<script src="/_/crowd-html-elements.js"></script>
+<crowd-form>
+  <crowd-semantic-segmentation name="crowd-semantic-segmentation" src="terrapin-file-S-0-"
+    header="Paint all turtles." labels="[&quot;Turtle&quot;,&quot;Dog&#39;s &amp; &lt;co&gt;&quot;]">
+    <short-instructions><p style="color: red">Every turtle</p></short-instructions>
+  </crowd-semantic-segmentation>
+</crowd-form>`);
 });
