@@ -92,7 +92,7 @@ export class DraftSync {
   private nextSequence = 1;
   private base: { sequence: number; marks: Marks; data: string } = { sequence: 0, marks: {}, data: "" };
   private restoreBase = false; // the server lost the snapshot that this browser still has
-  private unkept = 0;
+  private inHand = 0; // payloads on their way into the store
   private refused: string[] = []; // of a tab that was taken over before it knew
   private writing: Promise<void> = Promise.resolve();
   private pumping = false;
@@ -113,7 +113,7 @@ export class DraftSync {
   }
 
   get status(): DraftStatus {
-    return { mode: this.mode, unsent: this.unsentPayloads(), unkept: this.unkept + this.refused.length, waiting: this.waiting };
+    return { mode: this.mode, unsent: this.unsentPayloads(), unkept: this.unkeptPayloads(), waiting: this.waiting };
   }
 
   /**
@@ -133,7 +133,7 @@ export class DraftSync {
       stored = parts.map((part) => ({ ...part, log: head.log, stored: true, sequence: 0 }));
     } else {
       if (this.log === "") this.log = randomName();
-      stored = this.entries.filter((entry) => !entry.stored);
+      stored = this.entries;
     }
     // What only this tab's memory holds, e.g. after the browser's disk was full.
     const unstored = this.store ? this.entries.filter((entry) => !entry.stored && entry.sequence === 0) : [];
@@ -153,7 +153,7 @@ export class DraftSync {
 
   /** Keeps one payload (ASCII) of the canvas; on disk, if the browser has one for us, when it resolves. Never fails. */
   add(payload: string): Promise<void> {
-    ++this.unkept;
+    ++this.inHand;
     this.tell();
     const texts: string[] = [];
     for (let at = 0; at < payload.length || at === 0; at += kMostPartText) texts.push(payload.slice(at, at + kMostPartText));
@@ -263,7 +263,7 @@ export class DraftSync {
         parts = await this.store.append(this.options.key, this.tab, texts, this.now());
       } catch (error) {
         if (error instanceof TakenOver) {
-          --this.unkept;
+          --this.inHand;
           this.refused.push(payload);
           this.settle("takenOver");
           return;
@@ -278,9 +278,8 @@ export class DraftSync {
     if (!parts) {
       parts = texts.map((text, index) => ({ number: this.logNext + index, more: index + 1 < texts.length, text }));
       this.logNext += texts.length;
-    } else {
-      --this.unkept;
     }
+    --this.inHand;
     for (const part of parts) this.entries.push({ ...part, log: this.log, stored, sequence: 0 });
     const last = this.entries[this.entries.length - 1]!;
     this.items.push({ marks: { [this.log]: last.number }, last });
@@ -348,7 +347,6 @@ export class DraftSync {
     if (next < first + batch.length) throw new ApiError(500, "Internal", "The server acknowledged less than it was sent.");
     batch.forEach((entry, index) => {
       entry.sequence = first + index;
-      if (!entry.stored && !entry.more) --this.unkept;
     });
     this.firstUnsent += batch.length;
     this.nextSequence = first + batch.length;
@@ -392,7 +390,7 @@ export class DraftSync {
 
   // How long to wait before trying again; negative: not at all.
   private async settleFailure(error: unknown, server: DraftServer): Promise<number> {
-    if (this.closed) return -1;
+    if (this.closed || this.mode !== "editing") return -1;
     const status = error instanceof ApiError ? error.status : 500;
     const told = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     if (status === 401) {
@@ -447,11 +445,20 @@ export class DraftSync {
       this.settle("takenOver");
       return -1;
     }
-    if (this.store) {
-      const { head } = await this.store.take(this.options.key, renamed, this.now());
-      if (head.log !== this.log) this.log = head.log;
+    let alone = true;
+    this.writing = this.writing.then(async () => {
+      if (tab !== this.tab) return;
+      if (this.store) {
+        const { head, parts } = await this.store.take(this.options.key, renamed, this.now());
+        alone = head.log === this.log && parts.every((part) => this.knows(head.log, part.number) || known.has(`${head.log} ${part.number}`));
+      }
+      this.tab = renamed;
+    });
+    await this.writing;
+    if (!alone) {
+      this.settle("takenOver");
+      return -1;
     }
-    this.tab = renamed;
     const high: Marks = { ...state2.base.marks };
     const sequences = new Map<string, number>();
     for (const entry of state2.entries) {
@@ -461,9 +468,7 @@ export class DraftSync {
     const covered = (entry: Entry): boolean => entry.number <= (high[entry.log] ?? 0);
     const lostBase = this.base.data !== "" && Object.entries(this.base.marks).some(([log, number]) => (high[log] ?? 0) < number);
     for (const entry of this.entries) {
-      const before = entry.sequence;
       entry.sequence = covered(entry) ? (sequences.get(`${entry.log} ${entry.number}`) ?? found.base_sequence) : 0;
-      if (before === 0 && entry.sequence > 0 && !entry.stored && !entry.more) --this.unkept;
     }
     // What the server has stands before what it has not.
     this.entries = [...this.entries.filter((entry) => entry.sequence > 0), ...this.entries.filter((entry) => entry.sequence === 0)];
@@ -488,6 +493,12 @@ export class DraftSync {
   private unsentPayloads(): number {
     let count = 0;
     for (let at = this.firstUnsent; at < this.entries.length; ++at) if (!this.entries[at]!.more) ++count;
+    return count;
+  }
+
+  private unkeptPayloads(): number {
+    let count = this.inHand + this.refused.length;
+    for (let at = this.firstUnsent; at < this.entries.length; ++at) if (!this.entries[at]!.more && !this.entries[at]!.stored) ++count;
     return count;
   }
 
