@@ -4,13 +4,13 @@ import { LitElement, html, nothing, type PropertyValues, type TemplateResult } f
 import { property, query, state } from "lit/decorators.js";
 import type { ViewSettings } from "../bridge/protocol";
 import { decodeAnswerPng } from "../model/answer";
-import { BackgroundWork } from "../model/background";
 import { fromBase64, toBase64 } from "../model/base64";
 import { readPhotoFacts } from "../model/exif";
 import { colorBlindColors } from "../model/labels";
 import { Mask } from "../model/mask";
 import { isSnapshot } from "../model/snapshot";
 import { Photo } from "../render/photo";
+import { Background } from "../tools/background";
 import { actionOf, kActions, type Action, type ActionTarget } from "./actions";
 import { canvasStyles } from "./canvasStyles";
 import { classList } from "./classList";
@@ -32,6 +32,8 @@ export interface CrowdAnswer {
 const toolIds = ["tool.brush", "tool.eraser", "tool.polygon", "tool.polygonSubtract", "tool.fill", "tool.wand", "tool.pan"] as const;
 const paintIds = ["onlyBackground", "enclosed", "previousMask"] as const;
 
+/** The first bytes of a file, in which its orientation stands. */
+const kMostHead = 4 * 1024 * 1024;
 /** How long counts in the class list may lag behind a stroke. */
 const kCountsAfter_ms = 250;
 
@@ -67,7 +69,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   private stage: Stage | null = null;
   private photo: Photo | null = null;
   private readonly stopMask: (() => void)[] = [];
-  private work: BackgroundWork | null = null;
+  private work: Background | null = null;
   private deltas = 0;
   private countsTimer: ReturnType<typeof setTimeout> | null = null;
   private held: Action | null = null; // an action that lasts while its key is down
@@ -101,8 +103,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     this.problem = "";
     this.progress = 0;
     try {
-      const [facts, shown] = await Promise.all([
-        readPhotoFacts(photo).catch(() => null), // not all formats tell; then the photo lies as it is stored
+      const [head, shown] = await Promise.all([
+        photo.slice(0, kMostHead).arrayBuffer(),
         Photo.open(photo, () => this.photoArrived(turn)),
       ]);
       if (turn !== this.opening) {
@@ -124,7 +126,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       }
       this.photo = shown;
       this.deltas = deltas.length;
-      this.work = new BackgroundWork(mask, photo);
+      this.work = new Background(mask);
+      this.work.setPhoto(photo);
       this.stopMask.push(
         mask.onChange((box) => {
           this.stage?.maskChanged(box);
@@ -135,7 +138,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           this.dispatchEvent(new CustomEvent("canvas-delta", { detail: delta, bubbles: true, composed: true }));
         }),
       );
-      this.editor.open(mask, this.work, facts?.orientation ?? 1);
+      this.editor.open(mask, this.work, readPhotoFacts(new Uint8Array(head))?.orientation ?? 1);
       this.editor.modified = deltas.length > 0;
       this.stage?.show(shown);
       this.photoArrived(turn);
@@ -176,7 +179,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     this.editor.endPress();
     await this.editor.idle();
     if (!mask || !this.work) throw new Error("There is no photo that could be answered.");
-    const png = await this.work.encodeAnswer(new Map(this.labels.map((label) => [label.value, label.color])));
+    const png = await this.work.png(new Map(this.labels.map((label) => [label.value, label.color])));
     return {
       inputImageProperties: { height: mask.height, width: mask.width },
       labelMappings: Object.fromEntries(this.labels.map((label) => [label.name, { color: label.color }])),
@@ -188,9 +191,9 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   async snapshot(): Promise<{ data: string; deltas: number }> {
     const { mask } = this.editor;
     if (!mask) throw new Error("There is no photo.");
-    mask.flush();
-    const { deltas } = this;
-    return { data: await mask.snapshot(), deltas };
+    mask.flush(); // what this emits is counted
+    const { deltas, work } = this;
+    return { data: await (work ?? mask).snapshot(), deltas };
   }
 
   /** The worker changed the mask, or opened work that was begun before. */

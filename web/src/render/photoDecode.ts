@@ -1,4 +1,5 @@
 // Decodes a photo and makes its tiles, coarsest level first. Runs in a worker, or on the page where none can be made.
+import { withoutOrientation } from "../model/exif";
 import { levelCount, planLevel, type TilePlan } from "./photoPlan";
 
 export type PhotoNews =
@@ -9,7 +10,9 @@ export type PhotoNews =
 /** Tells `report` the stored size, then every tile. The orientation a photo asks for is not applied. Never rejects. */
 export async function decodePhoto(photo: Blob, report: (news: PhotoNews) => void): Promise<void> {
   try {
-    const full = await createImageBitmap(photo, { imageOrientation: "none" });
+    // Browsers differ in what "none" means; a file that asks for nothing is the same to all.
+    const stored = withoutOrientation(new Uint8Array(await photo.arrayBuffer())) as Uint8Array<ArrayBuffer>;
+    const full = await createImageBitmap(new Blob([stored], { type: photo.type }), { imageOrientation: "none" });
     const { width, height } = full;
     report({ type: "size", width, height });
     const plans: TilePlan[] = [];

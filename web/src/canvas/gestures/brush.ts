@@ -1,4 +1,4 @@
-import { boxOf, type ImagePoint } from "../../model/geometry";
+import type { ImagePoint } from "../../model/geometry";
 import type { Edit } from "../../model/mask";
 import type { Viewport } from "../../render/viewport";
 import { segment } from "../../tools/shapes";
@@ -106,7 +106,7 @@ export class BrushGesture implements Gesture {
   private paint(from: ImagePoint, to: ImagePoint): void {
     const { mask, settings } = this.editor;
     if (!mask || !this.edit) return;
-    if (!this.edit.paint(segment(from, to, settings.brushSize, boxOf(mask)), this.value)) return;
+    if (!this.edit.paint(segment(from, to, settings.brushSize, mask.width, mask.height), this.value)) return;
     this.editor.modified = true;
     this.timer ??= setTimeout(() => {
       this.timer = null;

@@ -1,4 +1,4 @@
-import { boxOf, type ImagePoint } from "../../model/geometry";
+import type { ImagePoint } from "../../model/geometry";
 import type { Viewport } from "../../render/viewport";
 import { polygon } from "../../tools/shapes";
 import type { Editor } from "../editor";
@@ -72,7 +72,7 @@ export class PolygonGesture implements Gesture {
       if (points.length > 0) this.editor.say("A polygon needs three points.");
       return;
     }
-    this.editor.paint(polygon(points, boxOf(mask)), this.editor.paintValue(this.subtracts));
+    this.editor.paint(polygon(points, mask.width, mask.height), this.editor.paintValue(this.subtracts));
     this.editor.say(this.subtracts ? "Polygon subtracted" : "Polygon painted");
   }
 
