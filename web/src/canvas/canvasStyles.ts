@@ -16,7 +16,7 @@ export const canvasStyles = [
     .frame {
       height: 100%;
       display: grid;
-      grid-template: "header header header" auto "options options options" auto "tools stage side" minmax(0, 1fr) "footer footer footer" auto / auto minmax(0, 1fr) 272px;
+      grid-template: "header header header" auto "options options options" auto "tools stage side" minmax(0, 1fr) "footer footer footer" auto / auto minmax(0, 1fr) 296px;
       position: relative;
       overflow: hidden;
     }
@@ -287,12 +287,19 @@ export const canvasStyles = [
     .background .class-name {
       color: var(--text-quiet);
       border: 1px solid transparent;
-      padding-right: 76px;
+      grid-template-columns: auto minmax(0, 1fr) auto;
+      padding-right: 88px;
     }
     .name {
+      display: flex;
+      align-items: center;
+      gap: 6px;
+      min-width: 0;
+      white-space: nowrap;
+    }
+    .name > span:first-child {
       overflow: hidden;
       text-overflow: ellipsis;
-      white-space: nowrap;
     }
     .swatch {
       width: 16px;
@@ -404,6 +411,9 @@ export const canvasStyles = [
       .group.last {
         margin-left: auto;
       }
+      header .zoom-step {
+        display: none;
+      }
       .zoom-text {
         min-width: 50px;
         font-size: 13px;
@@ -473,7 +483,7 @@ export const canvasStyles = [
         height: 40px;
       }
       .background .class-name {
-        padding-right: 100px;
+        padding-right: 112px;
       }
     }
     @container (max-width: 430px) {

@@ -26,7 +26,7 @@ export function classList(editor: Editor, search: string, keyOf: (index: number)
     return html`<li class=${chosen ? "class chosen" : "class"}>
       <button class="class-name" aria-pressed=${chosen} @click=${() => editor.selectLabel(label.value)} title=${key ? `${label.name} (${key})` : label.name}>
         <svg class="swatch" aria-hidden="true"><rect width="100%" height="100%" fill=${editor.color(label.value)}></rect></svg>
-        <span class="name">${label.name}${label.isVoid ? html` <span class="tag" title="Training leaves these pixels out">ignored</span>` : nothing}</span>
+        <span class="name"><span>${label.name}</span>${label.isVoid ? html`<span class="tag" title="Training leaves these pixels out">ignored</span>` : nothing}</span>
         <span class="share">${shareText(mask?.count(label.value) ?? 0, all)}</span>
         ${key ? html`<kbd>${key}</kbd>` : html`<span></span>`}
       </button>
@@ -43,7 +43,7 @@ export function classList(editor: Editor, search: string, keyOf: (index: number)
     <ul class="classes">
       ${labels.map(row)}
       <li class="class background">
-        <span class="class-name"><svg class="swatch none" aria-hidden="true"></svg><span class="name">Background</span><span class="share">${shareText(mask?.count(0) ?? 0, all)}</span></span>
+        <span class="class-name"><svg class="swatch none" aria-hidden="true"></svg><span class="name"><span>Background</span></span><span class="share">${shareText(mask?.count(0) ?? 0, all)}</span></span>
       </li>
     </ul>
     ${labels.length === 0 ? html`<p class="quiet">This task has no labels yet.</p>` : nothing}

@@ -141,6 +141,7 @@ export class KeyHelp extends LitElement {
       td {
         padding: 3px 0;
         text-align: right;
+        white-space: nowrap;
       }
       tr {
         border-bottom: 1px solid var(--line);

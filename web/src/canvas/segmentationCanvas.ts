@@ -397,7 +397,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     const pressed = action.checked ? (action.checked(this.editor) ? "true" : "false") : nothing;
     const end = (): void => action.release?.(this);
     return html`<button
-      class="square-button"
+      class=${id.startsWith("zoom.") ? "square-button zoom-step" : "square-button"}
       title=${tip}
       aria-label=${action.title}
       aria-keyshortcuts=${key ? key.replace("Ctrl", "Control") : nothing}
