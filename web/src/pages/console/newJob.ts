@@ -1,0 +1,2 @@
+import { LitElement } from "lit";
+customElements.define("p-new-job", class extends LitElement {});
