@@ -61,11 +61,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // connection_read.cpp
   asio::awaitable<void> read_request(Incoming& incoming);
+  asio::awaitable<void> admit(Reading& reading, std::shared_ptr<Request> head, Incoming& incoming);
+  void refuse_large(const Reading& reading, Incoming& incoming) const;
+  void make_room(Reading& reading, std::int64_t bytes, Incoming& incoming) const;
   asio::awaitable<void> read_body(Reading& reading, Incoming& incoming, bool& complete);
   asio::awaitable<void> spool_piece(Bytes& piece, Reading& reading, Incoming& incoming);
   asio::awaitable<void> last_piece_written(const Reading& reading, Incoming& incoming);
   void route(const Reading& reading, Request& request, Incoming& incoming) const;
-  void refuse_broken(const error_code& error, Incoming& incoming) const;
+  void refuse_broken(const Reading& reading, const error_code& error, Incoming& incoming) const;
 
   asio::awaitable<void> dispatch(Incoming& incoming, Response& response);
   void watch_client(const std::shared_ptr<HandlerErrand>& errand);

@@ -58,6 +58,9 @@ struct Connection::Reading {
   RequestParser parser;
   std::shared_ptr<SpoolFile> file;       // null: the body stays in memory
   std::shared_ptr<PieceErrand> writing;  // the piece before; its buffer is used again
+  std::int64_t spooled_bytes = 0;        // sent on their way to the file
+  std::int64_t max_body_bytes = 0;
+  std::optional<Response> over_limit;  // the answer to a larger one; std::nullopt: 413
 };
 
 asio::awaitable<void> Connection::read_request(Incoming& incoming) {
@@ -65,7 +68,8 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
   RequestParser& parser = reading.parser;
   parser.header_limit(static_cast<std::uint32_t>(
       std::min<std::int64_t>(core_.options.max_header_bytes, std::numeric_limits<std::uint32_t>::max())));
-  parser.body_limit(static_cast<std::uint64_t>(core_.options.max_body_bytes));
+  reading.max_body_bytes = core_.max_body_bytes;
+  parser.body_limit(static_cast<std::uint64_t>(reading.max_body_bytes));
   error_code error;
   // Control characters in a chunk's extensions are how one request is hidden in another.
   auto on_chunk = [](std::uint64_t, beast::string_view extensions, error_code& bad) {
@@ -87,7 +91,7 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
     incoming.http_1_0 = message.version() < 11;
   }
   if (error) {
-    refuse_broken(error, incoming);
+    refuse_broken(reading, error, incoming);
     co_return;
   }
   // Copied now: fields that follow a chunked body must not change what the request said before it.
@@ -103,6 +107,10 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
 
   const bool expects_continue = beast::iequals(parser.get()[wire::field::expect], "100-continue");
   const auto announced = static_cast<std::int64_t>(parser.content_length().value_or(0));
+  if (!incoming.refusal && !parser.is_done()) co_await admit(reading, request, incoming);
+  if (!incoming.refusal && core_.spool_budget && announced > core_.options.spool_above_bytes) {
+    make_room(reading, announced, incoming);
+  }
   if (incoming.refusal && (expects_continue || !incoming.keep_alive || announced > kSkippedBytes)) {
     incoming.keep_alive = false;  // the body was neither asked for nor read
     co_return;
@@ -114,8 +122,6 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
     set_deadline(std::chrono::milliseconds(core_.options.body_timeout_ms));
   }
   if (!parser.is_done()) {
-    const bool spool = core_.options.spool_above_bytes >= 0 && announced > core_.options.spool_above_bytes;
-    if (spool && !incoming.refusal) reading.file = std::make_shared<SpoolFile>(core_.options.spool_folder);
     bool complete = false;
     co_await read_body(reading, incoming, complete);
     if (reading.writing) co_await wait_for(reading.writing);
@@ -126,6 +132,54 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
   if (incoming.refusal) co_return;  // the body is read and dropped: the connection can go on
   request->body = std::move(parser.get().body());
   incoming.request = std::move(request);
+}
+
+// Asks what the head allows, or sets the refusal.
+asio::awaitable<void> Connection::admit(Reading& reading, std::shared_ptr<Request> head, Incoming& incoming) {
+  const auto announced = reading.parser.content_length();
+  if (!core_.options.admit ||
+      (announced && *announced <= static_cast<std::uint64_t>(core_.options.admit_above_bytes))) {
+    co_return;
+  }
+  if (core_.pending >= core_.options.max_pending_requests) {
+    incoming.refusal = core_.busy("too many requests are waiting");
+    incoming.keep_alive = false;
+    co_return;
+  }
+  auto errand = std::make_shared<AdmissionErrand>(core_.context);
+  ++core_.pending;
+  core_.send_out(core_.handlers, errand, [&core = core_, head = std::move(head)](AdmissionErrand& own) {
+    own.admission = core.run_admit(*head);
+  });
+  clear_deadline();
+  co_await wait_for(errand);
+  --core_.pending;
+  reading.max_body_bytes =
+      std::clamp<std::int64_t>(errand->admission.max_body_bytes, 0, core_.max_body_bytes);
+  reading.over_limit = std::move(errand->admission.refusal);
+  if (announced && *announced > static_cast<std::uint64_t>(reading.max_body_bytes)) {
+    refuse_large(reading, incoming);
+  } else {
+    reading.parser.body_limit(static_cast<std::uint64_t>(reading.max_body_bytes));
+  }
+}
+
+void Connection::refuse_large(const Reading& reading, Incoming& incoming) const {
+  incoming.keep_alive = false;
+  incoming.refusal = reading.over_limit
+                         ? reading.over_limit
+                         : core_.error_response(413, fmt::format("the body is over the limit of {} bytes",
+                                                                 reading.max_body_bytes));
+}
+
+// A file for the body with room for that many bytes, or the refusal.
+void Connection::make_room(Reading& reading, std::int64_t bytes, Incoming& incoming) const {
+  if (!reading.file) {
+    reading.file = std::make_shared<SpoolFile>(core_.options.spool_folder, SpoolShare(core_.spool_budget));
+  }
+  if (reading.file->reserve(bytes)) return;
+  incoming.keep_alive = false;
+  incoming.refusal = core_.busy("the space for large request bodies is taken");
 }
 
 // `complete` only if the whole body was read; else the refusal says why or, without one, the connection is
@@ -143,7 +197,7 @@ asio::awaitable<void> Connection::read_body(Reading& reading, Incoming& incoming
                                    asio::redirect_error(asio::use_awaitable, error));
     if (error) {
       incoming.refusal.reset();
-      refuse_broken(error, incoming);
+      refuse_broken(reading, error, incoming);
       co_return;
     }
     since_deadline += body.size() - before;
@@ -160,9 +214,10 @@ asio::awaitable<void> Connection::read_body(Reading& reading, Incoming& incoming
       }
       continue;
     }
-    if (!reading.file && core_.options.spool_above_bytes >= 0 &&
+    if (!reading.file && core_.spool_budget &&
         static_cast<std::int64_t>(body.size()) > core_.options.spool_above_bytes) {
-      reading.file = std::make_shared<SpoolFile>(core_.options.spool_folder);
+      make_room(reading, static_cast<std::int64_t>(body.size()), incoming);
+      if (incoming.refusal) co_return;
     }
     if (reading.file) {
       if (body.size() < kPieceBytes && !parser.is_done()) continue;
@@ -192,6 +247,9 @@ asio::awaitable<void> Connection::spool_piece(Bytes& piece, Reading& reading, In
     if (incoming.refusal) co_return;
     next = std::move(reading.writing->bytes);
   }
+  reading.spooled_bytes += static_cast<std::int64_t>(piece.size());
+  make_room(reading, reading.spooled_bytes, incoming);
+  if (incoming.refusal) co_return;
   next.clear();
   next.reserve(kPieceBytes + kReadBytes);
   reading.writing = std::make_shared<PieceErrand>(core_.context);
@@ -261,13 +319,12 @@ void Connection::route(const Reading& reading, Request& request, Incoming& incom
 
 // A request that could not be read to its end: an answer where one makes sense, else the connection is
 // dropped.
-void Connection::refuse_broken(const error_code& error, Incoming& incoming) const {
+void Connection::refuse_broken(const Reading& reading, const error_code& error, Incoming& incoming) const {
   incoming.keep_alive = false;
   if (timed_out_) {
     incoming.refusal = core_.error_response(408, "the request took too long to arrive");
   } else if (error == wire::error::body_limit) {
-    incoming.refusal = core_.error_response(
-        413, fmt::format("the body is over the limit of {} bytes", core_.options.max_body_bytes));
+    refuse_large(reading, incoming);
   } else if (error == wire::error::header_limit || error == wire::error::buffer_overflow) {
     incoming.refusal =
         core_.error_response(431, fmt::format("request line and header fields are over the limit of {} bytes",

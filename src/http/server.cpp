@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -46,6 +48,18 @@ class Server::Implementation {
       std::filesystem::create_directories(core_.options.spool_folder, error);
       SpoolFile probe(core_.options.spool_folder);
       TERRAPIN_TRY_STATUS(probe.write(std::array<std::uint8_t, 1>{}));
+      std::int64_t most = core_.options.max_spooled_bytes;
+      if (most < 0) {
+        const auto space = std::filesystem::space(core_.options.spool_folder, error);
+        if (error) {
+          return fail(ErrorCode::kIo, "{}: cannot tell the free space: {}",
+                      core_.options.spool_folder.string(), error.message());
+        }
+        most = static_cast<std::int64_t>(std::min<std::uintmax_t>(space.available / 2, INT64_MAX));
+      }
+      core_.spool_budget = std::make_shared<SpoolBudget>(most);
+      core_.max_body_bytes =
+          std::min(core_.options.max_body_bytes, std::max(most, core_.options.spool_above_bytes));
     }
     return listen();
   }
@@ -73,6 +87,8 @@ class Server::Implementation {
   }
 
   int port() const { return local_.port(); }
+
+  std::int64_t spooled_bytes() const { return core_.spool_budget ? core_.spool_budget->taken() : 0; }
 
   std::string url() const {
     const std::string host = local_.address().to_string();
@@ -190,6 +206,9 @@ Result<std::unique_ptr<Server>> Server::start(Router router, ServerOptions optio
 
 int Server::port() const {
   return implementation_->port();
+}
+std::int64_t Server::spooled_bytes() const {
+  return implementation_->spooled_bytes();
 }
 std::string Server::url() const {
   return implementation_->url();

@@ -46,6 +46,15 @@ Response ServerCore::run_handler(const Route& route, const Request& request) con
   return error_response(500, "internal error");
 }
 
+Admission ServerCore::run_admit(const Request& head) const {
+  try {
+    return options.admit(head);
+  } catch (...) {
+    log_failure(fmt::format("{} {}", head.method, head.path), std::current_exception());
+  }
+  return {0, error_response(500, "internal error")};
+}
+
 Response ServerCore::error_response(int status, const std::string& message) const {
   return options.error_response ? options.error_response(status, message) : Response::error(status, message);
 }

@@ -19,6 +19,7 @@
 #include "http/message.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/spool.h"
 
 namespace terrapin::http {
 
@@ -52,6 +53,11 @@ struct PieceErrand : Errand {
   Status status;
 };
 
+struct AdmissionErrand : Errand {
+  using Errand::Errand;
+  Admission admission;
+};
+
 struct ServerCore {
   ServerCore(Router routes, ServerOptions chosen)
       : router(std::move(routes)),
@@ -60,6 +66,8 @@ struct ServerCore {
 
   // Any thread. The one place where exceptions of handlers end.
   Response run_handler(const Route& route, const Request& request) const;
+  // The same for ServerOptions::admit.
+  Admission run_admit(const Request& head) const;
   Response error_response(int status, const std::string& message) const;
   Response busy(const std::string& message) const;  // 503 with Retry-After
 
@@ -88,6 +96,9 @@ struct ServerCore {
   // Constant after construction.
   const Router router;
   const ServerOptions options;
+  // Constant once the server has started.
+  std::int64_t max_body_bytes = options.max_body_bytes;
+  std::shared_ptr<SpoolBudget> spool_budget;  // null: bodies stay in memory
   // The socket thread's.
   asio::io_context context{1};
   std::int64_t buffered_bytes = 0;  // what connections hold in memory of requests' bodies
