@@ -1,5 +1,6 @@
 #include "api/gateway.h"
 
+#include <limits>
 #include <set>
 
 #include "api/sigv4_body.h"
@@ -68,6 +69,47 @@ http::Response Gateway::unserved(const http::Request& request, const Destination
   return error_answer(to.protocol, error, request_id);
 }
 
+// The signature, and that the key's scope covers the service.
+AwsResult<VerifiedSignature> Gateway::authorize(const http::Request& request, const Destination& to) const {
+  auto signature = verify_signature(request, to.protocol, scope_of(to.service), options_.place,
+                                    options_.find_key, *options_.clock);
+  if (!signature || signature->key.scope != identity::Scope::kInvoke || to.service == "sagemaker-runtime" ||
+      to.service == "sts")
+    return signature;
+  if (to.protocol == Protocol::kS3)
+    return tl::unexpected(AwsError{403, "AccessDenied", "Access Denied", request.path});
+  return tl::unexpected(
+      AwsError{400,
+               "AccessDeniedException",
+               fmt::format("User: {} is not authorized to use {}: the access key has the scope 'invoke'",
+                           caller_arn(options_.place, signature->key), to.service),
+               {}});
+}
+
+http::Admission Gateway::admit(const http::Request& head) const {
+  const SignatureClaim claim = signature_claim(head);
+  const Destination to = destination(head, claim);
+  const std::string request_id = new_request_id(to.protocol);
+  if (claim.form != SignatureForm::kNone && !services_.contains(to.service))
+    return {kMaxUnprovedBytes, unserved(head, to, request_id)};
+  if (to.protocol != Protocol::kS3) {
+    const auto key =
+        claim.key_id.empty() ? Result<std::optional<identity::AccessKey>>() : options_.find_key(claim.key_id);
+    if (key && *key) {
+      return {kMaxJsonBytes,
+              error_answer(to.protocol,
+                           {413,
+                            "RequestEntityTooLargeException",
+                            fmt::format("The request's body is over the limit of {} bytes", kMaxJsonBytes),
+                            {}},
+                           request_id)};
+    }
+  }
+  const auto signature = authorize(head, to);
+  if (signature) return {std::numeric_limits<std::int64_t>::max(), std::nullopt};
+  return {kMaxUnprovedBytes, error_answer(to.protocol, signature.error(), request_id)};
+}
+
 Result<http::Response> Gateway::handle(const http::Request& request) const {
   const SignatureClaim claim = signature_claim(request);
   const Destination to = destination(request, claim);
@@ -91,18 +133,8 @@ Result<http::Response> Gateway::handle(const http::Request& request) const {
     return response;
   }
 
-  auto signature = verify_signature(request, to.protocol, scope_of(to.service), options_.place,
-                                    options_.find_key, *options_.clock);
+  auto signature = authorize(request, to);
   if (!signature) return refuse(signature.error());
-  if (signature->key.scope == identity::Scope::kInvoke && to.service != "sagemaker-runtime" &&
-      to.service != "sts") {
-    if (to.protocol == Protocol::kS3) return refuse({403, "AccessDenied", "Access Denied", request.path});
-    return refuse({400,
-                   "AccessDeniedException",
-                   fmt::format("User: {} is not authorized to use {}: the access key has the scope 'invoke'",
-                               caller_arn(options_.place, signature->key), to.service),
-                   {}});
-  }
 
   VerifiedBody body;
   if (to.protocol == Protocol::kS3) {

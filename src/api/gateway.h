@@ -2,6 +2,7 @@
 // request to the service that the signature is for.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -12,6 +13,9 @@
 #include "http/message.h"
 
 namespace terrapin::api {
+
+inline constexpr std::int64_t kMaxUnprovedBytes = 64 << 10;  // bodies of requests that prove nothing
+inline constexpr std::int64_t kMaxJsonBytes = 16 << 20;      // and of those to the services that are not S3
 
 struct GatewayOptions {
   Place place;
@@ -30,6 +34,12 @@ class Gateway {
   // "sagemaker"). A later service of the same name replaces the earlier. STS is there from the start.
   void add(std::string name, Service service);
 
+  // What a request's head alone allows of its body, before any of it is read (http::ServerOptions::admit).
+  // S3: everything, if the signature, which covers the head, is right and the key may use S3. The others sign
+  // their body too: what their requests may have (kMaxJsonBytes), if there is a key of that id. All else:
+  // kMaxUnprovedBytes, and handle()'s refusal for more.
+  http::Admission admit(const http::Request& head) const;
+
   // The handler of the server's fallback route: Router::set_fallback([&](const auto& r) { return
   // gateway.handle(r); }). Every service gets only requests whose signature and body are verified and whose
   // key has a scope for it ("invoke" keys: sagemaker-runtime and sts); requests without a signature are
@@ -39,6 +49,7 @@ class Gateway {
 
  private:
   struct Destination;
+  AwsResult<VerifiedSignature> authorize(const http::Request& request, const Destination& to) const;
   Destination destination(const http::Request& request, const SignatureClaim& claim) const;
   http::Response unserved(const http::Request& request, const Destination& to,
                           const std::string& request_id) const;

@@ -463,7 +463,10 @@ SignatureClaim signature_claim(const http::Request& request) {
     credential = *value;
   }
   Claim read;
-  if (read_credential(credential, read)) claim.service = read.scope.service;
+  if (read_credential(credential, read)) {
+    claim.service = read.scope.service;
+    claim.key_id = read.key_id;
+  }
   const bool ours = !header || header->starts_with(std::string(storage::kSigV4Algorithm) + " ");
   if ((header && (in_query || version_2)) || !ours) {
     claim.form = SignatureForm::kOther;

@@ -24,6 +24,7 @@ enum class SignatureForm {
 struct SignatureClaim {
   SignatureForm form = SignatureForm::kNone;
   std::string service;  // of the credential scope; empty if it cannot be read
+  std::string key_id;   // empty with it
 };
 SignatureClaim signature_claim(const http::Request& request);
 

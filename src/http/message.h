@@ -84,6 +84,14 @@ struct Response {
   static Response error(int status, const std::string& message);
 };
 
+// What the head of a request allows of its body.
+struct Admission {
+  std::int64_t max_body_bytes = 0;
+  // The answer to a body over that, before its first byte is read where its length was announced;
+  // std::nullopt: 413.
+  std::optional<Response> refusal;
+};
+
 // Runs on a thread of the server's pool and may block. An Error is answered with status_of(code) and its
 // message, except those of our own making (500), which are logged and answered without detail.
 using Handler = std::function<Result<Response>(const Request&)>;

@@ -34,11 +34,22 @@ struct ServerOptions {
   // Above this many open connections accepting waits; the rest stay in the system's backlog.
   int max_connections = 1024;
   std::int64_t max_body_bytes = std::int64_t{64} << 20;  // one request's body; above: 413
+  // Asked with the head alone (Request::body is empty, parameters are those of the route) before a body over
+  // admit_above_bytes, or one whose length is not announced, is read or asked for (Expect: 100-continue). A
+  // body over what it allows gets its refusal, and the connection closes. Runs on the pool and may block; an
+  // exception is answered 500. Empty: max_body_bytes for everybody.
+  std::function<Admission(const Request& head)> admit;
+  std::int64_t admit_above_bytes = 64 << 10;
   // A larger body goes piece by piece to an unnamed temporary file in spool_folder (Request::spooled) and
   // does not count as buffered; -1: never. kNoSpace there is answered 507. The folder is created if it is
   // missing.
   std::int64_t spool_above_bytes = -1;
   std::filesystem::path spool_folder;
+  // All bodies in files together, whether on their way or being handled. A body takes its announced length,
+  // one without an announced length what has arrived; one that does not fit is answered 503 with Retry-After,
+  // before it is read where its length was announced. No single body may be larger (413). -1: half of what is
+  // free in spool_folder at the start.
+  std::int64_t max_spooled_bytes = -1;
   // Both set: TLS 1.2 and 1.3 with this PEM chain and key; reload_certificates() reads them again.
   std::filesystem::path tls_certificate, tls_key;
   std::int64_t max_buffered_bytes = std::int64_t{1}
@@ -69,6 +80,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int port() const;
+  // What counts for max_spooled_bytes now.
+  std::int64_t spooled_bytes() const;
   // For connections from now on; the old files' content stays in use if the new cannot be read (errors as in
   // start). kUnsupported without TLS.
   Status reload_certificates();

@@ -20,8 +20,8 @@ tl::unexpected<Error> refused(const std::filesystem::path& folder, const char* w
 
 class SpooledBody final : public ByteSource {
  public:
-  SpooledBody(int descriptor, std::int64_t size, std::filesystem::path folder)
-      : descriptor_(descriptor), size_(size), folder_(std::move(folder)) {}
+  SpooledBody(int descriptor, std::int64_t size, std::filesystem::path folder, SpoolShare share)
+      : descriptor_(descriptor), size_(size), folder_(std::move(folder)), share_(std::move(share)) {}
   SpooledBody(const SpooledBody&) = delete;
   SpooledBody& operator=(const SpooledBody&) = delete;
   ~SpooledBody() override {
@@ -48,9 +48,41 @@ class SpooledBody final : public ByteSource {
   int descriptor_;
   std::int64_t size_;
   std::filesystem::path folder_;
+  SpoolShare share_;
 };
 
 }  // namespace
+
+std::int64_t SpoolBudget::taken() const {
+  const std::lock_guard lock(mutex_);
+  return taken_;
+}
+
+bool SpoolBudget::take(std::int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes > limit_ - taken_) return false;
+  taken_ += bytes;
+  return true;
+}
+
+void SpoolBudget::give_back(std::int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  taken_ -= bytes;
+}
+
+SpoolShare::~SpoolShare() {
+  if (budget_) budget_->give_back(bytes_);
+}
+
+SpoolShare::SpoolShare(SpoolShare&& other) noexcept
+    : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+bool SpoolShare::grow_to(std::int64_t bytes) {
+  if (!budget_ || bytes <= bytes_) return true;
+  if (!budget_->take(bytes - bytes_)) return false;
+  bytes_ = bytes;
+  return true;
+}
 
 SpoolFile::~SpoolFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -91,7 +123,7 @@ Status SpoolFile::write(std::span<const std::uint8_t> bytes) {
 }
 
 ByteSourcePtr SpoolFile::finish() {
-  return std::make_shared<SpooledBody>(std::exchange(descriptor_, -1), size_, folder_);
+  return std::make_shared<SpooledBody>(std::exchange(descriptor_, -1), size_, folder_, std::move(share_));
 }
 
 }  // namespace terrapin::http

@@ -64,6 +64,7 @@ class Portal::Implementation {
 
   explicit Implementation(PortalContext context);
   http::Response dispatch(const http::Request& request);
+  http::Admission admit(const http::Request& head) const;
 
  private:
   http::Response run(const Row& row, const http::Request& request);
@@ -72,6 +73,9 @@ class Portal::Implementation {
   std::optional<http::Response> check_access(const Row& row, Call& call);
   std::optional<http::Response> check_rate(const Call& call);
   Result<std::optional<http::Response>> read_body(const Row& row, Call& call) const;
+  std::int64_t most_bytes(Takes takes) const;
+  // As the browser sees it.
+  bool secure(const http::Request& request) const;
 
   // sign_in_routes.cpp
   Handled sign_in_methods(Call& call);

@@ -9,6 +9,7 @@
 #include "base/logging.h"
 #include "crypto/hash.h"
 #include "http/media_type.h"
+#include "http/target.h"
 #include "identity/server_key.h"
 #include "portal/implementation.h"
 
@@ -273,7 +274,7 @@ http::Response Portal::Implementation::dispatch(const http::Request& request) {
 
 http::Response Portal::Implementation::run(const Row& row, const http::Request& request) {
   const std::string& public_url = context_.options.public_url;
-  Call call{request, request.secure || public_url.starts_with("https://"), public_url, {}, {}, {}};
+  Call call{request, secure(request), public_url, {}, {}, {}};
   if (call.base_url.empty()) call.base_url = (request.secure ? "https://" : "http://") + host_field(request);
   if (auto refused = check_origin(call)) return std::move(*refused);
   call.token = read_cookie(request, cookie_name("terrapin-session", call.secure));
@@ -335,14 +336,53 @@ std::optional<http::Response> Portal::Implementation::check_access(const Row& ro
   return std::nullopt;
 }
 
-Result<std::optional<http::Response>> Portal::Implementation::read_body(const Row& row, Call& call) const {
+std::int64_t Portal::Implementation::most_bytes(Takes takes) const {
   const labeling::TaskLimits& limits = context_.options.limits;
-  // JSON writes a character with up to six; what is inside is limited again by TaskService.
-  const std::int64_t most = row.takes == Takes::kNothing    ? 0
-                            : row.takes == Takes::kDeltas   ? 2 * limits.max_delta_bytes + kJsonBytes
-                            : row.takes == Takes::kSnapshot ? 2 * limits.max_draft_bytes + kJsonBytes
-                            : row.takes == Takes::kAnswer   ? limits.max_answer_bytes
-                                                            : kJsonBytes;
+  switch (takes) {
+    case Takes::kNothing:
+      return 0;
+    case Takes::kJson:
+      return kJsonBytes;
+    // JSON writes a character with up to six; what is inside is limited again by TaskService.
+    case Takes::kDeltas:
+      return 2 * limits.max_delta_bytes + kJsonBytes;
+    case Takes::kSnapshot:
+      return 2 * limits.max_draft_bytes + kJsonBytes;
+    case Takes::kAnswer:
+      return limits.max_answer_bytes;
+  }
+  return 0;
+}
+
+http::Admission Portal::Implementation::admit(const http::Request& head) const {
+  const auto refuse = [](std::int64_t most, http::Response response) {
+    protect(response);
+    return http::Admission{most, std::move(response)};
+  };
+  const auto match = router_.find(head.method, head.path);
+  std::int64_t most = kJsonBytes;
+  if (match && match->route) {
+    const std::string pattern = "/" + fmt::format("{}", fmt::join(match->route->pattern, "/"));
+    for (const Row& row : table()) {
+      if (row.method != match->route->method || row.pattern != pattern) continue;
+      most = most_bytes(row.takes);
+      if (row.access == Access::kAnonymous || most <= kJsonBytes) break;
+      const auto session =
+          context_.sessions.find(read_cookie(head, cookie_name("terrapin-session", secure(head))));
+      if (!session) return refuse(kJsonBytes, error_answer(session.error(), head));
+      if (!*session) return refuse(kJsonBytes, refusal(401, "NotSignedIn", "sign in first"));
+    }
+  }
+  return refuse(
+      most, refusal(413, "TooLarge", fmt::format("the body is larger than allowed here: {} bytes", most)));
+}
+
+bool Portal::Implementation::secure(const http::Request& request) const {
+  return request.secure || context_.options.public_url.starts_with("https://");
+}
+
+Result<std::optional<http::Response>> Portal::Implementation::read_body(const Row& row, Call& call) const {
+  const std::int64_t most = most_bytes(row.takes);
   const std::int64_t bytes = call.request.body_bytes();
   if (bytes > most) {
     return fail(ErrorCode::kTooLarge, "the body has {} bytes: allowed here are {}", bytes, most);
@@ -382,6 +422,15 @@ void Portal::add_routes(http::Router& router) {
     router.add(method, "/oauth2/idpresponse", handler);
     router.add(method, "/crowd-html-elements.js", handler);
   }
+}
+
+bool Portal::takes(std::string_view path) {
+  const auto decoded = http::percent_decode(path);
+  return decoded && (*decoded == "/_" || decoded->starts_with(kPrefix) || *decoded == "/oauth2/idpresponse");
+}
+
+http::Admission Portal::admit(const http::Request& head) const {
+  return implementation_->admit(head);
 }
 
 std::vector<RouteInfo> Portal::routes() {

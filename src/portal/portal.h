@@ -76,6 +76,11 @@ class Portal {
   // Takes the whole prefix: what is no route of ours there is answered 404 or 405. The Portal must outlive
   // the server that the router is handed to.
   void add_routes(http::Router& router);
+  // Whether a request with this path, percent-encoded, comes here.
+  static bool takes(std::string_view path);
+  // What a request's head alone allows of its body (http::ServerOptions::admit): what its route takes, but
+  // not more than 64 KiB without a session that the route needs; 401 or 413 for more.
+  http::Admission admit(const http::Request& head) const;
   static std::vector<RouteInfo> routes();
 
  private:

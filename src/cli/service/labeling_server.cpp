@@ -133,6 +133,8 @@ class LabelingServer::Implementation {
     options.max_body_bytes = options_.max_upload_bytes;
     options.spool_above_bytes = std::int64_t{4} << 20;
     options.spool_folder = installation_.spool();
+    options.max_spooled_bytes = options_.max_spool_bytes;
+    options.admit = [this](const http::Request& head) { return admit(head); };
     options.tls_certificate = options_.tls_certificate;
     options.tls_key = options_.tls_key;
     options.on_access = [this](const http::AccessEntry& entry) {
@@ -204,6 +206,11 @@ class LabelingServer::Implementation {
       open_id_since_ = (*workforce)->modified;
     }
     return open_id_;
+  }
+
+  // How large a body may be, by who sends it: nobody fills the disk who has not proved who they are.
+  http::Admission admit(const http::Request& head) const {
+    return portal::Portal::takes(head.path) ? portal_->admit(head) : gateway_->admit(head);
   }
 
   Result<http::Response> health() {

@@ -36,8 +36,9 @@ struct LabelingServerOptions {
   std::vector<std::string> bucket_hosts;  // base names of virtual-host bucket addresses
   std::vector<std::string> metrics_from;  // CIDRs beside loopback
   std::int64_t max_upload_bytes = std::int64_t{5} << 30;
-  int threads = 0;              // of request handlers, 0 = by cores
-  int retain_answers_days = 0;  // 0: for ever
+  std::int64_t max_spool_bytes = -1;  // of all large bodies at once; -1: half of the disk's free space
+  int threads = 0;                    // of request handlers, 0 = by cores
+  int retain_answers_days = 0;        // 0: for ever
   bool log_requests = false;
   std::filesystem::path pages;  // a folder in place of the pages compiled in; "" = those
 };

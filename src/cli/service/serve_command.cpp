@@ -16,7 +16,7 @@ struct Options {
   InstallationOptions installation;
   LabelingServerOptions server;
   std::string tls_certificate, tls_key, log_level = "info";
-  int max_upload_gb = 5;
+  int max_upload_gb = 5, max_spool_gb = 0;
 };
 
 Result<int> run(Options& options, const Invocation& invocation) {
@@ -24,6 +24,7 @@ Result<int> run(Options& options, const Invocation& invocation) {
   options.server.tls_certificate = options.tls_certificate;
   options.server.tls_key = options.tls_key;
   options.server.max_upload_bytes = std::int64_t{options.max_upload_gb} << 30;
+  if (options.max_spool_gb > 0) options.server.max_spool_bytes = std::int64_t{options.max_spool_gb} << 30;
   options.server.log_requests = !invocation.quiet;
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   TERRAPIN_TRY(const auto server, LabelingServer::start(installation, options.server));
@@ -80,6 +81,10 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();
+  command
+      ->add_option("--max-spool-gb", options->max_spool_gb,
+                   "All large request bodies at once, in GiB (default: half of the free space at the start)")
+      ->check(CLI::Range(1, 1 << 20));
   command
       ->add_option("--threads", options->server.threads, "Request handlers (default: 8 a core, at least 32)")
       ->check(CLI::Range(1, 1024));

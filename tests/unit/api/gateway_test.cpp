@@ -260,5 +260,60 @@ TEST(Errors, FailuresOfOursTellNothing) {
   EXPECT_EQ(internal_failure(Protocol::kJson, Error{ErrorCode::kNoSpace, "x"}, "id").status, 507);
 }
 
+// What http::ServerOptions::admit hands over: the head without the body.
+http::Request head_of(http::Request request) {
+  request.body.clear();
+  return request;
+}
+
+TEST_F(GatewayTest, LargeBodiesNeedASignatureThatHolds) {
+  const Gateway gate = gateway();
+  const auto admit = [&](const http::Request& request) { return gate.admit(head_of(request)); };
+  const http::Request put = make_request("PUT", "/b/k", {}, "hello");
+  EXPECT_GT(admit(signed_request(put)).max_body_bytes, std::int64_t{5} << 30);
+
+  const auto refused = [&](const http::Request& request, int status, const std::string& code) {
+    const http::Admission admission = admit(request);
+    EXPECT_EQ(admission.max_body_bytes, kMaxUnprovedBytes) << code;
+    ASSERT_TRUE(admission.refusal) << code;
+    EXPECT_EQ(admission.refusal->status, status) << code;
+    EXPECT_NE(body_of(*admission.refusal).find(code), std::string::npos) << body_of(*admission.refusal);
+  };
+  refused(make_request("PUT", "/b/k", {{"Host", "h"}}, "hello"), 403, "AccessDenied");
+  SigningOptions options;
+  options.key_id = "AKIAUNKNOWN";
+  refused(signed_request(put, options), 403, "InvalidAccessKeyId");
+  options = {};
+  options.secret = "wrong";
+  refused(signed_request(put, options), 403, "SignatureDoesNotMatch");
+  options = {};
+  options.time = "20130523T000000Z";
+  refused(signed_request(put, options), 403, "RequestTimeTooSkewed");
+  refused(make_request("PUT", "/b/k", {{"Host", "h"}, {"Authorization", "Basic x"}}, "hello"), 400,
+          "InvalidArgument");
+  refused(for_service("ec2", make_request("POST", "/", {}, "x")), 400, "not served here");
+  EXPECT_EQ(seen_.calls, 0);
+
+  const Gateway invoke = gateway(identity::Scope::kInvoke);
+  EXPECT_EQ(invoke.admit(head_of(signed_request(put))).max_body_bytes, kMaxUnprovedBytes);
+}
+
+TEST_F(GatewayTest, BodiesThatAreSignedThemselvesNeedAKnownKey) {
+  const Gateway gate = gateway();
+  const http::Request list = make_request("POST", "/", {{"X-Amz-Target", "SageMaker.ListTags"}}, "{}");
+  const http::Admission known = gate.admit(head_of(for_service("sagemaker", list)));
+  EXPECT_EQ(known.max_body_bytes, kMaxJsonBytes);
+  EXPECT_EQ(known.refusal->status, 413);
+  SigningOptions options;
+  options.service = "sagemaker";
+  options.key_id = "AKIAUNKNOWN";
+  for (const http::Request& request : {list, signed_request(list, options)}) {
+    const http::Admission admission = gate.admit(head_of(request));
+    EXPECT_EQ(admission.max_body_bytes, kMaxUnprovedBytes);
+    ASSERT_TRUE(admission.refusal);
+    EXPECT_EQ(admission.refusal->status, 400);
+  }
+}
+
 }  // namespace
 }  // namespace terrapin::api

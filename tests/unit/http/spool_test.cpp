@@ -73,7 +73,7 @@ TEST(SpoolFile, HoldsWhatWasWrittenAndHasNoName) {
     const Bytes bytes(text.begin(), text.end());
     ByteSourcePtr source;
     {
-      SpoolFile file(folder.path(), creation);
+      SpoolFile file(folder.path(), {}, creation);
       const std::span<const std::uint8_t> all(bytes);
       for (std::size_t at = 0; at < all.size(); at += 300'000) {
         ASSERT_TRUE(file.write(all.subspan(at, std::min<std::size_t>(300'000, all.size() - at))));

@@ -1,5 +1,6 @@
 // Who may call what: every route, every role.
 #include <array>
+#include <tuple>
 
 #include "unit/portal/portal_fixture.h"
 
@@ -208,6 +209,44 @@ TEST_F(PortalAccess, RatesAreLimitedByAccountAndByAddress) {
   EXPECT_EQ(get("/_/api/sign-in").status, 200);
   clock.advance(std::chrono::seconds(1));
   EXPECT_EQ(get("/_/api/me", browser_of(ann)).status, 200);
+}
+
+TEST_F(PortalAccess, BodiesAreAdmittedByRouteAndSession) {
+  const Browser worker = browser_of(make("worker", {Role::kWorker}));
+  const Browser forged{"terrapin-session=" + std::string(43, 'A'), std::string(43, 'A')};
+  const labeling::TaskLimits limits;
+  const std::int64_t small = 64 << 10;
+  const auto admit = [&](const std::string& method, const std::string& path, const Browser& browser) {
+    return portal->admit(request(method, path, {}, browser));
+  };
+  const std::string task = "/_/api/assignments/x";
+  for (const auto& [method, path, most] :
+       {std::tuple("POST", task + "/submit", limits.max_answer_bytes),
+        std::tuple("PUT", task + "/answer", limits.max_answer_bytes),
+        std::tuple("PUT", task + "/draft/snapshot", 2 * limits.max_draft_bytes + small),
+        std::tuple("POST", task + "/draft/deltas", 2 * limits.max_delta_bytes + small)}) {
+    const http::Admission signed_in = admit(method, path, worker);
+    EXPECT_EQ(signed_in.max_body_bytes, most) << path;
+    EXPECT_EQ(signed_in.refusal->status, 413) << path;
+    for (const Browser& nobody : {Browser{}, forged}) {
+      const http::Admission anonymous = admit(method, path, nobody);
+      EXPECT_EQ(anonymous.max_body_bytes, small) << path;
+      EXPECT_EQ(anonymous.refusal->status, 401) << path;
+      EXPECT_TRUE(anonymous.refusal->headers.find("Cache-Control")) << path;
+    }
+  }
+  EXPECT_EQ(admit("POST", "/_/api/sign-in", {}).max_body_bytes, small);
+  EXPECT_EQ(admit("POST", "/_/api/sign-in", {}).refusal->status, 413);
+  EXPECT_EQ(admit("GET", "/_/api/me", worker).max_body_bytes, 0);
+  EXPECT_EQ(admit("POST", "/_/api/nowhere", worker).max_body_bytes, small);
+  EXPECT_EQ(admit("PATCH", task + "/submit", worker).max_body_bytes, small);
+
+  // No route takes more from nobody than those who need no session.
+  for (const RouteInfo& route : Portal::routes())
+    EXPECT_LE(admit(std::string(route.method), filled(route.pattern), {}).max_body_bytes, small);
+  for (const char* path : {"/_", "/_/", "/_/api/me", "/%5F/api/me", "/oauth2/idpresponse"})
+    EXPECT_TRUE(Portal::takes(path)) << path;
+  for (const char* path : {"/", "/_x", "/bucket/_/api", "/%"}) EXPECT_FALSE(Portal::takes(path)) << path;
 }
 
 }  // namespace
