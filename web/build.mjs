@@ -4,7 +4,7 @@
 //   index.html              the portal's and the console's page; its scripts and styles in assets/, named by their hash
 //   frame.html, frame.js    the document inside the sandboxed frame of a task
 //   crowd-html-elements.js  AWS's elements for task templates: one classic script
-import { rm, stat } from "node:fs/promises";
+import { copyFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
@@ -49,3 +49,4 @@ for (const [entry, name] of [
 ]) {
   if (await stat(path.join(root, entry)).catch(() => null)) await classic(entry, name);
 }
+await copyFile(path.join(root, "frame.html"), path.join(out, "frame.html"));

@@ -219,149 +219,134 @@ interface EditAccess {
   closed(changes: Uint8Array | null): void;
 }
 
-/** Changes that belong together, e.g. one stroke: one undo step. Every method but the last call of commit or cancel throws nothing; after that all throw an Error. */
+/** Changes that belong together, e.g. one stroke: one undo step. After commit or cancel every method throws an Error. */
 export class Edit {
   private readonly before: TileCopies; // as at the beginning
-  private atFlush: TileCopies; // as at the last flush, of what changed since
-  private readonly free = new Uint8Array(256); // 1: may be overwritten
-  private readonly gone = new Float64Array(256); // scratch: pixels that lost the value
+  private atFlush: TileCopies | null = null; // as at the last flush, of what changed since; null before the first flush
+  private readonly mayPaint = new Uint8Array(256).fill(1); // 1: a label may go over the value
+  private readonly mayErase = new Uint8Array(256).fill(1);
   private isOpen = true;
-  private flushed = false;
 
   /** Mask.begin makes edits. */
   constructor(
     private readonly mask: EditAccess,
-    private readonly rules: PaintRules,
+    rules: PaintRules,
   ) {
     this.before = new TileCopies(mask.raster);
-    this.atFlush = new TileCopies(mask.raster);
+    if (rules.onlyBackground) this.mayPaint.fill(0, 1);
+    for (const value of rules.locked) this.mayPaint[value] = this.mayErase[value] = 0;
   }
 
   /** Gives the pixels of `spans` (parts off the photo are left out) the value, as far as the rules allow; the box of what changed, null for nothing. */
   paint(spans: Spans, value: number): Box | null {
-    this.must(value);
-    this.allow(value);
+    this.mustBeOpen();
+    if (!Number.isInteger(value) || value < 0 || value > 255) throw new RangeError(`label value ${value}; 0 to 255 are allowed`);
     const { width, height } = this.mask.raster;
     const extent = new Extent();
     for (let i = 0; i < spans.length; ++i) {
       const y = spans.y[i]!;
-      if (y < 0 || y >= height) continue;
-      this.run(y, Math.max(spans.x0[i]!, 0), Math.min(spans.x1[i]!, width), value, extent);
+      if (y >= 0 && y < height) this.run(y, Math.max(spans.x0[i]!, 0), Math.min(spans.x1[i]!, width), value, extent);
     }
-    this.settle(value);
     if (extent.box) this.mask.changed(extent.box);
     return extent.box;
   }
 
   /** Takes over a whole raster of the mask's size, as far as the rules allow; the box of what changed, null for nothing. */
   replace(pixels: Uint8Array): Box | null {
-    this.must(0);
+    this.mustBeOpen();
     const { width, height, pixels: own } = this.mask.raster;
     if (pixels.length !== own.length)
       throw new RangeError(`a raster of ${pixels.length} pixels for a mask of ${width} x ${height}`);
     const extent = new Extent();
-    let ready = -1;
     for (let y = 0; y < height; ++y) {
       const row = y * width;
       for (let x = 0; x < width; ) {
         const value = pixels[row + x]!;
         let end = x + 1;
         while (end < width && pixels[row + end] === value) ++end;
-        if (value !== ready) {
-          if (ready >= 0) this.settle(ready);
-          this.allow(value);
-          ready = value;
-        }
         this.run(y, x, end, value, extent);
         x = end;
       }
     }
-    if (ready >= 0) this.settle(ready);
     if (extent.box) this.mask.changed(extent.box);
     return extent.box;
   }
 
   /** Emits deltas of what changed since the last flush; none when nothing did. */
   flush(): void {
-    this.must(0);
-    const copies = this.atFlush;
-    this.atFlush = new TileCopies(this.mask.raster);
-    const writer = new DeltaWriter(this.mask.raster.width, this.mask.raster.height);
-    copies.differences((y, x0, x1, _old, value) => writer.put(y, x0, x1, value));
+    this.mustBeOpen();
+    const writer = this.deltaWriter();
+    (this.atFlush ?? this.before).differences((y, x0, x1, _old, value) => writer.put(y, x0, x1, value));
     const deltas = writer.finish();
     if (deltas.length === 0) return;
-    this.flushed = true;
+    this.atFlush = new TileCopies(this.mask.raster);
     this.mask.emit(deltas);
   }
 
   /** Flushes and ends the edit: one undo step, or none when no pixel differs from the beginning. */
   commit(): void {
-    this.flush();
-    this.isOpen = false;
+    this.mustBeOpen();
     const out = new ByteWriter();
     const runs = new RunWriter(out, 2);
-    this.before.differences((y, x0, x1, old, value) => runs.put(y, x0, x1, old * 256 + value));
+    const delta = this.deltaWriter();
+    const all = this.atFlush === null; // never flushed: the delta and the step are of the same pixels
+    this.before.differences((y, x0, x1, old, value) => {
+      runs.put(y, x0, x1, old * 256 + value);
+      if (all) delta.put(y, x0, x1, value);
+    });
+    this.atFlush?.differences((y, x0, x1, _old, value) => delta.put(y, x0, x1, value));
     const some = !runs.empty;
     runs.finish();
+    this.isOpen = false;
     this.mask.closed(some ? out.take() : null);
+    this.mask.emit(delta.finish());
   }
 
   /** Ends the edit with every pixel as at the beginning; what was flushed is taken back by further deltas. */
   cancel(): void {
-    this.must(0);
-    if (this.flushed) this.before.forEachTile((tile) => this.atFlush.keep(tile));
+    this.mustBeOpen();
+    const flushed = this.atFlush;
+    if (flushed) this.before.forEachTile((tile) => flushed.keep(tile));
     const extent = new Extent();
     this.before.differences((y, x0, x1, old, value) => {
       this.mask.recount(value, old, x1 - x0);
       extent.add(y, x0, x1);
     });
     restoreTiles(this.mask.raster, this.before);
-    if (extent.box) this.mask.changed(extent.box);
-    if (this.flushed) this.flush();
+    const delta = this.deltaWriter();
+    flushed?.differences((y, x0, x1, _old, value) => delta.put(y, x0, x1, value));
     this.isOpen = false;
     this.mask.closed(null);
+    if (extent.box) this.mask.changed(extent.box);
+    this.mask.emit(delta.finish());
   }
 
-  private must(value: number): void {
+  private mustBeOpen(): void {
     if (!this.isOpen) throw new Error("the edit has ended");
-    if (!Number.isInteger(value) || value < 0 || value > 255) throw new RangeError(`label value ${value}; 0 to 255 are allowed`);
   }
 
-  private allow(value: number): void {
-    const { locked, onlyBackground } = this.rules;
-    this.free.fill(onlyBackground && value !== 0 ? 0 : 1);
-    this.free[0] = 1;
-    for (const one of locked) this.free[one] = 0;
-    this.free[value] = 0; // nothing to do
+  private deltaWriter(): DeltaWriter {
+    return new DeltaWriter(this.mask.raster.width, this.mask.raster.height);
   }
 
   private run(y: number, x0: number, x1: number, value: number, extent: Extent): void {
     const { pixels, width } = this.mask.raster;
-    const { free, gone } = this;
+    const free = value === 0 ? this.mayErase : this.mayPaint;
     const row = y * width;
     const end = row + x1;
     for (let i = row + x0; i < end; ) {
       const old = pixels[i]!;
       let next = i + 1;
       while (next < end && pixels[next] === old) ++next;
-      if (free[old]) {
+      if (old !== value && free[old]) {
         this.before.touch(y, i - row, next - row);
-        this.atFlush.touch(y, i - row, next - row);
+        this.atFlush?.touch(y, i - row, next - row);
         if (next - i > 16) pixels.fill(value, i, next);
         else for (let k = i; k < next; ++k) pixels[k] = value;
-        gone[old]! += next - i;
+        this.mask.recount(old, value, next - i);
         extent.add(y, i - row, next - row);
       }
       i = next;
     }
-  }
-
-  private settle(value: number): void {
-    const { gone } = this;
-    for (let old = 0; old < 256; ++old)
-      if (gone[old]! > 0) {
-        this.mask.recount(old, value, gone[old]!);
-        gone[old] = 0;
-      }
   }
 }
