@@ -5,7 +5,7 @@ import { property, query, state } from "lit/decorators.js";
 import type { ViewSettings } from "../bridge/protocol";
 import { decodeAnswerPng } from "../model/answer";
 import { fromBase64, toBase64 } from "../model/base64";
-import { readPhotoFacts } from "../model/exif";
+import { readOrientation } from "../model/exif";
 import { colorBlindColors } from "../model/labels";
 import { Mask } from "../model/mask";
 import { isSnapshot } from "../model/snapshot";
@@ -33,7 +33,6 @@ const toolIds = ["tool.brush", "tool.eraser", "tool.polygon", "tool.polygonSubtr
 const paintIds = ["onlyBackground", "enclosed", "previousMask"] as const;
 
 /** The first bytes of a file, in which its orientation stands. */
-const kMostHead = 4 * 1024 * 1024;
 /** How long counts in the class list may lag behind a stroke. */
 const kCountsAfter_ms = 250;
 
@@ -103,8 +102,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     this.problem = "";
     this.progress = 0;
     try {
-      const [head, shown] = await Promise.all([
-        photo.slice(0, kMostHead).arrayBuffer(),
+      const [orientation, shown] = await Promise.all([
+        readOrientation(photo),
         Photo.open(photo, () => this.photoArrived(turn)),
       ]);
       if (turn !== this.opening) {
@@ -138,7 +137,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           this.dispatchEvent(new CustomEvent("canvas-delta", { detail: delta, bubbles: true, composed: true }));
         }),
       );
-      this.editor.open(mask, this.work, readPhotoFacts(new Uint8Array(head))?.orientation ?? 1);
+      this.editor.open(mask, this.work, orientation);
       this.editor.modified = deltas.length > 0;
       this.stage?.show(shown);
       this.photoArrived(turn);
