@@ -459,6 +459,7 @@ export const canvasStyles = [
       }
       .panel-open aside {
         display: flex;
+        grid-area: 1 / 1 / -1 / -1; /* else an area of its own that is not there would hold it */
         position: absolute;
         inset: auto 0 0;
         max-height: 75%;

@@ -374,15 +374,19 @@ export class Editor {
       this.changed("view");
       return;
     }
-    if (this.mask?.undo()) this.say("Undone");
-    this.modified = true;
+    if (this.mask?.undo()) {
+      this.modified = true;
+      this.say("Undone");
+    }
     this.changed("state");
   }
 
   redo(): void {
     if (!this.canPaint || this.busy) return;
-    if (this.mask?.redo()) this.say("Redone");
-    this.modified = true;
+    if (this.mask?.redo()) {
+      this.modified = true;
+      this.say("Redone");
+    }
     this.changed("state");
   }
 

@@ -5,7 +5,7 @@ import { property, query, state } from "lit/decorators.js";
 import type { ViewSettings } from "../bridge/protocol";
 import { decodeAnswerPng } from "../model/answer";
 import { fromBase64, toBase64 } from "../model/base64";
-import { readPhotoFacts } from "../model/exif";
+import { readOrientation } from "../model/exif";
 import { colorBlindColors } from "../model/labels";
 import { Mask } from "../model/mask";
 import { isSnapshot } from "../model/snapshot";
@@ -32,8 +32,6 @@ export interface CrowdAnswer {
 const toolIds = ["tool.brush", "tool.eraser", "tool.polygon", "tool.polygonSubtract", "tool.fill", "tool.wand", "tool.pan"] as const;
 const paintIds = ["onlyBackground", "enclosed", "previousMask"] as const;
 
-/** The first bytes of a file, in which its orientation stands. */
-const kMostHead = 4 * 1024 * 1024;
 /** How long counts in the class list may lag behind a stroke. */
 const kCountsAfter_ms = 250;
 
@@ -103,8 +101,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     this.problem = "";
     this.progress = 0;
     try {
-      const [head, shown] = await Promise.all([
-        photo.slice(0, kMostHead).arrayBuffer(),
+      const [orientation, shown] = await Promise.all([
+        readOrientation(photo),
         Photo.open(photo, () => this.photoArrived(turn)),
       ]);
       if (turn !== this.opening) {
@@ -138,7 +136,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           this.dispatchEvent(new CustomEvent("canvas-delta", { detail: delta, bubbles: true, composed: true }));
         }),
       );
-      this.editor.open(mask, this.work, readPhotoFacts(new Uint8Array(head))?.orientation ?? 1);
+      this.editor.open(mask, this.work, orientation);
       this.editor.modified = deltas.length > 0;
       this.stage?.show(shown);
       this.photoArrived(turn);
@@ -495,19 +493,19 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
         </div>
         <div class="group" role="group" aria-label="History">${this.button("undo")}${this.button("redo")}</div>
         <div class="group" role="group" aria-label="View">
-          ${this.button("zoom.out")}<button class="zoom-text" title=${`One to one (${this.keyText(actionOf("zoom.one"))})`} aria-label="Zoom, one to one" @click=${() => editor.zoomTo(this.stage?.drawnDensity ?? 1)}>100 %</button>${this.button("zoom.in")}${this.button("fit")}
+          ${this.button("zoom.out")}<button class="zoom-text" title=${`One to one (${this.keyText(actionOf("zoom.one"))})`} @click=${() => editor.zoomTo(this.stage?.drawnDensity ?? 1)}>100 %</button>${this.button("zoom.in")}${this.button("fit")}
         </div>
         <div class="group last" role="group" aria-label="More">
           ${this.button("hide", { hold: true })}${this.button("outline")}${this.fullscreenAllowed ? this.button("fullscreen") : nothing}${this.button("help")}
           <button class="square-button panel-button" aria-label="Classes and view" aria-expanded=${this.panelOpen} title="Classes and view" @click=${() => (this.panelOpen = !this.panelOpen)}>${icon("classes")}</button>
         </div>
       </header>
-      <div class="options">${this.toolOptions()}</div>
-      <nav class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">
+      <div class="options" role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
+      <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">
         ${toolIds.map((id) => this.button(id))}
         <span class="divider" role="separator"></span>
         ${paintIds.map((id) => this.button(id))}
-      </nav>
+      </div>
       <div class="stage" tabindex="0" role="application" aria-label="Photo" aria-describedby="how" aria-busy=${this.progress !== null}>
         <canvas class="photo" aria-hidden="true"></canvas>
         <canvas class="overlay" aria-hidden="true"></canvas>

@@ -115,7 +115,6 @@ export class Runtime {
     if (this.readOnly) this.form?.setReadOnly(true);
     document.dispatchEvent(new Event("all-crowd-elements-ready"));
     await Promise.all([...this.canvases].map((canvas) => canvas.opened));
-    if (!this.form && this.connected) this.send({ type: "problem", message: "The template has no <crowd-form>: it cannot be submitted." });
     this.send({ type: "ready" });
   }
 

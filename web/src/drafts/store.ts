@@ -141,6 +141,18 @@ export class DraftStore {
     await finished;
   }
 
+  /** The drafts of `account` with parts that the server does not have. */
+  async unsent(account: string): Promise<DraftKey[]> {
+    const { heads, finished } = this.write();
+    const [names, values] = await Promise.all([result(heads.getAllKeys()), result<DraftHead[]>(heads.getAll())]);
+    await finished;
+    return names.flatMap((name, index) => {
+      const [owner, job, object, correction] = JSON.parse(String(name)) as [string, string, number, boolean];
+      const head = values[index]!;
+      return owner === account && head.acknowledged + 1 < head.next ? [{ account: owner, job, object, correction }] : [];
+    });
+  }
+
   /** Signing out: forgets every draft of `account` that the server has whole. Returns how many it has not. */
   async wipe(account: string): Promise<number> {
     const { heads, parts, finished } = this.write();

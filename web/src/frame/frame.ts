@@ -38,6 +38,11 @@ function becomeTemplate(open: Open, port: MessagePort): void {
     document.open();
     window.addEventListener("error", (event) => report(`The template's script: ${event.message}`));
     window.addEventListener("unhandledrejection", (event) => report(`The template's script: ${String(event.reason)}`));
+    document.addEventListener("DOMContentLoaded", () => {
+      if (document.querySelector("crowd-form")) return;
+      report("The template has no <crowd-form>: it cannot be submitted.");
+      send({ type: "ready" });
+    });
     document.write(/<!doctype|<html[\s>]/i.test(html) ? html : `<!doctype html><html lang="en"><meta charset="utf-8"><style>body{margin:0}</style>${html}`);
     document.close();
   };

@@ -23,6 +23,16 @@ export function readPhotoFacts(bytes: Uint8Array): PhotoFacts | null {
   return found && { type: found.type, width: found.width, height: found.height, orientation: found.orientation };
 }
 
+const headBytes = 1 << 20;
+
+/** The orientation of a photo's file, 1 when it does not say. Of a JPEG only the beginning is read where that is enough. */
+export async function readOrientation(photo: Blob): Promise<number> {
+  const head = look(new Uint8Array(await photo.slice(0, headBytes).arrayBuffer()));
+  // PNG and WebP may say it behind the pixels.
+  if (photo.size <= headBytes || head?.type === "jpeg") return head?.orientation ?? 1;
+  return look(new Uint8Array(await photo.arrayBuffer()))?.orientation ?? 1;
+}
+
 /**
  * A file with the same pixels that says of itself to be upright: a decoder that applies orientation gives the stored pixels.
  * The very same array when nothing has to change; the given bytes are never written to.

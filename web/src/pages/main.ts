@@ -41,6 +41,15 @@ const routes: Route[] = [
     open: async () => (await import("./jobs"), html`<p-jobs></p-jobs>`),
   },
   {
+    pattern: /^\/_\/task\/([^/]+)$/,
+    title: "Task",
+    access: "signed in",
+    bare: true,
+    open: async ([id]) => (
+      await import("./taskPage"), html`<terrapin-task-page .assignmentId=${id}></terrapin-task-page>`
+    ),
+  },
+  {
     pattern: /^\/_\/history$/,
     title: "History",
     access: "signed in",

@@ -69,6 +69,7 @@ export class Table<Row = unknown> extends LitElement {
           height: 1px;
           overflow: hidden;
           position: absolute;
+          width: 1px;
         }
         tr {
           background: var(--surface);

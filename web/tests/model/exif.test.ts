@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { crc32, readPhotoFacts, withoutOrientation } from "../../src/model/exif";
+import { crc32, readOrientation, readPhotoFacts, withoutOrientation } from "../../src/model/exif";
 
 const ascii = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
 
@@ -90,5 +90,19 @@ describe("withoutOrientation", () => {
 
   it("gives the same bytes back when there is nothing to change", () => {
     for (const bytes of [jpeg(frame(0xc0, 4, 4)), png(), new Uint8Array(3)]) expect(withoutOrientation(bytes)).toBe(bytes);
+  });
+});
+
+describe("readOrientation", () => {
+  it("finds it wherever it stands in a large file", async () => {
+    const profiles = Array.from({ length: 40 }, () => segmentOf(0xe2, new Array<number>(60_000).fill(7)));
+    const blob = (bytes: Uint8Array): Blob => new Blob([bytes as Uint8Array<ArrayBuffer>]);
+    expect(await readOrientation(blob(jpeg(exif(tiff("II", 6)), frame(0xc0, 9, 8))))).toBe(6);
+    expect(await readOrientation(blob(jpeg(exif(tiff("MM", 3)), ...profiles, frame(0xc0, 9, 8))))).toBe(3);
+    expect(await readOrientation(blob(jpeg(...profiles, exif(tiff("II", 8)), frame(0xc0, 9, 8))))).toBe(8);
+    const pixels: number[][] = Array.from({ length: 20 }, () => pngChunk("IDAT", new Array<number>(70_000).fill(1)));
+    expect(await readOrientation(blob(png(...pixels, pngChunk("eXIf", tiff("MM", 5)))))).toBe(5);
+    expect(await readOrientation(blob(png()))).toBe(1);
+    expect(await readOrientation(new Blob(["no photo"]))).toBe(1);
   });
 });
