@@ -553,4 +553,5 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     </div>`;
   }
 }
-customElements.define("terrapin-canvas", SegmentationCanvas);
+// The script may stand in a document twice: in the frame's own and in the template.
+if (!customElements.get("terrapin-canvas")) customElements.define("terrapin-canvas", SegmentationCanvas);
