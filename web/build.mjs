@@ -4,7 +4,7 @@
 //   index.html              the portal's and the console's page; its scripts and styles in assets/, named by their hash
 //   frame.html, frame.js    the document inside the sandboxed frame of a task
 //   crowd-html-elements.js  AWS's elements for task templates: one classic script
-import { copyFile, rm, stat } from "node:fs/promises";
+import { copyFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
@@ -22,8 +22,8 @@ const common = {
   esbuild: { legalComments: "none" },
 };
 
-// One classic script without imports: documents with an opaque origin cannot load modules.
-function classic(entry, name) {
+// One classic script without imports: documents with an opaque origin cannot load modules. `intro` stands before all else in it.
+function classic(entry, name, intro = "") {
   return build({
     ...common,
     build: {
@@ -31,7 +31,7 @@ function classic(entry, name) {
       emptyOutDir: false,
       target: "es2022",
       lib: { entry: path.join(root, entry), formats: ["iife"], name: "terrapin", fileName: () => name },
-      rollupOptions: { output: { inlineDynamicImports: true } },
+      rollupOptions: { output: { inlineDynamicImports: true, intro } },
     },
   });
 }
@@ -43,10 +43,7 @@ await build({
   worker: { format: "es" },
   build: { outDir: out, target: "es2022", assetsDir: "assets", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
 });
-for (const [entry, name] of [
-  ["src/frame/frame.ts", "frame.js"],
-  ["src/crowd/crowdHtmlElements.ts", "crowd-html-elements.js"],
-]) {
-  if (await stat(path.join(root, entry)).catch(() => null)) await classic(entry, name);
-}
+await classic("src/frame/frame.ts", "frame.js");
+// The frame loads it before the template does: then it has nothing left to do.
+await classic("src/crowd/crowdHtmlElements.ts", "crowd-html-elements.js", 'if (customElements.get("crowd-form")) return;');
 await copyFile(path.join(root, "frame.html"), path.join(out, "frame.html"));

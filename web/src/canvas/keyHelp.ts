@@ -163,4 +163,5 @@ export class KeyHelp extends LitElement {
     `,
   ];
 }
-customElements.define("terrapin-key-help", KeyHelp);
+// The script may stand in a document twice: in the frame's own and in the template.
+if (!customElements.get("terrapin-key-help")) customElements.define("terrapin-key-help", KeyHelp);

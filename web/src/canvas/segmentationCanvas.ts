@@ -73,6 +73,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   private held: Action | null = null; // an action that lasts while its key is down
   private heldCode = "";
   private opening = 0;
+  private askedPrevious = false;
 
   constructor() {
     super();
@@ -124,6 +125,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       }
       this.photo = shown;
       this.deltas = deltas.length;
+      this.askedPrevious = false;
       this.work = new Background(mask);
       this.work.setPhoto(photo);
       this.stopMask.push(
@@ -166,8 +168,11 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     if (this.editor.mask !== mask) return;
     this.editor.endPress();
     const edit = mask.begin();
-    edit.replace(pixels);
+    const changed = edit.replace(pixels);
     edit.commit();
+    // What was there before the worker came is not the worker's change; a mask the worker asked for is.
+    if (changed && this.askedPrevious) this.editor.modified = true;
+    this.askedPrevious = false;
     this.editor.changed("state");
   }
 
@@ -208,6 +213,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
 
   send(event: "canvas-submit" | "canvas-skip" | "canvas-previous"): void {
     this.editor.endPress();
+    if (event === "canvas-previous") this.askedPrevious = true;
     this.dispatchEvent(new CustomEvent(event, { bubbles: true, composed: true }));
   }
   get fullscreenAllowed(): boolean {
@@ -547,4 +553,5 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     </div>`;
   }
 }
-customElements.define("terrapin-canvas", SegmentationCanvas);
+// The script may stand in a document twice: in the frame's own and in the template.
+if (!customElements.get("terrapin-canvas")) customElements.define("terrapin-canvas", SegmentationCanvas);
