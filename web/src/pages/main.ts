@@ -140,6 +140,13 @@ function isHere(href: string, path: string): boolean {
 
 const kAfterSignIn = "terrapin-after-sign-in";
 
+interface Shown {
+  shown: TemplateResult;
+  bare: boolean;
+  title: string;
+  route: Route | null; // null: something in its place
+}
+
 class App extends LitElement {
   static override styles = [
     sheet,
@@ -227,13 +234,12 @@ class App extends LitElement {
   @state() private bare = true;
   @state() private path = location.pathname;
   private turn = 0;
+  private route: Route | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
     applyTheme();
-    client.onSignedOut = () => {
-      if (!this.bare || location.pathname.startsWith("/_/console")) void this.show();
-    };
+    client.onSignedOut = () => void this.show();
     onNavigate(() => void this.show());
     this.addEventListener("click", followLink);
     void this.start();
@@ -263,19 +269,22 @@ class App extends LitElement {
   private async show(moved = true): Promise<void> {
     const turn = ++this.turn;
     const path = location.pathname;
-    const { shown, bare, title } = await this.pageAt(path);
+    const { shown, bare, title, route } = await this.pageAt(path);
     if (turn !== this.turn) return;
+    // Another part of the same page stays where it is looked at.
+    const stays = route !== null && route === this.route;
+    this.route = route;
     this.shown = shown;
     this.bare = bare;
     this.path = path;
     document.title = `${title} · Terrapin`;
-    if (!moved) return;
+    if (!moved || stays) return;
     window.scrollTo(0, 0);
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("main")?.focus({ preventScroll: true });
   }
 
-  private async pageAt(path: string): Promise<{ shown: TemplateResult; bare: boolean; title: string }> {
+  private async pageAt(path: string): Promise<Shown> {
     for (const route of routes) {
       const match = route.pattern.exec(path);
       if (!match) continue;
@@ -288,23 +297,23 @@ class App extends LitElement {
           sessionStorage.removeItem(kAfterSignIn);
           void this.show();
         };
-        return { shown: html`<p-sign-in @signed-in=${done}></p-sign-in>`, bare: true, title: "Sign in" };
+        return { shown: html`<p-sign-in @signed-in=${done}></p-sign-in>`, bare: true, title: "Sign in", route: null };
       }
       if (account && !may(account, route.access))
-        return { shown: refusal("This page is for requesters and admins."), bare: false, title: route.title };
+        return { shown: refusal("This page is for requesters and admins."), bare: false, title: route.title, route: null };
       if (account && path === "/_/" && !account.roles.includes("worker")) {
         navigate("/_/console", { replace: true });
         return this.pageAt("/_/console");
       }
       try {
         const parts = match.slice(1).map((text: string | undefined) => decodeURIComponent(text ?? ""));
-        return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title };
+        return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title, route };
       } catch (thrown) {
         const text = `The page could not be loaded: ${problemText(thrown)}`;
-        return { shown: refusal(text), bare: !account, title: route.title };
+        return { shown: refusal(text), bare: !account, title: route.title, route: null };
       }
     }
-    return { shown: refusal(`There is no page at ${path}.`), bare: !client.current, title: "Not found" };
+    return { shown: refusal(`There is no page at ${path}.`), bare: !client.current, title: "Not found", route: null };
   }
 
   private menu(account: Account): TemplateResult {

@@ -1,18 +1,16 @@
 // Signing out, with what this browser keeps.
-import { client } from "../api/client";
+import { ApiError, client } from "../api/client";
 import { navigate } from "./navigation";
 
-/** Wipes drafts that the server has, ends the session, and shows the sign-in. Throws if drafts could not be saved. */
+/** Wipes drafts that the server has, ends the session, and shows the sign-in. Throws when the server was not reached: one is then still signed in. */
 export async function signOut(): Promise<void> {
-  await wipeDrafts();
-  await client.post("sign-out").catch(() => undefined);
+  // The code of drafts is loaded only here and in the task page.
+  const { beforeSignOut } = await import("../drafts/beforeSignOut");
+  await beforeSignOut();
+  await client.post("sign-out").catch((thrown: unknown) => {
+    if (!(thrown instanceof ApiError && thrown.status === 401)) throw thrown; // the session lives on: say so
+  });
   client.adopt(null);
   sessionStorage.clear();
   navigate("/_/", { replace: true });
-}
-
-// The code of drafts is loaded only here and in the task page.
-async function wipeDrafts(): Promise<void> {
-  const modules = import.meta.glob<{ beforeSignOut: () => Promise<void> }>("../drafts/beforeSignOut.ts");
-  for (const load of Object.values(modules)) await (await load()).beforeSignOut();
 }

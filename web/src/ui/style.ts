@@ -173,6 +173,7 @@ export const sheet = css`
     border-color: var(--danger);
   }
   .field {
+    align-content: start;
     display: grid;
     gap: 4px;
     min-width: 0;

@@ -11,20 +11,12 @@ import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { problemText, toast } from "../../ui/toast";
 import { lastPart, plural, sizeText } from "../../ui/words";
+import { placeOf } from "./place";
 
 const kPhoto = /\.(jpe?g|png|webp)$/i;
 const kManifest = /\.(manifest|jsonl|json)$/i;
 /** Photos dropped on a bucket itself go here, so that results do not come to lie among them. */
 const kFirstFolder = "photos/";
-
-export interface Place {
-  bucket: string;
-  key: string; // of a folder: ends in "/" or is ""
-}
-export function placeOf(uri: string): Place | null {
-  const match = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);
-  return match ? { bucket: match[1]!, key: match[2] ?? "" } : null;
-}
 
 /** `<p-data-picker mode="folder|manifest" .value="s3://…">`; fires "change". */
 export class DataPicker extends LitElement {

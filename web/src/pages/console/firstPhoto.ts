@@ -1,22 +1,11 @@
 // The first photo of a job's input, to try a template with.
 import { address, client } from "../../api/client";
 import { keyPath, type Listing } from "../../api/facts";
-import { placeOf } from "./dataPicker";
+import { firstSource, placeOf } from "./place";
 
 const kPhoto = /\.(jpe?g|png|webp)$/i;
 /** Of a manifest so much is read: its lines have at most 100,000 characters. */
 const kHead = 400_000;
-
-/** "source-ref" of a manifest's first line; null if there is none. */
-export function firstSource(head: string): string | null {
-  const line = head.split("\n", 1)[0] ?? "";
-  try {
-    const source = (JSON.parse(line) as Record<string, unknown>)["source-ref"];
-    return typeof source === "string" ? source : null;
-  } catch {
-    return null;
-  }
-}
 
 async function uriOfFirst(inputUri: string, isManifest: boolean): Promise<string | null> {
   const place = placeOf(inputUri);

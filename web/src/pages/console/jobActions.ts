@@ -5,15 +5,9 @@ import { ask } from "../../ui/dialog";
 import type { MenuItem } from "../../ui/menu";
 import { toast } from "../../ui/toast";
 import { navigate } from "../navigation";
+import { nextName } from "./jobDraft";
 
 const kNameHint = "Letters, digits and hyphens, at most 63.";
-
-/** A name for what follows `name`: its number at the end, if any, one higher. */
-export function nextName(name: string): string {
-  const match = /^(.*?)-?(\d+)$/.exec(name);
-  const next = match?.[1] ? `${match[1]}-${Number(match[2]) + 1}` : `${name}-2`;
-  return next.length <= 63 ? next : `${name.slice(0, 60)}-2`;
-}
 
 export async function stopJob(job: Job, done: () => void): Promise<void> {
   await ask({

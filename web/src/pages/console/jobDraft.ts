@@ -121,6 +121,37 @@ export const kSteps: { id: StepId; title: string; members: string[] }[] = [
   { id: "review", title: "Review", members: [] },
 ];
 
+/** What the pages call the members. */
+export const kMemberWords: Record<string, string> = {
+  name: "Job name",
+  title: "Title",
+  description: "Description",
+  kind: "Task",
+  input_uri: "Input",
+  output_uri: "Where results go",
+  labels: "Labels",
+  categories_uri: "Label category file",
+  instructions: "Instructions",
+  template_html: "Template",
+  template_uri: "Template",
+  workteam_arn: "Work team",
+  price: "Price",
+  workers_per_object: "Workers for each photo",
+  task_time_limit_s: "Minutes for a photo",
+  task_availability_s: "Hours until a photo expires",
+  max_concurrent: "Photos offered at once",
+  content_classifiers: "Your word on the content",
+  keywords: "Keywords",
+  label_attribute: "Label attribute",
+  max_human_labeled_objects: "Stop after so many photos",
+  max_percent_labeled: "Stop after so many percent",
+  pre_function_arn: "Function before each task",
+  post_function_arn: "Function that makes one answer",
+  majority_vote: "Plain majority vote",
+  skip_labeled: "Leave out photos that have a mask",
+  tags: "Tags",
+};
+
 export type Problems = Record<string, string>;
 
 const kName = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
@@ -279,7 +310,7 @@ export function requestOf(draft: JobDraft): Record<string, unknown> {
 /** The member that a refusal of the server names, and what it says; "" if it names none that is asked for here. */
 export function memberOf(message: string): string {
   const members = kSteps.flatMap((step) => step.members);
-  for (const [, quoted] of message.matchAll(/'([a-z_]+)(?:\[\d+\])?[^']*'/g))
+  for (const [, quoted] of message.matchAll(/'([a-z_]+)(?:\[\d+\]|\.[a-z_]+)*'/g))
     if (quoted && members.includes(quoted)) return quoted;
   return "";
 }
@@ -292,6 +323,13 @@ export function nameFrom(words: string): string {
     .replace(/[^a-z0-9]+/g, "-")
     .slice(0, 63)
     .replace(/^-+|-+$/g, "");
+}
+
+/** A name for what follows `name`: its number at the end, if any, one higher. */
+export function nextName(name: string): string {
+  const match = /^(.*?)-?(\d+)$/.exec(name);
+  const next = match?.[1] ? `${match[1]}-${Number(match[2]) + 1}` : `${name}-2`;
+  return next.length <= 63 ? next : `${name.slice(0, 60)}-2`;
 }
 
 /** Kept over a reload; what is not understood any more starts anew. */

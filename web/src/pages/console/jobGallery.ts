@@ -9,7 +9,8 @@ import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText } from "../../ui/toast";
 import { lastPart, percentText } from "../../ui/words";
-import { labelPaint, type Paint } from "./overlay";
+import "./overlay";
+import { labelPaint, type Paint } from "./paint";
 import "./swatch";
 
 const kPage = 24;

@@ -6,7 +6,8 @@ import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { countText, durationText } from "../../ui/words";
 import "./chart";
-import { secondsLeft, sharesOf } from "./jobStatus";
+import { secondsLeft } from "./jobFigures";
+import { sharesOf } from "./jobStatus";
 
 class JobOverview extends LitElement {
   static override styles = [

@@ -26,11 +26,3 @@ export function sharesOf(job: Job): Share[] {
     { value: job.counters.failed_non_retryable, label: "failed", kind: "bad" },
   ];
 }
-
-/** Seconds until the last answer at the speed of the last hour (`answersLastHour`); null while that cannot be said. */
-export function secondsLeft(job: Job, answers: number, answersLastHour: number): number | null {
-  const wanted = job.objects * job.spec.workers_per_object;
-  const left = wanted - answers;
-  if (left <= 0) return 0;
-  return answersLastHour > 0 ? (left * 3600) / answersLastHour : null;
-}

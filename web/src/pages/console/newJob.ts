@@ -11,10 +11,11 @@ import { sheet } from "../../ui/style";
 import { busy, problemText } from "../../ui/toast";
 import { navigate } from "../navigation";
 import "./dataPicker";
-import { placeOf, type DataPicker } from "./dataPicker";
+import type { DataPicker } from "./dataPicker";
 import { defaultTemplate } from "./defaultTemplate";
 import {
   htmlOf,
+  kMemberWords,
   kSteps,
   memberOf,
   nameFrom,
@@ -26,6 +27,7 @@ import {
   type StepId,
 } from "./jobDraft";
 import { reviewOf } from "./jobReview";
+import { placeOf } from "./place";
 import "./labelEditor";
 import type { LabelEditor } from "./labelEditor";
 import "./preview";
@@ -621,7 +623,7 @@ class NewJob extends LitElement {
                     (member) =>
                       html`<li>
                         <button type="button" class="plain small" @click=${() => this.go(step.id)}>${step.title}</button>
-                        ${member}: ${problems[member]}
+                        <strong>${kMemberWords[member] ?? member}:</strong> ${problems[member]}
                       </li>`,
                   ),
               )}

@@ -14,7 +14,8 @@ import { durationText, lastPart, percentText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { stateBadge } from "./jobGallery";
 import { namesOfPeople } from "./jobWorkers";
-import { heatPaint, labelPaint, type Paint } from "./overlay";
+import "./overlay";
+import { heatPaint, labelPaint, type Paint } from "./paint";
 import "./swatch";
 
 type View = "mask" | "disagreement" | "photo";
