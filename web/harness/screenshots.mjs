@@ -53,7 +53,13 @@ const pages = [
   ["object-heat", "/_/console/jobs/sea-turtles/objects/2", true, (page) => page.getByLabel("Disagreement").check()],
   ["new-1-photos", "/_/console/new", true, fillJob],
   ["new-2-labels", "/_/console/new", true, labelsStep],
-  ["new-3-instructions", "/_/console/new", true, async (page) => { await labelsStep(page); await next(page); }],
+  ["new-3-instructions", "/_/console/new", true, async (page) => {
+    await labelsStep(page);
+    await next(page);
+    const canvas = page.frameLocator("iframe").locator("terrapin-canvas");
+    await canvas.waitFor();
+    await canvas.locator("canvas").first().waitFor();
+  }],
   ["new-4-workers", "/_/console/new", true, async (page) => { await labelsStep(page); await next(page); await next(page); }],
   ["new-5-more", "/_/console/new", true, (page) => page.getByRole("button", { name: "5. More" }).click()],
   ["new-6-review", "/_/console/new", true, async (page) => { await labelsStep(page); await page.getByRole("button", { name: "6. Review" }).click(); }],
