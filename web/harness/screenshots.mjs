@@ -53,7 +53,13 @@ const pages = [
   ["object-heat", "/_/console/jobs/sea-turtles/objects/2", true, (page) => page.getByLabel("Disagreement").check()],
   ["new-1-photos", "/_/console/new", true, fillJob],
   ["new-2-labels", "/_/console/new", true, labelsStep],
-  ["new-3-instructions", "/_/console/new", true, async (page) => { await labelsStep(page); await next(page); }],
+  ["new-3-instructions", "/_/console/new", true, async (page) => {
+    await labelsStep(page);
+    await next(page);
+    const canvas = page.frameLocator("iframe").locator("terrapin-canvas");
+    await canvas.waitFor();
+    await canvas.locator("canvas").first().waitFor();
+  }],
   ["new-4-workers", "/_/console/new", true, async (page) => { await labelsStep(page); await next(page); await next(page); }],
   ["new-5-more", "/_/console/new", true, (page) => page.getByRole("button", { name: "5. More" }).click()],
   ["new-6-review", "/_/console/new", true, async (page) => { await labelsStep(page); await page.getByRole("button", { name: "6. Review" }).click(); }],
@@ -102,7 +108,8 @@ for (const [width, height] of [[1440, 900], [390, 844]])
         await page.getByRole("heading", { level: 1 }).first().waitFor({ timeout: 10_000 });
         await page.waitForLoadState("networkidle");
         if (first) await first(page);
-        await page.waitForLoadState("networkidle");
+        // A preview that was left while loading may keep the network from being called idle.
+        await page.waitForLoadState("networkidle", { timeout: 5000 }).catch(() => undefined);
         await page.screenshot({ path: path.join(out, `${title}.png`), fullPage: true });
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         if (wide > 0) fault(`${title}: ${wide} pixels wider than the window`);

@@ -53,7 +53,12 @@ export const plain = css`
     flex: none;
     height: 18px;
     margin: 2px 0 0;
+  }
+  label.line input:not([type="range"]) {
     width: 18px;
+  }
+  label.line input[type="range"] {
+    width: 260px;
   }
   label.above {
     display: block;

@@ -5,6 +5,11 @@ import { placeFiles } from "./files";
 
 type Open = Extract<ToFrame, { type: "open" }>;
 
+// Templates are written for a light page; the canvas takes the whole width.
+const kLook =
+  "html{background:#fff;color:#15211e;color-scheme:light;font:15px/1.45 system-ui,sans-serif}body{margin:0}" +
+  "crowd-form{display:block;padding:0 14px}crowd-semantic-segmentation{margin:0 -14px}";
+
 function becomeTemplate(open: Open, port: MessagePort): void {
   const { html, contents } = placeFiles(open.html, open.files, (content) => URL.createObjectURL(content));
   let listener: ((message: ToFrame) => void) | null = null;
@@ -43,7 +48,7 @@ function becomeTemplate(open: Open, port: MessagePort): void {
       report("The template has no <crowd-form>: it cannot be submitted.");
       send({ type: "ready" });
     });
-    document.write(/<!doctype|<html[\s>]/i.test(html) ? html : `<!doctype html><html lang="en"><meta charset="utf-8"><style>body{margin:0}</style>${html}`);
+    document.write(/<!doctype|<html[\s>]/i.test(html) ? html : `<!doctype html><html lang="en"><meta charset="utf-8"><style>${kLook}</style>${html}`);
     document.close();
   };
   document.head.append(script);

@@ -14,7 +14,7 @@ import { signOut } from "./session";
 interface Route {
   pattern: RegExp;
   title: string;
-  access: "anyone" | "signed in" | "requester" | "admin";
+  access: "anyone" | "signed in" | "worker" | "requester" | "admin";
   /** Without the header: the page uses the whole window. */
   bare?: boolean;
   open: (parts: string[]) => Promise<TemplateResult>;
@@ -37,7 +37,7 @@ const routes: Route[] = [
   {
     pattern: /^\/_\/(?:jobs)?$/,
     title: "Tasks",
-    access: "signed in",
+    access: "worker",
     open: async () => (await import("./jobs"), html`<p-jobs></p-jobs>`),
   },
   {
@@ -52,7 +52,7 @@ const routes: Route[] = [
   {
     pattern: /^\/_\/history$/,
     title: "History",
-    access: "signed in",
+    access: "worker",
     open: async () => (await import("./history"), html`<p-history></p-history>`),
   },
   {
@@ -109,7 +109,16 @@ const routes: Route[] = [
   },
 ];
 
+const kRefusals: Record<Route["access"], string> = {
+  anyone: "",
+  "signed in": "",
+  worker: "This page is for workers: your account does not have that role.",
+  requester: "This page is for requesters: your account does not have that role.",
+  admin: "This page is for admins: your account does not have that role.",
+};
+
 function may(account: Account, access: Route["access"]): boolean {
+  if (access === "worker") return account.roles.includes("worker");
   if (access === "admin") return account.roles.includes("admin");
   if (access === "requester") return account.roles.includes("admin") || account.roles.includes("requester");
   return true;
@@ -123,7 +132,7 @@ interface Link {
 /** What the header leads to, by role. */
 export function linksOf(account: Account): Link[] {
   const links: Link[] = [];
-  if (account.roles.includes("worker"))
+  if (may(account, "worker"))
     links.push({ href: "/_/jobs", label: "Tasks" }, { href: "/_/history", label: "History" });
   if (may(account, "requester"))
     links.push({ href: "/_/console", label: "Console" }, { href: "/_/console/teams", label: "Teams" });
@@ -299,12 +308,12 @@ class App extends LitElement {
         };
         return { shown: html`<p-sign-in @signed-in=${done}></p-sign-in>`, bare: true, title: "Sign in", route: null };
       }
-      if (account && !may(account, route.access))
-        return { shown: refusal("This page is for requesters and admins."), bare: false, title: route.title, route: null };
-      if (account && path === "/_/" && !account.roles.includes("worker")) {
+      if (account && path === "/_/" && !may(account, "worker")) {
         navigate("/_/console", { replace: true });
         return this.pageAt("/_/console");
       }
+      if (account && !may(account, route.access))
+        return { shown: refusal(kRefusals[route.access]), bare: false, title: route.title, route: null };
       try {
         const parts = match.slice(1).map((text: string | undefined) => decodeURIComponent(text ?? ""));
         return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title, route };

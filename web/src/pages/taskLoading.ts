@@ -8,6 +8,7 @@ export interface Assignment {
   job_name: string;
   object_index: number;
   state: "leased" | "submitted" | "returned" | "declined" | "expired" | "withdrawn";
+  accepted: string;
   deadline: string;
   remaining_seconds: number;
   submitted: string | null;

@@ -12,7 +12,7 @@ import { DraftSync, type DraftStatus } from "../drafts/sync";
 import { ask } from "../ui/dialog";
 import { icons } from "../ui/icons";
 import { sheet } from "../ui/style";
-import { chooseTheme } from "../ui/theme";
+import { chooseTheme, chosenTheme } from "../ui/theme";
 import { problemText, toast } from "../ui/toast";
 import { navigate } from "./navigation";
 import "./signIn";
@@ -119,7 +119,7 @@ export class TaskPage extends LitElement {
     this.phase = { name: "loading" };
     this.movingOn = false;
     this.account = client.current?.account.id ?? "";
-    this.settings = readSettings(this.account);
+    this.settings = { ...readSettings(this.account), theme: chosenTheme() };
     try {
       const task = await takeTask(this.assignmentId);
       if (turn !== this.turn) return;
@@ -308,7 +308,8 @@ export class TaskPage extends LitElement {
   }
 
   private tellSaved(): void {
-    const saved = this.status.unsent === 0 && this.status.unkept === 0;
+    // A correction is sent only with its submission.
+    const saved = this.status.unkept === 0 && (this.status.unsent === 0 || this.phase.name === "correcting");
     if (saved === this.toldSaved || !this.port) return;
     this.toldSaved = saved;
     this.post({ type: "saveState", saved });
@@ -394,7 +395,7 @@ export class TaskPage extends LitElement {
     this.submitting = "sending";
     for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
       try {
-        await client.send(correcting ? "PUT" : "POST", address(path), body);
+        await (await client.send(correcting ? "PUT" : "POST", address(path), body)).text();
         break;
       } catch (error) {
         if (turn !== this.turn) return;
@@ -507,13 +508,20 @@ export class TaskPage extends LitElement {
 
   // -- what is seen
 
+  // The last two minutes, or the last quarter of a shorter time.
+  private get isLow(): boolean {
+    const { accepted, deadline } = this.task!.content.assignment;
+    const limit = (Date.parse(deadline) - Date.parse(accepted)) / 1000;
+    return this.remaining !== null && this.remaining < Math.min(kWarningSeconds, limit / 4);
+  }
+
   private bar(): TemplateResult {
     const { content } = this.task!;
     const working = this.phase.name === "working";
     const open = working || this.phase.name === "correcting";
     const editing = open && this.status.mode === "editing";
     const sign = saveSign(this.status, this.phase.name === "correcting");
-    const low = working && this.remaining !== null && this.remaining < kWarningSeconds;
+    const low = working && this.isLow;
     return html`<header>
       <a class="back" href="/_/jobs" title="To the tasks" aria-label="To the tasks">${icons.left}</a>
       <div class="what">
@@ -543,7 +551,7 @@ export class TaskPage extends LitElement {
   }
 
   private notices(): TemplateResult {
-    const low = this.phase.name === "working" && this.remaining !== null && this.remaining < kWarningSeconds;
+    const low = this.phase.name === "working" && this.isLow;
     return html`${this.status.mode === "takenOver" && this.phase.name === "working"
       ? html`<p class="notice warning" role="alert">
           This photo is open in another tab or on another computer, so nothing can be painted here.

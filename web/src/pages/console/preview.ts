@@ -122,7 +122,9 @@ export class Preview extends LitElement {
             this.shown,
             html`<iframe title="Preview of the task" src="/_/frame" sandbox="allow-scripts allow-forms"></iframe>`,
           )
-        : nothing}
+        : this.problem
+          ? nothing
+          : html`<p class="quiet" role="status">Loading …</p>`}
       <p class="hint">The first photo as a worker sees it. Try the tools; nothing is kept.</p>
     </div>`;
   }
