@@ -157,6 +157,7 @@ try {
   await step("shows a new key's secret once", async () => {
     await page.getByRole("link", { name: "Keys", exact: true }).click();
     await button("New key").click();
+    await page.getByLabel("What it is for").fill("nightly upload");
     await button("Make the key").click();
     assert.match(await page.getByLabel("Secret access key").inputValue(), /^example/);
     await button("I have kept it").click();
