@@ -79,6 +79,8 @@ export function mockState() {
   const member = ({ id, name, display_name }) => ({ id, name, display_name });
   return {
     signedIn: true,
+    failUploads: 0, // so many more are answered with 503
+    calls: [], // ["POST requester/jobs", body], all but reads
     accounts,
     jobs: [
       job("sea-turtles", "InProgress", 300, 184, 3, 2000),
@@ -182,6 +184,10 @@ function answer(state, method, at, query, body) {
     return [200, { folders: [...folders], objects, next: null }];
   }
   if ((found = match("PUT requester/objects/(.+)"))) {
+    if (state.failUploads > 0) {
+      state.failUploads -= 1;
+      return refuse(503, "Busy", "Too much at once.");
+    }
     state.objects.set(decodeURIComponent(found[1]), { size: body.length });
     return [201, { uri: `s3://${decodeURIComponent(found[1])}`, etag: "e" }];
   }
@@ -276,7 +282,10 @@ export async function startMock(pages, port = 0) {
     if (url.pathname.startsWith("/_/api/")) {
       const bytes = await read(request);
       const json = request.headers["content-type"] === "application/json";
-      const [status, body, type, headers] = answer(state, request.method, url.pathname.slice(7), url.searchParams, json && bytes.length ? JSON.parse(bytes) : bytes);
+      const sent = json && bytes.length ? JSON.parse(bytes) : bytes;
+      const at = url.pathname.slice(7);
+      if (request.method !== "GET") state.calls.push([`${request.method} ${at}`, sent]);
+      const [status, body, type, headers] = answer(state, request.method, at, url.searchParams, sent);
       return type ? send(status, body, type, headers) : send(status, JSON.stringify(body), "application/json");
     }
     const name = url.pathname.startsWith("/_/assets/") ? url.pathname.slice(3)

@@ -73,6 +73,7 @@ const pages = [
   ["keys", "/_/console/keys", true, null],
   ["keys-made", "/_/console/keys", true, async (page) => {
     await page.getByRole("button", { name: "New key" }).click();
+    await page.getByLabel("What it is for").fill("nightly upload");
     await page.getByRole("button", { name: "Make the key" }).click();
     await page.getByLabel("Secret access key").waitFor();
   }],

@@ -157,6 +157,7 @@ export interface Key {
   access_key_id: string;
   scope: string;
   name: string;
+  buckets?: string[]; // empty: all
   created: string;
 }
 export interface AnnotationFunction {

@@ -34,7 +34,7 @@ export class Dialog extends LitElement {
     `,
   ];
   @property() heading = "";
-  @property({ type: Boolean }) open = false;
+  @property({ type: Boolean, reflect: true }) open = false;
 
   private get box(): HTMLDialogElement {
     return this.renderRoot.querySelector("dialog")!;

@@ -121,6 +121,8 @@ describe("labels", () => {
   it("get colours that are free, up to the last", () => {
     const labels = [label("1")];
     while (labels.length < 254) labels.push({ ...nextLabel(labels), label: String(labels.length + 1) });
+    expect(labelsProblem(labels)).toContain("253");
+    labels[253]!.void = true;
     expect(labelsProblem(labels)).toBe("");
   });
 });

@@ -154,6 +154,9 @@ export const kMemberWords: Record<string, string> = {
 
 export type Problems = Record<string, string>;
 
+/** Values of masks from 1 on; 254 is kept free and 255 is void. */
+const kMostValues = 253;
+
 const kName = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
 const kUri = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/;
 
@@ -237,6 +240,7 @@ export function labelsProblem(labels: DraftLabel[]): string {
   const white = colors.indexOf(kBackgroundColor);
   if (white >= 0) return `"${names[white]}" is white, the background's colour.`;
   if (labels.filter((one) => one.void).length > 1) return "Only one label can be void.";
+  if (labels.filter((one) => !one.void).length > kMostValues) return `At most ${kMostValues} labels and a void one.`;
   if (labels.every((one) => one.void)) return "At least one label besides the void one.";
   return "";
 }

@@ -72,6 +72,7 @@ class Keys extends LitElement {
     { title: "Key", cell: (key) => html`<code>${key.access_key_id}</code>`, lead: true },
     { title: "Name", cell: (key) => key.name || "–" },
     { title: "Scope", cell: (key) => html`<span class="badge">${key.scope}</span>` },
+    { title: "Buckets", cell: (key) => key.buckets?.join(", ") || "all" },
     { title: "Created", cell: (key) => timeText(key.created) },
     {
       title: "",
@@ -107,6 +108,7 @@ class Keys extends LitElement {
         label: "What it is for",
         value: this.name,
         placeholder: "nightly upload",
+        required: true,
         onInput: (value) => (this.name = value),
       })}
       ${selectField({
