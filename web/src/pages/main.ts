@@ -20,6 +20,10 @@ interface Route {
   open: (parts: string[]) => Promise<TemplateResult>;
 }
 
+// The console's pages wait for their half of the server (docs/formats/worker-http.md, "Requesters"): until then no link leads to them.
+const kConsoleLinks: { href: string; label: string }[] = [];
+const kAdminLinks: { href: string; label: string }[] = [];
+
 // The first that fits counts. `parts`: the pattern's groups, decoded.
 const routes: Route[] = [
   {
@@ -135,9 +139,9 @@ export function linksOf(account: Account): Link[] {
   if (may(account, "worker"))
     links.push({ href: "/_/jobs", label: "Tasks" }, { href: "/_/history", label: "History" });
   if (may(account, "requester"))
-    links.push({ href: "/_/console", label: "Console" }, { href: "/_/console/teams", label: "Teams" });
+    links.push(...kConsoleLinks);
   if (may(account, "admin"))
-    links.push({ href: "/_/console/people", label: "People" }, { href: "/_/console/keys", label: "Keys" });
+    links.push(...kAdminLinks);
   return links;
 }
 
