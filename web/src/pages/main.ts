@@ -327,7 +327,7 @@ class App extends LitElement {
 
   // On a narrow window the bar of pages is wider than what is seen of it.
   protected override updated(changed: PropertyValues): void {
-    const here = changed.has("path") ? this.renderRoot.querySelector<HTMLElement>("nav a[aria-current]") : null;
+    const here = changed.has("shown") ? this.renderRoot.querySelector<HTMLElement>("nav a[aria-current]") : null;
     here?.parentElement?.scrollTo({ left: here.offsetLeft - here.offsetWidth });
   }
 
