@@ -1,5 +1,5 @@
 // The one page behind every address of the portal and the console. Pages register themselves here; each is a chunk of its own.
-import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { client, ApiError, type Account, type Session } from "../api/client";
 import { mark } from "../ui/icons";
@@ -327,6 +327,12 @@ class App extends LitElement {
       }
     }
     return { shown: refusal(`There is no page at ${path}.`), bare: !client.current, title: "Not found", route: null };
+  }
+
+  // On a narrow window the bar of pages is wider than what is seen of it.
+  protected override updated(changed: PropertyValues): void {
+    const here = changed.has("shown") ? this.renderRoot.querySelector<HTMLElement>("nav a[aria-current]") : null;
+    here?.parentElement?.scrollTo({ left: here.offsetLeft - here.offsetWidth });
   }
 
   private menu(account: Account): TemplateResult {
