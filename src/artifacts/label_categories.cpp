@@ -15,9 +15,45 @@ std::int64_t character_count(const std::string& text) {
   return count;
 }
 
+constexpr imaging::Rgb kVoidColor{128, 128, 128};
+
+Result<bool> is_void(const nlohmann::json& entry, const std::string& where) {
+  if (!entry.is_object()) return false;
+  const auto found = entry.find("void");
+  if (found == entry.end()) return false;
+  if (!found->is_boolean())
+    return fail(ErrorCode::kInvalidArgument, "{}.void is {}, not true or false", where, json_text(*found));
+  return found->get<bool>();
+}
+
+std::string place_of(std::size_t index) {
+  return fmt::format("labels[{}]", index);
+}
+
+// The place of the void label in the list; nullopt: there is none.
+Result<std::optional<std::size_t>> void_place(const nlohmann::json& labels) {
+  std::optional<std::size_t> place;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    TERRAPIN_TRY(const bool here, is_void(labels[i], place_of(i)));
+    if (!here) continue;
+    if (place)
+      return fail(ErrorCode::kInvalidArgument, "{} and {} are both void; one label may be", place_of(*place),
+                  place_of(i));
+    place = i;
+  }
+  return place;
+}
+
+nlohmann::ordered_json label_json(const ClassEntry& entry) {
+  nlohmann::ordered_json label = nlohmann::ordered_json::object();
+  label["label"] = entry.name;
+  label["hex-color"] = imaging::to_hex(entry.color);
+  return label;
+}
+
 }  // namespace
 
-Result<ClassList> parse_label_categories(std::string_view text) {
+Result<LabelCategories> parse_label_categories(std::string_view text) {
   auto parsed_json = parse_json(text);
   if (!parsed_json) return fail(ErrorCode::kInvalidArgument, "{}", parsed_json.error().message);
   const nlohmann::json& json = *parsed_json;
@@ -32,21 +68,28 @@ Result<ClassList> parse_label_categories(std::string_view text) {
   const auto labels = json.find("labels");
   if (labels == json.end() || !labels->is_array() || labels->empty())
     return fail(ErrorCode::kInvalidArgument, "has no \"labels\", an array of 1 to {} labels", kMaxLabels);
-  if (labels->size() > kMaxLabels)
+  TERRAPIN_TRY(const std::optional<std::size_t> void_at, void_place(*labels));
+  const std::size_t count = labels->size() - (void_at ? 1 : 0);
+  if (count > kMaxLabels)
     return fail(ErrorCode::kInvalidArgument,
                 "has {} labels; a mask of one byte a pixel holds at most {} beside BACKGROUND and ignore",
-                labels->size(), kMaxLabels);
+                count, kMaxLabels);
+  if (count == 0)
+    return fail(ErrorCode::kInvalidArgument, "has no label beside the void one; 1 to {} are allowed",
+                kMaxLabels);
 
-  ClassList classes;
-  const imaging::Palette palette = imaging::default_palette(static_cast<int>(labels->size()) + 1);
+  LabelCategories result;
+  ClassList& classes = result.classes;
+  const imaging::Palette palette = imaging::default_palette(static_cast<int>(count) + 1);
   classes.classes.push_back({"BACKGROUND", palette[0]});
   std::set<std::string> names{"BACKGROUND"};
   std::set<imaging::Rgb> colors{palette[0]};
   for (std::size_t i = 0; i < labels->size(); ++i) {
     const nlohmann::json& entry = (*labels)[i];
-    const std::string where = fmt::format("labels[{}]", i);
+    const std::string where = place_of(i);
     const nlohmann::json* name = &entry;
-    imaging::Rgb color = palette[i + 1];
+    const bool here_void = void_at == i;
+    imaging::Rgb color = here_void ? kVoidColor : palette[classes.classes.size()];
     if (entry.is_object()) {
       const auto found = entry.find("label");
       if (found == entry.end()) return fail(ErrorCode::kInvalidArgument, "{} has no \"label\"", where);
@@ -74,18 +117,22 @@ Result<ClassList> parse_label_categories(std::string_view text) {
       return fail(ErrorCode::kInvalidArgument,
                   "{}: the colour {} is taken; colours are unique and none is BACKGROUND's #ffffff", where,
                   imaging::to_hex(color));
-    classes.classes.push_back({label, color});
+    if (here_void) {
+      result.void_label = ClassEntry{label, color};
+    } else {
+      classes.classes.push_back({label, color});
+    }
   }
-  return classes;
+  return result;
 }
 
-std::string format_label_categories(const ClassList& classes) {
+std::string format_label_categories(const LabelCategories& categories) {
   nlohmann::ordered_json labels = nlohmann::ordered_json::array();
-  for (std::size_t i = 1; i < classes.classes.size(); ++i) {
-    nlohmann::ordered_json label = nlohmann::ordered_json::object();
-    label["label"] = classes.classes[i].name;
-    label["hex-color"] = imaging::to_hex(classes.classes[i].color);
-    labels.push_back(std::move(label));
+  const std::vector<ClassEntry>& classes = categories.classes.classes;
+  for (std::size_t i = 1; i < classes.size(); ++i) labels.push_back(label_json(classes[i]));
+  if (categories.void_label) {
+    labels.push_back(label_json(*categories.void_label));
+    labels.back()["void"] = true;
   }
   nlohmann::ordered_json document = nlohmann::ordered_json::object();
   document["document-version"] = "2018-11-28";

@@ -225,7 +225,8 @@ std::string format_manifest_line(const std::string& source_uri, const std::strin
                                  const std::string& job_name) {
   return fmt::format("{{{}:{},{}:{},{}:{}}}", json_string(kSourceKey), json_string(source_uri),
                      json_string(attribute), json_string(mask_uri), json_string(attribute + kMetadataSuffix),
-                     mask_metadata_json(classes, {confidence, human_annotated, creation_date, job_name, ""}));
+                     mask_metadata_json({classes, std::nullopt},
+                                        {confidence, human_annotated, creation_date, job_name, ""}));
 }
 
 }  // namespace terrapin::artifacts

@@ -25,16 +25,18 @@ std::string json_string(const std::string& text) {
   return json_text(OrderedJson(text));
 }
 
-std::string mask_metadata_json(const ClassList& classes, const MaskMetadata& metadata) {
+std::string mask_metadata_json(const LabelCategories& categories, const MaskMetadata& metadata) {
   OrderedJson color_map = OrderedJson::object();
-  for (int index = 0; index < classes.size(); ++index) {
-    const ClassEntry& entry = classes.classes[static_cast<std::size_t>(index)];
+  const auto add = [&](int index, const ClassEntry& entry) {
     OrderedJson item = OrderedJson::object();
     item["class-name"] = entry.name;
     item["hex-color"] = imaging::to_hex(entry.color);
     item["confidence"] = metadata.confidence;
     color_map[std::to_string(index)] = std::move(item);
-  }
+  };
+  for (int index = 0; index < categories.classes.size(); ++index)
+    add(index, categories.classes.classes[static_cast<std::size_t>(index)]);
+  if (categories.void_label) add(imaging::Mask::kIgnore, *categories.void_label);
   OrderedJson json = OrderedJson::object();
   json["internal-color-map"] = std::move(color_map);
   json["type"] = "groundtruth/semantic-segmentation";

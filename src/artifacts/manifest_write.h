@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "artifacts/class_list.h"
+#include "artifacts/label_categories.h"
 #include "base/result.h"
 
 namespace terrapin::artifacts {
@@ -16,8 +16,8 @@ struct MaskMetadata {
   std::string job_name;           // "labeling-job/labelturtles"
   std::string adjustment_status;  // "adjusted", "unadjusted" or "" for none
 };
-// The value of "<attribute>-metadata" for a mask: every class of the list with its colour.
-std::string mask_metadata_json(const ClassList& classes, const MaskMetadata& metadata);
+// The value of "<attribute>-metadata" for a mask: every class with its colour, the void one as "255".
+std::string mask_metadata_json(const LabelCategories& categories, const MaskMetadata& metadata);
 
 struct VerificationMetadata {
   std::string class_name;

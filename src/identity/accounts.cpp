@@ -16,6 +16,7 @@ using storage::Transaction;
 constexpr std::size_t kMaxNameBytes = 254, kMaxDisplayNameBytes = 200, kMaxGroupBytes = 128, kMaxGroups = 100;
 constexpr auto kOldTokensKept = std::chrono::hours(30 * 24);
 constexpr std::string_view kVendorPrefix = "vendor:";
+constexpr std::string_view kAccountPrefix = "account:";
 constexpr std::string_view kPublicCrowd = "public-crowd";  // labeling::kPublicCrowdGroup
 
 Status check_name(const std::string& name) {
@@ -188,6 +189,10 @@ Result<Role> parse_role(std::string_view name) {
   for (const Role role : {Role::kAdmin, Role::kRequester, Role::kWorker})
     if (name == role_name(role)) return role;
   return fail(ErrorCode::kInvalidArgument, "'{}' is no role: allowed are admin, requester, worker", name);
+}
+
+std::string principal_of(const Account& account) {
+  return std::string(kAccountPrefix) + account.id;
 }
 
 std::string vendor_group(std::string_view vendor) {
@@ -525,6 +530,9 @@ Result<std::vector<Account>> Accounts::list(const AccountFilter& filter) {
     values.emplace_back(escaped + "\n%");
     values.emplace_back("%\n" + escaped + "\n%");
   }
+  if (filter.without_vendors) {  // who is a vendor's is in no other group
+    condition += fmt::format(" AND SUBSTR(group_names, 1, {}) <> '{}'", kVendorPrefix.size(), kVendorPrefix);
+  }
   condition += " ORDER BY name_key, id LIMIT ? OFFSET ?";
   values.emplace_back(std::int64_t{filter.limit});
   values.emplace_back(filter.offset);
@@ -561,6 +569,40 @@ Result<Account> Accounts::update(const std::string& id, const std::string& displ
         transaction.run("UPDATE identity_accounts SET display_name = ?, roles = ?, group_names = ? WHERE "
                         "id = ?",
                         display_name, join_roles(roles), join_groups(groups), id));
+    return {};
+  }));
+  return account;
+}
+
+Result<Account> Accounts::join_group(const std::string& id, const std::string& group) {
+  return change_group(id, group, true);
+}
+
+Result<Account> Accounts::leave_group(const std::string& id, const std::string& group) {
+  return change_group(id, group, false);
+}
+
+Result<Account> Accounts::change_group(const std::string& id, const std::string& group, bool in) {
+  Account account;
+  TERRAPIN_TRY_STATUS(database_.write([&](Transaction& transaction) -> Status {
+    TERRAPIN_TRY(account, read_account(transaction, id));
+    if (!account.active) return fail(ErrorCode::kConflict, "account '{}' is removed", id);
+    if (!account.issuer.empty())
+      return fail(ErrorCode::kConflict, "the groups of account '{}' are those that {} tells", id,
+                  account.issuer);
+    if (!account.groups.empty() && account.groups.front().starts_with(kVendorPrefix))
+      return fail(ErrorCode::kConflict, "account '{}' is of a vendor: it stays in that group alone", id);
+    const auto present = std::find(account.groups.begin(), account.groups.end(), group);
+    if ((present != account.groups.end()) == in) return {};
+    if (in) {
+      account.groups.push_back(group);
+    } else {
+      account.groups.erase(present);
+    }
+    TERRAPIN_TRY_STATUS(check_roles_and_groups(account.roles, account.groups));
+    TERRAPIN_TRY([[maybe_unused]] const auto changed,
+                 transaction.run("UPDATE identity_accounts SET group_names = ? WHERE id = ?",
+                                 join_groups(account.groups), id));
     return {};
   }));
   return account;

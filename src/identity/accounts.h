@@ -39,6 +39,9 @@ struct Account {
   bool has(Role role) const;
 };
 
+// Who owns what the account makes (jobs): "account:<id>". No access key's owner is spelled so.
+std::string principal_of(const Account& account);
+
 struct NewInvitation {
   std::string name;  // the only name that may accept it; "": any
   std::vector<Role> roles{Role::kWorker};
@@ -89,6 +92,7 @@ struct AccountOptions {
 struct AccountFilter {
   std::optional<bool> active;
   std::string group;  // "": any
+  bool without_vendors = false;
   std::int64_t offset = 0;
   int limit = 100;
 };
@@ -132,6 +136,10 @@ class Accounts {
   // kConflict if no active admin would be left.
   Result<Account> update(const std::string& id, const std::string& display_name,
                          const std::vector<Role>& roles, const std::vector<std::string>& groups);
+  // In or out of one group, all else as it is; said twice is said once. kConflict for an account whose groups
+  // a provider gives, for one of a vendor and for a removed one.
+  Result<Account> join_group(const std::string& id, const std::string& group);
+  Result<Account> leave_group(const std::string& id, const std::string& group);
   // The account can no longer sign in, its sessions and reset links end at once, its name is free. kConflict
   // for the last active admin.
   Result<Account> remove(const std::string& id);
@@ -143,6 +151,7 @@ class Accounts {
 
  private:
   Accounts(storage::Database& database, const Clock& clock, AccountOptions options);
+  Result<Account> change_group(const std::string& id, const std::string& group, bool in);
   storage::Database& database_;
   const Clock& clock_;
   const AccountOptions options_;

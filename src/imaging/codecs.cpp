@@ -4,6 +4,7 @@
 
 #include "imaging/jpeg.h"
 #include "imaging/png.h"
+#include "imaging/resize.h"
 #include "imaging/webp.h"
 
 namespace terrapin::imaging {
@@ -69,6 +70,18 @@ Result<Image> decode_photo(std::span<const std::uint8_t> bytes, const DecodeLimi
       break;
   }
   return unknown_type(bytes);
+}
+
+Result<Image> decode_photo_reduced(std::span<const std::uint8_t> bytes, std::int64_t max_width,
+                                   const DecodeLimits& limits) {
+  if (max_width < 1)
+    return fail(ErrorCode::kInvalidArgument, "a width of {} pixels: 1 is the least", max_width);
+  Result<Image> image = detect_file_type(bytes) == FileType::kJpeg
+                            ? decode_jpeg_scaled(bytes, max_width, limits)
+                            : decode_photo(bytes, limits);
+  if (!image || image->width() <= max_width) return image;
+  TERRAPIN_TRY(const PhotoInfo info, read_photo_info(bytes));
+  return resize(*image, reduced_size(info.size, max_width));
 }
 
 Result<Image> read_photo(const std::filesystem::path& path, const DecodeLimits& limits) {

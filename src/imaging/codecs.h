@@ -30,6 +30,9 @@ struct PhotoInfo {
 
 struct DecodeLimits {
   std::int64_t max_pixels = 1'000'000'000;  // refuse above with kTooLarge, before any pixel is decoded
+  // What a JPEG may need beside its pixels: a progressive one holds all its coefficients. kTooLarge above; 0:
+  // no limit.
+  std::int64_t max_memory_bytes = 0;
 };
 
 // Reads the header only.
@@ -39,6 +42,12 @@ Result<PhotoInfo> read_photo_info(std::span<const std::uint8_t> bytes);
 // over white), WebP (where built in) -> RGB. Truncated or broken data is kCorrupt, another type kUnsupported.
 Result<Image> decode_photo(std::span<const std::uint8_t> bytes, const DecodeLimits& limits = {});
 Result<Image> read_photo(const std::filesystem::path& path, const DecodeLimits& limits = {});
+
+// The photo at most `max_width` (>= 1) pixels wide, its shape kept, never enlarged. A JPEG is decoded at the
+// eighths of its size that are just enough, so a large one costs little more than what it becomes, unless it
+// is progressive (then its coefficients, about 3 bytes a pixel, are held too). Errors as decode_photo.
+Result<Image> decode_photo_reduced(std::span<const std::uint8_t> bytes, std::int64_t max_width,
+                                   const DecodeLimits& limits = {});
 
 // What a mask file holds. Exactly one of `labels` and `colors` is set: an 8-bit (or 1, 2, 4-bit) grey or
 // palette PNG gives labels as stored (palette kept in `palette`); an RGB(A) PNG gives colours (alpha 0 =
@@ -62,5 +71,8 @@ Result<Bytes> encode_png(const Image& image, int compression = 2);
 // entries below the highest label used are filled with default colours so that every decoder accepts the
 // file.
 Result<Bytes> encode_indexed_png(const Mask& mask, const Palette& palette, int compression = 3);
+
+// 8-bit grey: a byte of the raster is a level.
+Result<Bytes> encode_grey_png(const Mask& levels, int compression = 3);
 
 }  // namespace terrapin::imaging

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 // jpeglib.h needs size_t and FILE before it.
 #include <jerror.h>
@@ -97,9 +98,12 @@ class Decoder {
     return true;
   }
 
-  bool start(J_COLOR_SPACE colors) {
+  bool start(J_COLOR_SPACE colors, unsigned eighths, std::int64_t max_memory_bytes) {
     if (setjmp(errors_.escape) != 0) return false;
+    info_.mem->max_memory_to_use = static_cast<long>(max_memory_bytes);
     info_.out_color_space = colors;
+    info_.scale_num = eighths;
+    info_.scale_denom = 8;
     jpeg_start_decompress(&info_);
     return true;
   }
@@ -143,6 +147,10 @@ class Decoder {
   const jpeg_decompress_struct& info() const { return info_; }
 
   tl::unexpected<Error> error() const {
+    if (errors_.code == JERR_NO_BACKING_STORE)
+      return fail(ErrorCode::kTooLarge,
+                  "a progressive JPEG that needs more than {} bytes while it is decoded",
+                  info_.mem->max_memory_to_use);
     const bool unsupported = errors_.code == JERR_SOF_UNSUPPORTED || errors_.code == JERR_BAD_PRECISION ||
                              errors_.code == JERR_CONVERSION_NOTIMPL || errors_.code == JERR_ARITH_NOTIMPL;
     return fail(unsupported ? ErrorCode::kUnsupported : ErrorCode::kCorrupt, "{} JPEG: {}",
@@ -230,6 +238,11 @@ Result<PhotoInfo> read_jpeg_info(std::span<const std::uint8_t> bytes) {
 }
 
 Result<Image> decode_jpeg(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
+  return decode_jpeg_scaled(bytes, std::numeric_limits<std::int64_t>::max(), limits);
+}
+
+Result<Image> decode_jpeg_scaled(std::span<const std::uint8_t> bytes, std::int64_t wanted_width,
+                                 const DecodeLimits& limits) {
   Decoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   const Size size{decoder.info().image_width, decoder.info().image_height};
@@ -243,13 +256,15 @@ Result<Image> decode_jpeg(std::span<const std::uint8_t> bytes, const DecodeLimit
   }
   const bool cmyk =
       decoder.info().jpeg_color_space == JCS_CMYK || decoder.info().jpeg_color_space == JCS_YCCK;
-  if (!decoder.start(cmyk ? JCS_CMYK : JCS_RGB)) return decoder.error();
-  Image image(size);
-  const std::size_t stride = static_cast<std::size_t>(size.width) * 3;
+  unsigned eighths = 1;
+  while (eighths < 8 && size.width * eighths / 8 < wanted_width) ++eighths;
+  if (!decoder.start(cmyk ? JCS_CMYK : JCS_RGB, eighths, limits.max_memory_bytes)) return decoder.error();
+  Image image(Size{decoder.info().output_width, decoder.info().output_height});
+  const std::size_t stride = static_cast<std::size_t>(image.width()) * 3;
   if (cmyk) {
     // Adobe's programs store 255 for "no ink", and say so only by writing their marker.
     const bool inverted = decoder.info().saw_Adobe_marker != 0;
-    Bytes row(static_cast<std::size_t>(size.width) * 4);
+    Bytes row(static_cast<std::size_t>(image.width()) * 4);
     if (!decoder.read_cmyk_rows(image.bytes().data(), stride, row.data(), inverted)) return decoder.error();
   } else if (!decoder.read_rgb_rows(image.bytes().data(), stride)) {
     return decoder.error();

@@ -128,4 +128,11 @@ Result<Bytes> encode_indexed_png(const Mask& mask, const Palette& palette, int c
                  PNG_COLOR_TYPE_PALETTE, PNG_FILTER_NONE, compression, colors, count});
 }
 
+Result<Bytes> encode_grey_png(const Mask& levels, int compression) {
+  TERRAPIN_TRY_STATUS(check(levels.size(), compression));
+  return encode({levels.bytes().data(), static_cast<std::size_t>(levels.width()),
+                 static_cast<png_uint_32>(levels.width()), static_cast<png_uint_32>(levels.height()),
+                 PNG_COLOR_TYPE_GRAY, PNG_FILTER_SUB, compression, nullptr, 0});
+}
+
 }  // namespace terrapin::imaging

@@ -183,6 +183,11 @@ Image resize_region(const Image& source, Size target, Box region, Rgb outside, b
   return out;
 }
 
+Size reduced_size(Size size, std::int64_t max_width) {
+  if (size.width <= max_width) return size;
+  return {max_width, std::max<std::int64_t>(1, (size.height * max_width + size.width / 2) / size.width)};
+}
+
 Image resize(const Image& source, Size target) {
   return resize_region(source, target, {0, 0, target.width, target.height}, {});
 }

@@ -5,6 +5,9 @@
 
 namespace terrapin::imaging {
 
+// At most `max_width` (>= 1) wide, the shape kept to a pixel, never enlarged.
+Size reduced_size(Size size, std::int64_t max_width);
+
 // Triangle filter: bilinear when enlarging, widened by the scale when shrinking (antialiased), per axis.
 // Results are independent of thread count. `target` sides >= 1. All functions here throw
 // std::invalid_argument for an empty source, a target side below 1 or a negative region side.

@@ -63,6 +63,11 @@ Result<std::string> Core::read_text(const std::string& uri, const std::string& w
   return std::move(*text);
 }
 
+Result<bool> Core::knows_function(const std::string& name) {
+  if (collaborators.functions == nullptr) return false;
+  return collaborators.functions->knows(name);
+}
+
 Status Core::check_readable(const std::string& owner, const std::string& uri, const std::string& what) {
   auto name = storage::parse_s3_uri(uri);
   if (!name) return with_context(std::move(name.error()), what);

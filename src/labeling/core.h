@@ -79,6 +79,8 @@ struct Core {
 
   // Reads a small text object. The message begins with `what` and names the URI.
   Result<std::string> read_text(const std::string& uri, const std::string& what, std::int64_t limit_bytes);
+  // False also where no function can be registered; errors as FunctionCaller::knows.
+  Result<bool> knows_function(const std::string& name);
   // kDenied naming the bucket if the job's owner may not read it.
   Status check_readable(const std::string& owner, const std::string& uri, const std::string& what);
 };

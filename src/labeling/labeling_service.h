@@ -32,8 +32,10 @@ struct LabelingOptions {
 class FunctionCaller {
  public:
   virtual ~FunctionCaller() = default;
-  virtual bool knows(const std::string& name) = 0;
-  // JSON in, JSON out, with the function's time limit and retries. An error is final for this call.
+  // kInternal: what is registered cannot be read now; that says nothing about `name`.
+  virtual Result<bool> knows(const std::string& name) = 0;
+  // JSON in, JSON out, with the function's time limit and retries. An error is the function's verdict, but
+  // for kInternal (as above) and kCancelled (the server stops): the call may be made again.
   virtual Result<std::string> call(const std::string& name, const std::string& request_json) = 0;
 };
 
@@ -42,8 +44,10 @@ class NoticeSink {
  public:
   virtual ~NoticeSink() = default;
   // `event`: "job.in-progress", "job.completed", "job.stopped", "job.failed", "tasks.available". Must not
-  // block.
-  virtual void post(const std::string& event, const JobRecord& job) = 0;
+  // block. Inside the write that makes it true: what is to be sent is stored with the change, or neither is.
+  virtual Status post(storage::Transaction& state, const std::string& event, const JobRecord& job) = 0;
+  // After that write: something may be due.
+  virtual void wake() = 0;
 };
 
 struct Collaborators {

@@ -32,13 +32,13 @@ json invitation_json(const identity::Invitation& invitation) {
 
 constexpr std::int64_t kDaySeconds = 86'400;
 
+}  // namespace
+
 // The token is behind '#': browsers send it to nobody, so no log holds it.
 http::Response invitation_answer(const Call& call, const identity::Invitation& invitation) {
   return json_answer(201, json{{"invitation", invitation_json(invitation)},
                                {"link", call.base_url + "/_/join#" + invitation.token}});
 }
-
-}  // namespace
 
 Portal::Implementation::Handled Portal::Implementation::accounts(Call& call) {
   QueryFields query(call.request);

@@ -84,6 +84,12 @@ const json* Fields::list(const char* name) {
   return value && value->is_array() ? value : nullptr;
 }
 
+const json* Fields::object_or_none(const char* name) {
+  const json* value = find(name, false);
+  if (value && !value->is_object()) refuse(fmt::format("'{}' must be an object", name));
+  return value && value->is_object() ? value : nullptr;
+}
+
 Status Fields::finish() {
   if (object_.is_object()) {
     for (const auto& [name, value] : object_.items()) {

@@ -22,6 +22,8 @@ class Fields {
   std::vector<std::string> texts_or(const char* name, const std::vector<std::string>& otherwise);
   // The member, if it is a list.
   const nlohmann::json* list(const char* name);
+  // The member, if it is an object; null and no problem if it is missing.
+  const nlohmann::json* object_or_none(const char* name);
   bool has(const char* name) const { return object_.is_object() && object_.contains(name); }
   // kInvalidArgument: the first member that is missing, mistyped or out of range, or one that was never asked
   // for.

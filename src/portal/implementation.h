@@ -7,6 +7,7 @@
 
 #include "portal/cookies.h"
 #include "portal/image_links.h"
+#include "portal/pictures.h"
 #include "portal/portal.h"
 
 namespace terrapin::portal {
@@ -53,7 +54,7 @@ class Portal::Implementation {
   using Handled = Result<http::Response>;
   using Handler = Handled (Implementation::*)(Call&);
   // How much body a route takes, and what it is.
-  enum class Takes { kNothing, kJson, kDeltas, kSnapshot, kAnswer };
+  enum class Takes { kNothing, kJson, kJob, kBytes, kDeltas, kSnapshot, kAnswer };
   struct Row {
     std::string_view method, pattern;
     Access access;
@@ -70,7 +71,7 @@ class Portal::Implementation {
   http::Response run(const Row& row, const http::Request& request);
   // The checks, in order; a response where one fails.
   std::optional<http::Response> check_origin(const Call& call) const;
-  std::optional<http::Response> check_access(const Row& row, Call& call);
+  std::optional<http::Response> check_access(const Row& row, const Call& call) const;
   std::optional<http::Response> check_rate(const Call& call);
   Result<std::optional<http::Response>> read_body(const Row& row, Call& call) const;
   std::int64_t most_bytes(Takes takes) const;
@@ -95,6 +96,7 @@ class Portal::Implementation {
   Handled worker_jobs(Call& call);
   Handled accept_next(Call& call);
   Handled history(Call& call);
+  Handled previous(Call& call);
   Handled assignment(Call& call);
   Handled content(Call& call);
   Handled heartbeat(Call& call);
@@ -129,6 +131,57 @@ class Portal::Implementation {
   Handled job_workers(Call& call);
   Handled withdraw_worker(Call& call);
 
+  // console_job_routes.cpp
+  Handled settings(Call& call);
+  Handled create_job(Call& call);
+  Handled job_categories(Call& call);
+  Handled job_template(Call& call);
+  Handled job_progress(Call& call);
+
+  // upload_routes.cpp
+  Handled buckets(Call& call);
+  Handled make_bucket(Call& call);
+  Handled list_objects(Call& call);
+  Handled put_object(Call& call);
+  Handled get_object(Call& call);
+  // kDenied unless the account may use the bucket; kInvalidArgument for what is no bucket's name.
+  Status require_bucket(const Call& call, const std::string& bucket) const;
+  // The object, of a bucket that the account may use.
+  Result<storage::OpenObject> open_object(const Call& call, const std::string& uri) const;
+
+  // console_image_routes.cpp
+  Handled object_photo(Call& call);
+  Handled object_mask(Call& call);
+  Handled answer_mask(Call& call);
+  Handled object_disagreement(Call& call);
+  Handled mask_picture(Call& call, const std::string& uri, std::optional<std::int64_t> width);
+  // From the cache, or made by `make`, at most so many at once.
+  Handled picture(Call& call, const std::string& tag, const std::function<Result<Picture>()>& make);
+
+  // download_routes.cpp
+  Handled download(Call& call);
+  Handled download_dataset(Call& call, const labeling::JobRecord& record);
+
+  // console_team_routes.cpp
+  Handled workteams(Call& call);
+  Handled create_workteam(Call& call);
+  Handled update_workteam(Call& call);
+  Handled delete_workteam(Call& call);
+  Handled add_member(Call& call);
+  Handled remove_member(Call& call);
+  Handled people(Call& call);
+  Handled invite_worker(Call& call);
+  Result<json> team_json(const labeling::Workteam& team);
+  // The groups as the private workforce names its members.
+  Result<std::vector<labeling::TeamMember>> members_of(const std::vector<std::string>& groups);
+
+  // console_admin_routes.cpp
+  Handled vendors(Call& call);
+  Handled create_vendor(Call& call);
+  Handled keys(Call& call);
+  Handled create_key(Call& call);
+  Handled revoke_key(Call& call);
+
   // admin_routes.cpp
   Handled accounts(Call& call);
   Handled account(Call& call);
@@ -145,11 +198,21 @@ class Portal::Implementation {
   PortalContext context_;
   ImageLinks links_;
   identity::TokenBuckets account_rate_, address_rate_;
+  PictureCache pictures_;
+  DecodeSlots decode_slots_;
   http::Router router_;
 };
 
 // "2022-02-10T17:41:04.801Z"
 std::string time_text(Timestamp time);
 json account_json(const identity::Account& account);
+json job_json(const labeling::JobRecord& record);
+http::Response job_answer(int status, const labeling::JobRecord& record);
+// The {index} of the path. kNotFound if it is none.
+Result<std::int64_t> object_index(const Call& call);
+// "arn:aws:lambda:...:NAME": the function of that name.
+labeling::FunctionReference function_of(const std::string& arn);
+// What an invitation's maker gets: the token stands in the link alone.
+http::Response invitation_answer(const Call& call, const identity::Invitation& invitation);
 
 }  // namespace terrapin::portal

@@ -1,8 +1,6 @@
 #include "portal/portal.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdlib>
 
 #include "base/json_text.h"
@@ -17,6 +15,7 @@ namespace terrapin::portal {
 namespace {
 
 constexpr std::int64_t kJsonBytes = 64 << 10;
+constexpr std::int64_t kJobBytes = 4 << 20;  // with a template or instructions
 constexpr std::string_view kPrefix = "/_/";
 // The router asks one pattern for one method: these are all that a browser may send.
 constexpr const char* kMethods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -117,55 +116,6 @@ json account_json(const identity::Account& account) {
               {"created", time_text(account.created)}};
 }
 
-// ---- queries ----
-
-std::optional<std::string> QueryFields::text(const char* name) {
-  known_.emplace_back(name);
-  const auto value = request_.query_value(name);
-  return value ? std::optional<std::string>(*value) : std::nullopt;
-}
-
-std::int64_t QueryFields::integer_or(const char* name, std::int64_t otherwise, std::int64_t least,
-                                     std::int64_t most) {
-  const auto value = text(name);
-  if (!value) return otherwise;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (error == std::errc() && end == value->data() + value->size() && number >= least && number <= most)
-    return number;
-  if (problem_.empty()) problem_ = fmt::format("'{}' must be an integer of {} to {}", name, least, most);
-  return otherwise;
-}
-
-double QueryFields::number_or(const char* name, double otherwise) {
-  const auto value = text(name);
-  if (!value) return otherwise;
-  double number = 0;
-  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (error == std::errc() && end == value->data() + value->size() && std::isfinite(number)) return number;
-  if (problem_.empty()) problem_ = fmt::format("'{}' must be a number", name);
-  return otherwise;
-}
-
-bool QueryFields::flag_or(const char* name, bool otherwise) {
-  const auto value = text(name);
-  if (!value) return otherwise;
-  if (*value != "true" && *value != "false" && problem_.empty())
-    problem_ = fmt::format("'{}' must be true or false", name);
-  return *value == "true";
-}
-
-Status QueryFields::finish() const {
-  if (!problem_.empty()) return fail(ErrorCode::kInvalidArgument, "{}", problem_);
-  for (const auto& [name, value] : request_.query) {
-    if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-      return fail(ErrorCode::kInvalidArgument, "'{}' is no query parameter here: known are {}", name,
-                  fmt::join(known_, ", "));
-    }
-  }
-  return {};
-}
-
 // ---- the table ----
 
 // A new route is one row here, one handler in the file of its audience, and its paragraph in
@@ -190,6 +140,7 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
       {"GET",    "/_/api/jobs",                                           kWorker,    kNothing,  &I::worker_jobs},
       {"POST",   "/_/api/assignments",                                    kWorker,    kJson,     &I::accept_next},
       {"GET",    "/_/api/assignments",                                    kWorker,    kNothing,  &I::history},
+      {"GET",    "/_/api/assignments/previous",                           kWorker,    kNothing,  &I::previous},
       {"GET",    "/_/api/assignments/{id}",                               kWorker,    kNothing,  &I::assignment},
       {"GET",    "/_/api/assignments/{id}/content",                       kWorker,    kNothing,  &I::content},
       {"POST",   "/_/api/assignments/{id}/heartbeat",                     kWorker,    kJson,     &I::heartbeat},
@@ -217,6 +168,30 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
       {"GET",    "/_/api/requester/jobs/{name}/workers",                  kRequester, kNothing,  &I::job_workers},
       {"POST",   "/_/api/requester/jobs/{name}/workers/{worker}/withdraw", kRequester, kJson,    &I::withdraw_worker},
 
+      {"GET",    "/_/api/requester/settings",                             kRequester, kNothing,  &I::settings},
+      {"GET",    "/_/api/requester/buckets",                              kRequester, kNothing,  &I::buckets},
+      {"POST",   "/_/api/requester/buckets",                              kRequester, kJson,     &I::make_bucket},
+      {"GET",    "/_/api/requester/objects",                              kRequester, kNothing,  &I::list_objects},
+      {"PUT",    "/_/api/requester/objects/{bucket}/{key+}",              kRequester, kBytes,    &I::put_object},
+      {"GET",    "/_/api/requester/objects/{bucket}/{key+}",              kRequester, kNothing,  &I::get_object},
+      {"POST",   "/_/api/requester/jobs",                                 kRequester, kJob,      &I::create_job},
+      {"GET",    "/_/api/requester/jobs/{name}/categories",               kRequester, kNothing,  &I::job_categories},
+      {"GET",    "/_/api/requester/jobs/{name}/template",                 kRequester, kNothing,  &I::job_template},
+      {"GET",    "/_/api/requester/jobs/{name}/progress",                 kRequester, kNothing,  &I::job_progress},
+      {"GET",    "/_/api/requester/jobs/{name}/download",                 kRequester, kNothing,  &I::download},
+      {"GET",    "/_/api/requester/jobs/{name}/objects/{index}/photo",    kRequester, kNothing,  &I::object_photo},
+      {"GET",    "/_/api/requester/jobs/{name}/objects/{index}/mask",     kRequester, kNothing,  &I::object_mask},
+      {"GET",    "/_/api/requester/jobs/{name}/objects/{index}/answers/{assignment}/mask", kRequester, kNothing, &I::answer_mask},
+      {"GET",    "/_/api/requester/jobs/{name}/objects/{index}/disagreement", kRequester, kNothing, &I::object_disagreement},
+      {"GET",    "/_/api/requester/workteams",                            kRequester, kNothing,  &I::workteams},
+      {"POST",   "/_/api/requester/workteams",                            kRequester, kJson,     &I::create_workteam},
+      {"PUT",    "/_/api/requester/workteams/{name}",                     kRequester, kJson,     &I::update_workteam},
+      {"DELETE", "/_/api/requester/workteams/{name}",                     kRequester, kJson,     &I::delete_workteam},
+      {"POST",   "/_/api/requester/workteams/{name}/members",             kRequester, kJson,     &I::add_member},
+      {"DELETE", "/_/api/requester/workteams/{name}/members/{account}",   kRequester, kJson,     &I::remove_member},
+      {"GET",    "/_/api/requester/people",                               kRequester, kNothing,  &I::people},
+      {"POST",   "/_/api/requester/invitations",                          kRequester, kJson,     &I::invite_worker},
+
       {"GET",    "/_/api/accounts",                                       kAdmin,     kNothing,  &I::accounts},
       {"GET",    "/_/api/accounts/{id}",                                  kAdmin,     kNothing,  &I::account},
       {"PUT",    "/_/api/accounts/{id}",                                  kAdmin,     kJson,     &I::update_account},
@@ -226,7 +201,12 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
       {"GET",    "/_/api/invitations",                                    kAdmin,     kNothing,  &I::invitations},
       {"POST",   "/_/api/invitations",                                    kAdmin,     kJson,     &I::invite},
       {"DELETE", "/_/api/invitations/{id}",                               kAdmin,     kJson,     &I::revoke_invitation},
+      {"GET",    "/_/api/vendors",                                        kAdmin,     kNothing,  &I::vendors},
+      {"POST",   "/_/api/vendors",                                        kAdmin,     kJson,     &I::create_vendor},
       {"POST",   "/_/api/vendors/{vendor}/invitations",                   kAdmin,     kJson,     &I::invite_vendor},
+      {"GET",    "/_/api/keys",                                           kAdmin,     kNothing,  &I::keys},
+      {"POST",   "/_/api/keys",                                           kAdmin,     kJson,     &I::create_key},
+      {"DELETE", "/_/api/keys/{id}",                                      kAdmin,     kJson,     &I::revoke_key},
   };
   // clang-format on
   return kRows;
@@ -238,7 +218,9 @@ Portal::Implementation::Implementation(PortalContext context)
     : context_(std::move(context)),
       links_(identity::derive_key(context_.server_key, "image-links")),
       account_rate_(context_.clock, context_.options.account_rate),
-      address_rate_(context_.clock, context_.options.address_rate) {
+      address_rate_(context_.clock, context_.options.address_rate),
+      pictures_(context_.options.picture_cache_bytes),
+      decode_slots_(context_.options.picture_decoders) {
   while (context_.options.public_url.ends_with("/")) context_.options.public_url.pop_back();
   for (const Row& row : table()) {
     router_.add(std::string(row.method), row.pattern,
@@ -312,7 +294,7 @@ std::optional<http::Response> Portal::Implementation::check_rate(const Call& cal
   return response;
 }
 
-std::optional<http::Response> Portal::Implementation::check_access(const Row& row, Call& call) {
+std::optional<http::Response> Portal::Implementation::check_access(const Row& row, const Call& call) const {
   if (row.access == Access::kAnonymous) return std::nullopt;
   if (!call.session) return refusal(401, "NotSignedIn", "sign in first");
   if (!is_safe_method(call.request.method)) {
@@ -350,6 +332,10 @@ std::int64_t Portal::Implementation::most_bytes(Takes takes) const {
       return 2 * limits.max_draft_bytes + kJsonBytes;
     case Takes::kAnswer:
       return limits.max_answer_bytes;
+    case Takes::kJob:
+      return kJobBytes;
+    case Takes::kBytes:
+      return context_.options.max_upload_bytes;
   }
   return 0;
 }
@@ -367,10 +353,11 @@ http::Admission Portal::Implementation::admit(const http::Request& head) const {
       if (row.method != match->route->method || row.pattern != pattern) continue;
       most = most_bytes(row.takes);
       if (row.access == Access::kAnonymous || most <= kJsonBytes) break;
-      const auto session =
-          context_.sessions.find(read_cookie(head, cookie_name("terrapin-session", secure(head))));
+      Call call{head, secure(head), {}, {}, {}, {}};
+      auto session = context_.sessions.find(read_cookie(head, cookie_name("terrapin-session", call.secure)));
       if (!session) return refuse(kJsonBytes, error_answer(session.error(), head));
-      if (!*session) return refuse(kJsonBytes, refusal(401, "NotSignedIn", "sign in first"));
+      call.session = std::move(*session);
+      if (auto refused = check_access(row, call)) return refuse(kJsonBytes, std::move(*refused));
     }
   }
   return refuse(
@@ -387,6 +374,7 @@ Result<std::optional<http::Response>> Portal::Implementation::read_body(const Ro
   if (bytes > most) {
     return fail(ErrorCode::kTooLarge, "the body has {} bytes: allowed here are {}", bytes, most);
   }
+  if (row.takes == Takes::kBytes) return std::nullopt;  // of any type: the handler stores them
   if (bytes == 0) {
     call.body = json::object();
     return std::nullopt;

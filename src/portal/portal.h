@@ -14,12 +14,14 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "http/router.h"
+#include "identity/access_keys.h"
 #include "identity/accounts.h"
 #include "identity/openid_connect.h"
 #include "identity/rate_limit.h"
 #include "identity/sessions.h"
 #include "labeling/jobs/job_service.h"
 #include "labeling/tasks/task_service.h"
+#include "labeling/workforces/workforces.h"
 #include "portal/pages.h"
 #include "storage/object_store.h"
 
@@ -34,6 +36,9 @@ struct PortalOptions {
   std::chrono::seconds session_lifetime = std::chrono::hours(12);  // of the cookie; Sessions decides
   identity::TokenBuckets::Options account_rate{50, 300, 65'536};   // requests of one account
   identity::TokenBuckets::Options address_rate{10, 100, 65'536};   // of one address without a session
+  std::int64_t max_upload_bytes = std::int64_t{5} << 30;           // of one object
+  std::int64_t picture_cache_bytes = std::int64_t{64} << 20;       // reduced photos and masks
+  int picture_decoders = 2;                                        // at once
   labeling::TaskLimits limits;  // bodies above them are refused before TaskService sees them
 };
 
@@ -45,10 +50,14 @@ struct PortalContext {
   labeling::TaskService& tasks;
   labeling::JobService& jobs;
   storage::ObjectStore& objects;
+  labeling::Workforces& workforces;
+  identity::AccessKeys& keys;
+  // Names of the annotation functions that are registered on this host.
+  std::function<Result<std::vector<std::string>>()> registered_functions;
   Bytes server_key;  // identity::load_server_key
   // ARNs of the work teams whose members these groups are.
   std::function<Result<std::vector<std::string>>(const std::vector<std::string>& groups)> teams_of;
-  // May the owner of a job read this bucket.
+  // May this principal use this bucket: the owner of a job, or an account (identity::principal_of).
   std::function<Result<bool>(const std::string& owner, const std::string& bucket)> may_read;
   // May workers come from this address (the workforce's CIDRs).
   std::function<bool(std::string_view remote_address)> address_allowed;

@@ -37,6 +37,23 @@ json spec_json(const JobSpec& spec) {
   return document;
 }
 
+Result<JobFilter::SortBy> parse_sort(const std::string& text) {
+  if (text == "name") return JobFilter::SortBy::kName;
+  if (text == "created") return JobFilter::SortBy::kCreationTime;
+  if (text == "status") return JobFilter::SortBy::kStatus;
+  return fail(ErrorCode::kInvalidArgument, "'sort' is '{}': allowed are name, created, status", text);
+}
+
+Result<labeling::ObjectState> parse_object_state(const std::string& text) {
+  using enum labeling::ObjectState;
+  for (const auto state : {kWaiting, kOpen, kReady, kLabeled, kFailed, kPassed})
+    if (text == labeling::object_state_name(state)) return state;
+  return fail(ErrorCode::kInvalidArgument,
+              "'state' is '{}': allowed are waiting, open, ready, labeled, failed, passed", text);
+}
+
+}  // namespace
+
 json job_json(const JobRecord& record) {
   const labeling::LabelCounters& counters = record.counters;
   return json{{"id", record.id},
@@ -62,7 +79,11 @@ http::Response job_answer(int status, const JobRecord& record) {
 }
 
 labeling::FunctionReference function_of(const std::string& arn) {
-  return {arn, arn.substr(arn.rfind(':') + 1)};
+  constexpr std::string_view kBefore = ":function:";
+  const std::size_t at = arn.find(kBefore);
+  if (at == std::string::npos) return {arn, arn.substr(arn.rfind(':') + 1)};
+  const std::string name = arn.substr(at + kBefore.size());
+  return {arn, name.substr(0, name.find(':'))};
 }
 
 Result<std::int64_t> object_index(const Call& call) {
@@ -73,23 +94,6 @@ Result<std::int64_t> object_index(const Call& call) {
     return fail(ErrorCode::kNotFound, "'{}' is no object's index", text);
   return index;
 }
-
-Result<JobFilter::SortBy> parse_sort(const std::string& text) {
-  if (text == "name") return JobFilter::SortBy::kName;
-  if (text == "created") return JobFilter::SortBy::kCreationTime;
-  if (text == "status") return JobFilter::SortBy::kStatus;
-  return fail(ErrorCode::kInvalidArgument, "'sort' is '{}': allowed are name, created, status", text);
-}
-
-Result<labeling::ObjectState> parse_object_state(const std::string& text) {
-  using enum labeling::ObjectState;
-  for (const auto state : {kWaiting, kOpen, kReady, kLabeled, kFailed, kPassed})
-    if (text == labeling::object_state_name(state)) return state;
-  return fail(ErrorCode::kInvalidArgument,
-              "'state' is '{}': allowed are waiting, open, ready, labeled, failed, passed", text);
-}
-
-}  // namespace
 
 Portal::Implementation::Handled Portal::Implementation::jobs(Call& call) {
   QueryFields query(call.request);
@@ -129,7 +133,8 @@ Portal::Implementation::Handled Portal::Implementation::clone_job(Call& call) {
   Fields fields(call.body);
   const std::string new_name = fields.text("new_name");
   TERRAPIN_TRY_STATUS(fields.finish());
-  TERRAPIN_TRY(const JobRecord record, context_.jobs.clone(call.parameter("name"), new_name));
+  TERRAPIN_TRY(const JobRecord record,
+               context_.jobs.clone(call.parameter("name"), new_name, identity::principal_of(call.account())));
   return job_answer(201, record);
 }
 
@@ -137,11 +142,12 @@ Portal::Implementation::Handled Portal::Implementation::continue_job(Call& call)
   Fields fields(call.body);
   const std::string new_name = fields.text("new_name");
   TERRAPIN_TRY_STATUS(fields.finish());
-  TERRAPIN_TRY(const JobRecord record, context_.jobs.continue_job(call.parameter("name"), new_name));
+  TERRAPIN_TRY(const JobRecord record, context_.jobs.continue_job(call.parameter("name"), new_name,
+                                                                  identity::principal_of(call.account())));
   return job_answer(201, record);
 }
 
-// The job as it was asked for, with what the body says in its place; it stays its owner's.
+// The job as it was asked for, with what the body says in its place; it is the asker's.
 Portal::Implementation::Handled Portal::Implementation::chain_job(Call& call) {
   TERRAPIN_TRY(const JobRecord before, context_.jobs.describe(call.parameter("name")));
   JobSpec spec = before.spec;
@@ -165,6 +171,7 @@ Portal::Implementation::Handled Portal::Implementation::chain_job(Call& call) {
   spec.skip_labeled = fields.flag_or("skip_labeled", spec.skip_labeled);
   spec.majority_vote = fields.flag_or("majority_vote", spec.majority_vote);
   TERRAPIN_TRY_STATUS(fields.finish());
+  spec.owner = identity::principal_of(call.account());
   TERRAPIN_TRY(const JobRecord record, context_.jobs.chain(before.spec.name, std::move(spec)));
   return job_answer(201, record);
 }

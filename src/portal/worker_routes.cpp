@@ -91,6 +91,16 @@ Portal::Implementation::Handled Portal::Implementation::history(Call& call) {
   return json_answer(200, json{{"assignments", std::move(list)}});
 }
 
+Portal::Implementation::Handled Portal::Implementation::previous(Call& call) {
+  QueryFields query(call.request);
+  const auto job = query.text("job"), before = query.text("before");
+  TERRAPIN_TRY_STATUS(query.finish());
+  if (!job) return fail(ErrorCode::kInvalidArgument, "the query needs 'job', a job's name");
+  TERRAPIN_TRY(const labeling::Worker who, worker(call));
+  TERRAPIN_TRY(const auto id, context_.tasks.previous(who, *job, before.value_or("")));
+  return json_answer(200, json{{"assignment_id", id ? json(*id) : json()}});
+}
+
 Portal::Implementation::Handled Portal::Implementation::assignment(Call& call) {
   TERRAPIN_TRY(const labeling::Worker who, worker(call));
   TERRAPIN_TRY(const labeling::Assignment lease, context_.tasks.assignment(who, call.parameter("id")));
@@ -111,6 +121,8 @@ Portal::Implementation::Handled Portal::Implementation::content(Call& call) {
            {"template", content.template_html},
            {"labels", content.labels},
            {"colors", content.colors},
+           {"voids", content.voids},
+           {"index", content.indices},
            {"label_attribute", content.label_attribute},
            {"images", std::move(images)},
            {"draft", {{"owner", content.draft_owner}, {"next_sequence", content.draft_next_sequence}}}});

@@ -25,12 +25,20 @@ REQUESTER = [
     ("GET", "/_/api/requester/jobs"), ("GET", "/_/api/requester/jobs/{job}"), ("POST", "/_/api/requester/jobs/{job}/stop"), ("POST", "/_/api/requester/jobs/{job}/clone"),
     ("POST", "/_/api/requester/jobs/{job}/continue"), ("POST", "/_/api/requester/jobs/{job}/chain"), ("GET", "/_/api/requester/jobs/{job}/objects"),
     ("GET", "/_/api/requester/jobs/{job}/objects/0/answers"), ("POST", "/_/api/requester/jobs/{job}/objects/0/reopen"), ("GET", "/_/api/requester/jobs/{job}/workers"),
-    ("POST", "/_/api/requester/jobs/{job}/workers/{worker}/withdraw"),
+    ("POST", "/_/api/requester/jobs/{job}/workers/{worker}/withdraw"), ("GET", "/_/api/requester/settings"), ("GET", "/_/api/requester/buckets"),
+    ("POST", "/_/api/requester/buckets"), ("GET", "/_/api/requester/objects"), ("PUT", "/_/api/requester/objects/x/y"), ("GET", "/_/api/requester/objects/x/y"),
+    ("POST", "/_/api/requester/jobs"), ("GET", "/_/api/requester/jobs/{job}/categories"), ("GET", "/_/api/requester/jobs/{job}/template"),
+    ("GET", "/_/api/requester/jobs/{job}/progress"), ("GET", "/_/api/requester/jobs/{job}/objects/0/photo"), ("GET", "/_/api/requester/jobs/{job}/objects/0/mask"),
+    ("GET", "/_/api/requester/jobs/{job}/objects/0/answers/x/mask"), ("GET", "/_/api/requester/jobs/{job}/objects/0/disagreement"), ("GET", "/_/api/requester/jobs/{job}/download"),
+    ("GET", "/_/api/requester/workteams"), ("POST", "/_/api/requester/workteams"), ("PUT", "/_/api/requester/workteams/x"), ("DELETE", "/_/api/requester/workteams/x"),
+    ("POST", "/_/api/requester/workteams/x/members"), ("DELETE", "/_/api/requester/workteams/x/members/{worker}"), ("GET", "/_/api/requester/people"),
+    ("POST", "/_/api/requester/invitations"),
 ]
 ADMIN = [
     ("GET", "/_/api/accounts"), ("GET", "/_/api/accounts/{worker}"), ("PUT", "/_/api/accounts/{worker}"), ("POST", "/_/api/accounts/{worker}/remove"),
     ("POST", "/_/api/accounts/{worker}/restore"), ("POST", "/_/api/accounts/{worker}/reset-link"), ("GET", "/_/api/invitations"), ("POST", "/_/api/invitations"),
-    ("DELETE", "/_/api/invitations/x"), ("POST", "/_/api/vendors/x/invitations"),
+    ("DELETE", "/_/api/invitations/x"), ("POST", "/_/api/vendors/x/invitations"), ("GET", "/_/api/vendors"), ("POST", "/_/api/vendors"), ("GET", "/_/api/keys"),
+    ("POST", "/_/api/keys"), ("DELETE", "/_/api/keys/x"),
 ]
 BODIES = {
     "open": {"tab": "evil"}, "deltas": {"tab": "tab", "deltas": [{"sequence": 1, "data": "evil"}]}, "snapshot": {"tab": "tab", "base_sequence": 0, "snapshot": "evil"},

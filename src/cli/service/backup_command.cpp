@@ -149,6 +149,7 @@ Result<int> restore(const Options& options, const Invocation& invocation) {
     ::chmod(target.c_str(), 0600);
   }
   TERRAPIN_TRY_STATUS(copy_private(folder, installation.data_dir));
+  TERRAPIN_TRY_STATUS(keep_settings(installation));
   fmt::print("{} objects and the keys are in {}; start it with `terrapin serve --data-dir {}`\n", copied,
              installation.data_dir.string(), installation.data_dir.string());
   return 0;

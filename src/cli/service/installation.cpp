@@ -121,8 +121,12 @@ Result<Installation> open_installation(const InstallationOptions& options, bool 
       options.objects.empty() ? "folder:" + (data_dir / "objects").string() : options.objects;
   if (!options.region.empty()) installation.region = options.region;
   if (!options.account_id.empty()) installation.account_id = options.account_id;
-  TERRAPIN_TRY_STATUS(write_settings(installation));
+  installation.fresh = true;
   return installation;
+}
+
+Status keep_settings(const Installation& installation) {
+  return installation.fresh ? write_settings(installation) : Status();
 }
 
 Result<std::unique_ptr<storage::Database>> open_state(const Installation& installation) {

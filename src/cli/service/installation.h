@@ -13,12 +13,14 @@
 
 namespace terrapin::cli {
 
-// <data-dir>/settings.json, written at the first start: docs/formats/data-folder.md.
+// <data-dir>/settings.json, written once the first start has opened what it names:
+// docs/formats/data-folder.md.
 struct Installation {
   std::filesystem::path data_dir;
   std::string state;    // "sqlite:<path>" or "postgresql://..."
   std::string objects;  // "folder:<path>" or "https://s3.example.org" (credentials from the environment)
   std::string region = "us-east-1", account_id = "111122223333";
+  bool fresh = false;  // its settings are not written yet
 
   std::filesystem::path scratch() const { return data_dir / "scratch"; }
   std::filesystem::path spool() const { return data_dir / "spool"; }
@@ -30,9 +32,13 @@ struct InstallationOptions {
 };
 void add_installation_options(CLI::App& command, InstallationOptions& options, bool all);
 
-// Reads the settings, or makes folder (0700) and settings if `create`. kNotFound without settings otherwise.
-// What the options say and the settings contradict is kInvalidArgument: state does not move by itself.
+// Reads the settings, or makes the folder (0700) if `create`: keep_settings() ends that. kNotFound without
+// settings otherwise. What the options say and the settings contradict is kInvalidArgument: state does not
+// move by itself.
 Result<Installation> open_installation(const InstallationOptions& options, bool create);
+
+// Writes the settings of a fresh installation; nothing for another.
+Status keep_settings(const Installation& installation);
 
 Result<std::unique_ptr<storage::Database>> open_state(const Installation& installation);
 Result<std::unique_ptr<storage::ObjectStore>> open_objects(const Installation& installation,

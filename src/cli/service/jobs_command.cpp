@@ -114,13 +114,13 @@ void add_jobs_command(CLI::App& app, Invocation& invocation) {
       [](labeling::JobService& s, const Options& o, bool json) { return shown(s.stop(o.name), json); });
   add("clone", "The same job again under another name", true,
       [](labeling::JobService& s, const Options& o, bool json) {
-        return shown(s.clone(o.name, o.new_name), json);
+        return shown(s.clone(o.name, o.new_name, ""), json);
       })
       ->add_option("NEW", options->new_name, "Name of the new job")
       ->required();
   add("continue", "A new job for what an ended one left unlabelled", true,
       [](labeling::JobService& s, const Options& o, bool json) {
-        return shown(s.continue_job(o.name, o.new_name), json);
+        return shown(s.continue_job(o.name, o.new_name, ""), json);
       })
       ->add_option("NEW", options->new_name, "Name of the new job")
       ->required();

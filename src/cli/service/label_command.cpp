@@ -126,7 +126,7 @@ Result<labeling::JobRecord> make_job(LabelingServer& server, const Installation&
   classes.classes.push_back({"BACKGROUND", palette[0]});
   for (std::size_t i = 0; i < options.labels.size(); ++i)
     classes.classes.push_back({options.labels[i], palette[i + 1]});
-  const std::string categories = artifacts::format_label_categories(classes);
+  const std::string categories = artifacts::format_label_categories({classes, std::nullopt});
   auto checked = artifacts::parse_label_categories(categories);
   if (!checked) return with_context(std::move(checked.error()), "--labels");
   TERRAPIN_TRY_STATUS(put_text(objects, options.name + ".manifest", manifest));

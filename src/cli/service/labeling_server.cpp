@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "identity/access_keys.h"
 #include "identity/accounts.h"
+#include "identity/bucket_access.h"
 #include "identity/openid_connect.h"
 #include "identity/server_key.h"
 #include "identity/sessions.h"
@@ -84,6 +85,8 @@ class LabelingServer::Implementation {
     const api::Place place{installation.region, installation.account_id};
     TERRAPIN_TRY(state_, open_state(installation));
     TERRAPIN_TRY(objects_, open_objects(installation, clock_));
+    // Not before: a place that cannot be opened must not be the one that every later start insists on.
+    TERRAPIN_TRY_STATUS(keep_settings(installation));
     TERRAPIN_TRY(keys_, identity::AccessKeys::open(installation.data_dir, clock_));
     TERRAPIN_TRY(const auto known_keys, keys_->list());
     if (known_keys.empty()) {
@@ -102,7 +105,7 @@ class LabelingServer::Implementation {
         fmt::format("arn:aws:sagemaker:{}:{}:labeling-job/", installation.region, installation.account_id);
     engine.retain_answers_days = options_.retain_answers_days;
     const auto may_read = [this](const std::string& owner, const std::string& bucket) {
-      const auto may = keys_->may_read(owner, bucket);
+      const auto may = buckets_->may_use(owner, bucket);
       return may && *may;
     };
     TERRAPIN_TRY(labeling_, labeling::LabelingService::open(*state_, *objects_, clock_, engine,
@@ -113,6 +116,7 @@ class LabelingServer::Implementation {
     };
     TERRAPIN_TRY(accounts_, identity::Accounts::open(*state_, clock_, people));
     TERRAPIN_TRY(sessions_, identity::Sessions::open(*state_, clock_));
+    buckets_ = std::make_unique<identity::BucketAccess>(*keys_, *accounts_, options_.requester_buckets);
     return {};
   }
 
@@ -152,11 +156,20 @@ class LabelingServer::Implementation {
     if (!options_.pages.empty()) {
       TERRAPIN_TRY(pages, portal::Pages::from_folder(options_.pages));
     }
+    portal_options.max_upload_bytes = options_.max_upload_bytes;
     portal_ = std::make_unique<portal::Portal>(portal::PortalContext{
-        clock_, *accounts_, *sessions_, labeling_->tasks(), labeling_->jobs(), *objects_, server_key_,
-        [this](const std::vector<std::string>& groups) { return workforces_->teams_of(groups); },
+        clock_, *accounts_, *sessions_, labeling_->tasks(), labeling_->jobs(), *objects_, *workforces_,
+        *keys_,
+        [this]() -> Result<std::vector<std::string>> {
+          const auto functions = functions_->list();
+          if (!functions) return fail(ErrorCode::kInternal, "{}", functions.error().message);
+          std::vector<std::string> names;
+          for (const labeling::RegisteredFunction& one : *functions) names.push_back(one.name);
+          return names;
+        },
+        server_key_, [this](const std::vector<std::string>& groups) { return workforces_->teams_of(groups); },
         [this](const std::string& owner, const std::string& bucket) {
-          return keys_->may_read(owner, bucket);
+          return buckets_->may_use(owner, bucket);
         },
         [this](std::string_view address) {
           const auto workforce = workforces_->private_workforce();
@@ -255,6 +268,7 @@ class LabelingServer::Implementation {
   std::unique_ptr<labeling::LabelingService> labeling_;
   std::unique_ptr<identity::Accounts> accounts_;
   std::unique_ptr<identity::Sessions> sessions_;
+  std::unique_ptr<identity::BucketAccess> buckets_;
   std::unique_ptr<api::Gateway> gateway_;
   std::unique_ptr<portal::Portal> portal_;
   std::unique_ptr<api::S3Service> s3_;

@@ -31,10 +31,11 @@ struct LabelingServerOptions {
   std::string listen = "127.0.0.1";
   int port = 0;
   std::filesystem::path tls_certificate, tls_key;
-  bool allow_insecure = false;            // a wider address without TLS
-  std::string public_url;                 // "": what requests say
-  std::vector<std::string> bucket_hosts;  // base names of virtual-host bucket addresses
-  std::vector<std::string> metrics_from;  // CIDRs beside loopback
+  bool allow_insecure = false;                 // a wider address without TLS
+  std::string public_url;                      // "": what requests say
+  std::vector<std::string> bucket_hosts;       // base names of virtual-host bucket addresses
+  std::vector<std::string> metrics_from;       // CIDRs beside loopback
+  std::vector<std::string> requester_buckets;  // the only ones requesters' accounts may use; empty: all
   std::int64_t max_upload_bytes = std::int64_t{5} << 30;
   std::int64_t max_spool_bytes = -1;  // of all large bodies at once; -1: half of the disk's free space
   int threads = 0;                    // of request handlers, 0 = by cores
@@ -46,7 +47,7 @@ struct LabelingServerOptions {
 class LabelingServer {
  public:
   // kInvalidArgument for a wider address without TLS; otherwise what the parts report. The first start makes
-  // an admin key: first_key().
+  // an admin key: first_key(); the settings of a fresh installation are written once all its parts are open.
   static Result<std::unique_ptr<LabelingServer>> start(const Installation& installation,
                                                        LabelingServerOptions options);
   ~LabelingServer();  // stop()

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/service/installation.h"
 #include "identity/accounts.h"
+#include "labeling/labeling_service.h"
 #include "labeling/workforces/workforces.h"
 
 namespace terrapin::cli {
@@ -105,7 +106,14 @@ Result<int> remove(const Options& options) {
   TERRAPIN_TRY(const Opened opened, open(options));
   TERRAPIN_TRY(const identity::Account account, account_named(*opened.accounts, options.name));
   TERRAPIN_TRY_STATUS(opened.accounts->remove(account.id));
-  fmt::print("{} is removed; tasks they hold go back when their time ends\n", account.name);
+  // In the state that a running server works on: it gives their tasks to others at once.
+  TERRAPIN_TRY(const auto objects, open_objects(opened.installation, system_clock()));
+  labeling::LabelingOptions engine;
+  engine.scratch_folder = opened.installation.scratch();
+  TERRAPIN_TRY(const auto labeling,
+               labeling::LabelingService::open(*opened.state, *objects, system_clock(), engine, {}));
+  TERRAPIN_TRY_STATUS(labeling->give_back_leases(account.id));
+  fmt::print("{} is removed; the tasks they held are free\n", account.name);
   return 0;
 }
 

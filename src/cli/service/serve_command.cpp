@@ -78,6 +78,8 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
       "--pages", options->server.pages,
       "Folder of built pages (node web/build.mjs) in place of those compiled in, read at each "
       "request: for working on them");
+  command->add_option("--requester-bucket", options->server.requester_buckets,
+                      "Bucket that requesters' accounts may use (repeatable; default: all; admins: all)");
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();

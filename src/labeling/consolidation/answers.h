@@ -11,7 +11,7 @@
 
 namespace terrapin::labeling {
 
-constexpr int kMaxClasses = 254;  // 253 labels and BACKGROUND
+constexpr int kMaxClasses = 255;  // 253 labels, BACKGROUND and a void label
 constexpr int kMaxAnswers = 64;
 
 // One worker's mask: class index < class count, or 255 where the worker gave no answer. The mask is not
@@ -22,7 +22,7 @@ struct Answer {
 };
 
 // The answers ordered by worker, so that the order of submission cannot matter. kInvalidArgument names what
-// is wrong: 1..64 answers, 1..254 classes, masks present, not empty and of one size, worker ids of 1..256
+// is wrong: 1..64 answers, 1..255 classes, masks present, not empty and of one size, worker ids of 1..256
 // visible ASCII characters, none twice. Labels are not looked at.
 Result<std::vector<Answer>> ordered_answers(std::span<const Answer> answers, int class_count);
 

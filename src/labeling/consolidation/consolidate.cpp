@@ -97,7 +97,9 @@ struct Work {
   Consolidated& result;
 };
 
-constexpr std::uint8_t kOpen = 254;  // stands for an open pixel in the raster of settled labels
+// In the raster of settled labels stands for a pixel that has none: open, or without any answer (kNoSpot).
+constexpr std::uint8_t kOpen = imaging::Mask::kIgnore;
+constexpr std::uint32_t kNoSpot = 0xffffffff;
 static_assert(kMaxClasses <= kOpen);
 
 // A band of rows with enough rows around it that its result is that of the whole raster: each sweep carries
@@ -114,7 +116,15 @@ class Band {
         last_(std::min(work.size.height, end + 2 * sweeps() + 1)),
         table_(static_cast<int>(work.answers.size())),
         labels_(static_cast<std::size_t>((last_ - first_ + 2) * stride_), Mask::kIgnore),
-        spot_at_(std::make_unique_for_overwrite<std::uint32_t[]>(labels_.size())) {}
+        spot_at_(std::make_unique_for_overwrite<std::uint32_t[]>(labels_.size())) {
+    // The border, one pixel wide.
+    const std::int64_t rows = last_ - first_ + 2;
+    std::fill_n(spot_at_.get(), stride_, kNoSpot);
+    std::fill_n(spot_at_.get() + (rows - 1) * stride_, stride_, kNoSpot);
+    for (std::int64_t row = 1; row + 1 < rows; ++row)
+      spot_at_[static_cast<std::size_t>(row * stride_)] =
+          spot_at_[static_cast<std::size_t>((row + 1) * stride_ - 1)] = kNoSpot;
+  }
 
   // False if a label is out of range.
   bool run() {
@@ -142,6 +152,10 @@ class Band {
     for (std::size_t a = 0; a < work_.answers.size(); ++a) rows[a] = work_.answers[a].mask->row(y);
     std::uint8_t* labels = labels_.data() + place(0, y);
     std::memcpy(labels, rows[0], static_cast<std::size_t>(width_));
+    const std::uint8_t* at = labels;
+    const auto left = [&] { return static_cast<std::size_t>(labels + width_ - at); };
+    while ((at = static_cast<const std::uint8_t*>(std::memchr(at, kOpen, left()))) != nullptr)
+      spot_at_[static_cast<std::size_t>(place(at++ - labels, y))] = kNoSpot;
     std::uint8_t* certainty = in_band(y) ? work_.result.certainty.row(y) : nullptr;
     if (certainty != nullptr) {
       for (std::int64_t x = 0; x < width_; ++x) certainty[x] = labels[x] == Mask::kIgnore ? 0 : 255;
@@ -298,7 +312,9 @@ class Band {
         for (int c = 0; c < tuple.candidates; ++c) totals[c] += own[c].label == label ? weight * kSure : 0;
         return;
       }
-      const Spot& other = spots_[spot_at_[static_cast<std::size_t>(at)]];
+      const std::uint32_t number = spot_at_[static_cast<std::size_t>(at)];
+      if (number == kNoSpot) return;
+      const Spot& other = spots_[number];
       const std::int32_t* shares = shares_.data() + other.first_share;
       if (other.tuple == spot.tuple) {
         for (int c = 0; c < tuple.candidates; ++c) totals[c] += weight * shares[c];
@@ -386,7 +402,7 @@ class Band {
   TupleTable table_;
   std::vector<Tuple> tuples_;
   std::vector<Candidate> candidates_;
-  std::vector<std::uint8_t> labels_;  // settled ones, kOpen, 255; with a border of 255, one pixel wide
+  std::vector<std::uint8_t> labels_;          // settled ones, or kOpen; with a border one pixel wide
   std::unique_ptr<std::uint32_t[]> spot_at_;  // number of the spot where labels_ is kOpen
   std::vector<Spot> spots_;                   // by row and column
   std::vector<std::size_t> row_ends_;         // where each row's spots end

@@ -269,13 +269,15 @@ Status Functions::remove(const std::string& name) {
   });
 }
 
-bool Functions::knows(const std::string& name) {
-  const auto functions = current();
-  if (!functions) {
-    spdlog::error("registered functions: {}", functions.error().message);
-    return false;
-  }
-  return std::any_of((*functions)->begin(), (*functions)->end(),
+Result<std::shared_ptr<const Functions::List>> Functions::registered() {
+  auto functions = current();
+  if (functions) return functions;
+  return fail(ErrorCode::kInternal, "registered functions cannot be read: {}", functions.error().message);
+}
+
+Result<bool> Functions::knows(const std::string& name) {
+  TERRAPIN_TRY(const auto functions, registered());
+  return std::any_of(functions->begin(), functions->end(),
                      [&](const RegisteredFunction& one) { return one.name == name; });
 }
 
@@ -302,7 +304,7 @@ Attempt Functions::try_once(const RegisteredFunction& function, const std::strin
 }
 
 Result<std::string> Functions::call(const std::string& name, const std::string& request_json) {
-  TERRAPIN_TRY(const auto functions, current());
+  TERRAPIN_TRY(const auto functions, registered());
   const auto function = std::find_if(functions->begin(), functions->end(),
                                      [&](const RegisteredFunction& one) { return one.name == name; });
   if (function == functions->end())

@@ -57,8 +57,7 @@ class Functions final : public FunctionCaller {
   Result<std::vector<RegisteredFunction>> list();  // in order of registration
   Status remove(const std::string& name);          // kNotFound
 
-  // False, with a line in the log, also if the file cannot be read.
-  bool knows(const std::string& name) override;
+  Result<bool> knows(const std::string& name) override;
   // Runs the function, again after a pause if it timed out, could not be connected to or answered 5xx. An
   // answer that is no JSON is kCorrupt, kCancelled means that stop() was called: the call may be made again
   // after the next start.
@@ -72,6 +71,8 @@ class Functions final : public FunctionCaller {
   using List = std::vector<RegisteredFunction>;
   Functions(std::filesystem::path path, const Clock& clock, FunctionsOptions options);
   Result<std::shared_ptr<const List>> current();
+  // The same for those who call functions: what is wrong with the file is kInternal.
+  Result<std::shared_ptr<const List>> registered();
   Attempt try_once(const RegisteredFunction& function, const std::string& request_json);
 
   const Clock& clock_;

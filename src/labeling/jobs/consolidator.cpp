@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "imaging/codecs.h"
 #include "labeling/consolidation/consolidate.h"
+#include "labeling/jobs/void_label.h"
 #include "labeling/tasks/answer.h"
 
 namespace terrapin::labeling {
@@ -66,7 +67,7 @@ std::optional<imaging::Mask> present_mask(Core& core, const ObjectRow& object) {
 }
 
 std::string figures_json(const Consolidated& result, const std::vector<AssignmentRow>& answers,
-                         const WorkerSkills& skills, const artifacts::ClassList& classes) {
+                         const WorkerSkills& skills, const JobRow& job) {
   ordered_json document = ordered_json::object();
   document["format"] = "terrapin-consolidation";
   document["version"] = 1;
@@ -76,9 +77,9 @@ std::string figures_json(const Consolidated& result, const std::vector<Assignmen
   ordered_json list = ordered_json::array();
   for (const ClassOutcome& outcome : result.classes) {
     ordered_json item = ordered_json::object();
-    item["index"] = outcome.index;
-    item["class-name"] = outcome.index < classes.size()
-                             ? classes.classes[static_cast<std::size_t>(outcome.index)].name
+    item["index"] = job.file_index(outcome.index);
+    item["class-name"] = outcome.index < job.classes.size()
+                             ? job.classes.classes[static_cast<std::size_t>(outcome.index)].name
                              : std::string();
     item["pixels"] = outcome.pixels;
     item["confidence"] = outcome.confidence;
@@ -120,6 +121,7 @@ Result<ObjectResult> consolidate_masks(Core& core, const JobRow& job, const Outp
       return fail(ErrorCode::kCorrupt, "{}: {}", answer.mask_uri,
                   file ? "is no indexed PNG" : file.error().message);
     masks.push_back(std::move(*file->labels));
+    to_class_indices(job, masks.back());
   }
   std::vector<Answer> list;
   for (std::size_t i = 0; i < answers.size(); ++i) list.push_back({answers[i].worker_id, &masks[i]});
@@ -131,8 +133,9 @@ Result<ObjectResult> consolidate_masks(Core& core, const JobRow& job, const Outp
   }
   ConsolidationOptions options;
   options.rule = job.spec.majority_vote ? VoteRule::kMajority : VoteRule::kSkilled;
-  TERRAPIN_TRY(const Consolidated consolidated, consolidate(list, skills, options));
+  TERRAPIN_TRY(Consolidated consolidated, consolidate(list, skills, options));
   masks.clear();
+  to_file_indices(job, consolidated.mask);
 
   // A result that did not change keeps its files.
   const auto present = present_mask(core, object);
@@ -141,7 +144,7 @@ Result<ObjectResult> consolidate_masks(Core& core, const JobRow& job, const Outp
   TERRAPIN_TRY_STATUS(put_bytes(
       core, layout.figures(object.result),
       [&] {
-        const std::string text = figures_json(consolidated, answers, skills, job.classes);
+        const std::string text = figures_json(consolidated, answers, skills, job);
         return Bytes(text.begin(), text.end());
       }(),
       "application/json"));
@@ -155,7 +158,7 @@ Result<ObjectResult> consolidate_masks(Core& core, const JobRow& job, const Outp
     TERRAPIN_TRY_STATUS(put_bytes(core, layout.certainty(object.result), std::move(png), "image/png"));
   }
   if (!same) {
-    TERRAPIN_TRY(Bytes png, imaging::encode_indexed_png(consolidated.mask, job.classes.palette()));
+    TERRAPIN_TRY(Bytes png, imaging::encode_indexed_png(consolidated.mask, file_palette(job)));
     TERRAPIN_TRY_STATUS(put_bytes(core, layout.mask(object.result), std::move(png), "image/png"));
   }
   object.mask_uri = storage::s3_uri(layout.mask(object.result));
@@ -178,7 +181,7 @@ Result<ObjectResult> consolidate_masks(Core& core, const JobRow& job, const Outp
     }
     metadata.adjustment_status = adjusted ? "adjusted" : "unadjusted";
   }
-  object.metadata_json = artifacts::mask_metadata_json(job.classes, metadata);
+  object.metadata_json = artifacts::mask_metadata_json(job.categories(), metadata);
   result.object = std::move(object);
   return result;
 }
@@ -255,10 +258,12 @@ Result<ObjectResult> consolidate_by_function(Core& core, const JobRow& job, Obje
     object.failure = std::move(reason);
     return ObjectResult{object, ""};
   };
-  if (core.collaborators.functions == nullptr || !core.collaborators.functions->knows(name))
-    return fail_object(fmt::format("no post-annotation function is registered as '{}'", name));
+  TERRAPIN_TRY(const bool known, core.knows_function(name));
+  if (!known) return fail_object(fmt::format("no post-annotation function is registered as '{}'", name));
   auto answer = core.collaborators.functions->call(name, json_text(request));
-  if (!answer && answer.error().code == ErrorCode::kCancelled)  // the server stops: the object waits
+  // The server stops, or the registry cannot be read: the object waits.
+  if (!answer &&
+      (answer.error().code == ErrorCode::kCancelled || answer.error().code == ErrorCode::kInternal))
     return tl::unexpected<Error>(std::move(answer.error()));
   if (!answer)
     return fail_object(fmt::format("post-annotation function {}: {}", name, answer.error().message));

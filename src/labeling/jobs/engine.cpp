@@ -189,9 +189,9 @@ Status Engine::initialize(JobRow& job) {
   TERRAPIN_TRY_STATUS(insert_lines(job, manifest));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.at("annotation-tool/template.liquid"),
                                                     *bytes_source(job.template_html), "text/html")));
-  TERRAPIN_TRY_STATUS(without_value(
-      core_.store.put(layout.at("annotation-tool/data.json"),
-                      *bytes_source(artifacts::format_label_categories(job.classes)), "application/json")));
+  TERRAPIN_TRY_STATUS(without_value(core_.store.put(
+      layout.at("annotation-tool/data.json"),
+      *bytes_source(artifacts::format_label_categories(job.categories())), "application/json")));
   // From the start there is a manifest, and counters that speak of it.
   TERRAPIN_TRY_STATUS(write_manifest(job, layout, false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
@@ -204,6 +204,8 @@ Status Engine::initialize(JobRow& job) {
       TERRAPIN_TRY_STATUS(
           move_job(state, job.id, JobStatus::kInitializing, JobStatus::kInProgress, "", now_job->modified));
       now_job->status = JobStatus::kInProgress;
+      TERRAPIN_TRY_STATUS(post(state, "job.in-progress", *now_job));
+      TERRAPIN_TRY_STATUS(post(state, "tasks.available", *now_job));
       if (job.spec.pre_function.built_in()) {
         TERRAPIN_TRY_STATUS(open_objects(state, *now_job, now_job->modified));
       }
@@ -212,11 +214,17 @@ Status Engine::initialize(JobRow& job) {
     job = *now_job;
     return {};
   }));
-  if (core_.collaborators.notices != nullptr && job.status == JobStatus::kInProgress) {
-    core_.collaborators.notices->post("job.in-progress", job.record());
-    core_.collaborators.notices->post("tasks.available", job.record());
-  }
+  wake_notices();
   return {};
+}
+
+Status Engine::post(Transaction& state, const char* event, const JobRow& job) {
+  if (core_.collaborators.notices == nullptr) return {};
+  return core_.collaborators.notices->post(state, event, job.record());
+}
+
+void Engine::wake_notices() {
+  if (core_.collaborators.notices != nullptr) core_.collaborators.notices->wake();
 }
 
 Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
@@ -227,10 +235,9 @@ Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
     TERRAPIN_TRY_STATUS(move_job(state, job_id, job->status, JobStatus::kFailed, reason, core_.clock.now()));
     job->status = JobStatus::kFailed;
     job->failure = reason;
-    return {};
+    return post(state, "job.failed", *job);
   }));
-  if (job && core_.collaborators.notices != nullptr)
-    core_.collaborators.notices->post("job.failed", job->record());
+  wake_notices();
   return {};
 }
 
@@ -259,10 +266,12 @@ Status Engine::open_by_function(const JobRow& job) {
     std::string failure, task_input;
     bool needed = true;
     const std::string& name = job.spec.pre_function.name;
-    if (functions == nullptr || !functions->knows(name)) {
+    TERRAPIN_TRY(const bool known, core_.knows_function(name));
+    if (!known) {
       failure = fmt::format("no pre-annotation function is registered as '{}'", name);
     } else if (auto answer = functions->call(name, json_text(request)); !answer) {
-      if (answer.error().code == ErrorCode::kCancelled)  // the server stops: the object waits
+      // The server stops, or the registry cannot be read: the object waits.
+      if (answer.error().code == ErrorCode::kCancelled || answer.error().code == ErrorCode::kInternal)
         return tl::unexpected<Error>(std::move(answer.error()));
       failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
     } else {
@@ -601,11 +610,11 @@ Status Engine::finish(const JobRow& given) {
     row->iteration = job.iteration + 1;
     row->modified = core_.clock.now();
     job = *row;
+    TERRAPIN_TRY_STATUS(
+        post(state, job.status == JobStatus::kStopped ? "job.stopped" : "job.completed", *row));
     return save_counts(state, *row);
   }));
-  if (core_.collaborators.notices != nullptr)
-    core_.collaborators.notices->post(job.status == JobStatus::kStopped ? "job.stopped" : "job.completed",
-                                      job.record());
+  wake_notices();
   {
     const std::lock_guard lock(progress_mutex_);
     progress_.erase(job.id);

@@ -45,6 +45,9 @@ class Engine {
   // The intermediate manifest, and with `final_one` the final one, of the same bytes; counters with them.
   Status write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one);
   Status finish(const JobRow& job);
+  // Inside the write that makes it true; after it wake_notices().
+  Status post(storage::Transaction& state, const char* event, const JobRow& job);
+  void wake_notices();
   Status remove_superseded(const JobRow& job, const OutputLayout& layout);
   Result<JobSkills*> skills_of(const JobRow& job);
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }

@@ -91,4 +91,7 @@ struct JobRecord {
   std::string reference_code;      // JobReferenceCode
 };
 
+// The manifest as it is now: the final one, or the intermediate one of a job that runs.
+Result<std::string> manifest_uri_now(const JobRecord& job);
+
 }  // namespace terrapin::labeling

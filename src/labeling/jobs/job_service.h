@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "artifacts/label_categories.h"
 #include "labeling/jobs/job.h"
 
 namespace terrapin::labeling {
@@ -53,6 +54,18 @@ struct WorkerStatistics {
   std::optional<double> reliability;  // 0..1, once two workers have answered the same objects
 };
 
+// How the work goes; withdrawn answers aside.
+struct JobProgress {
+  std::int64_t answers = 0, answers_last_hour = 0;
+  std::optional<double> median_seconds;  // from accepting to submitting
+  struct Point {
+    Timestamp time;
+    std::int64_t answers = 0;  // up to then
+  };
+  std::vector<Point> series;  // ascending, at most kMaxProgressPoints
+};
+inline constexpr int kMaxProgressPoints = 120;
+
 // One worker's answer on one object, for review.
 struct AnswerRecord {
   std::string assignment_id, worker_id, answer_uri;
@@ -74,10 +87,13 @@ class JobService {
   // Keeps what is labelled and finishes the manifest. kConflict if it has ended.
   virtual Result<JobRecord> stop(const std::string& name) = 0;
 
+  // The new job belongs to `owner`, who asked for it; "": to the old one's.
   // A new job with the same members and another name and output folder.
-  virtual Result<JobRecord> clone(const std::string& name, const std::string& new_name) = 0;
+  virtual Result<JobRecord> clone(const std::string& name, const std::string& new_name,
+                                  const std::string& owner) = 0;
   // A new job that labels what a stopped, failed or completed one left unlabelled, on its output manifest.
-  virtual Result<JobRecord> continue_job(const std::string& name, const std::string& new_name) = 0;
+  virtual Result<JobRecord> continue_job(const std::string& name, const std::string& new_name,
+                                         const std::string& owner) = 0;
   // `spec` with the output manifest of `name` as its input.
   virtual Result<JobRecord> chain(const std::string& name, JobSpec spec) = 0;
 
@@ -90,6 +106,11 @@ class JobService {
   // of a job that has ended, masks and manifest are computed again without them.
   virtual Status withdraw_worker(const std::string& name, const std::string& worker_id) = 0;
   virtual Result<std::vector<WorkerStatistics>> workers(const std::string& name) = 0;
+
+  virtual Result<artifacts::LabelCategories> categories(const std::string& name) = 0;
+  virtual Result<std::string> template_html(const std::string& name) = 0;
+  virtual Result<ObjectRecord> object(const std::string& name, std::int64_t index) = 0;
+  virtual Result<JobProgress> progress(const std::string& name) = 0;
 
   // True if a job to this team has not ended.
   virtual Result<bool> team_in_use(const std::string& workteam_arn) = 0;

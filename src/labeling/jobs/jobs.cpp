@@ -22,8 +22,8 @@ constexpr std::int64_t kMaxCategoriesBytes = 4 << 20;
 
 Status check_function(Core& core, const FunctionReference& function, const char* what, const char* example) {
   if (function.built_in()) return {};
-  if (core.collaborators.functions != nullptr && core.collaborators.functions->knows(function.name))
-    return {};
+  TERRAPIN_TRY(const bool known, core.knows_function(function.name));
+  if (known) return {};
   return fail(ErrorCode::kInvalidArgument,
               "{}: '{}' is neither a built-in function ({}) nor registered on this host with `terrapin "
               "functions add`",
@@ -78,9 +78,13 @@ Result<JobRecord> Jobs::create(const JobSpec& spec) {
                core_.read_text(spec.categories_uri, "label category file", kMaxCategoriesBytes));
   auto classes = artifacts::parse_label_categories(categories);
   if (!classes) return with_context(std::move(classes.error()), "label category file " + spec.categories_uri);
-  job.classes = std::move(*classes);
+  if (classes->void_label && task_kind(spec) == TaskKind::kVerification)
+    return fail(ErrorCode::kInvalidArgument,
+                "label category file {}: '{}' is void, which a verification's choices cannot be",
+                spec.categories_uri, classes->void_label->name);
+  job.set_categories(std::move(*classes));
   if (spec.template_uri.empty()) {
-    job.template_html = kDefaultTemplate;
+    job.template_html = default_template();
   } else {
     TERRAPIN_TRY(job.template_html, core_.read_text(spec.template_uri, "task template", kMaxTemplateBytes));
   }
@@ -163,10 +167,12 @@ Result<JobRecord> Jobs::stop(const std::string& name) {
   return record;
 }
 
-Result<JobRecord> Jobs::clone(const std::string& name, const std::string& new_name) {
+Result<JobRecord> Jobs::clone(const std::string& name, const std::string& new_name,
+                              const std::string& owner) {
   TERRAPIN_TRY(const JobRecord source, describe(name));
   JobSpec spec = source.spec;
   spec.name = new_name;
+  if (!owner.empty()) spec.owner = owner;
   return create(spec);
 }
 
@@ -180,7 +186,8 @@ Result<JobRecord> Jobs::chain(const std::string& name, JobSpec spec) {
   return create(spec);
 }
 
-Result<JobRecord> Jobs::continue_job(const std::string& name, const std::string& new_name) {
+Result<JobRecord> Jobs::continue_job(const std::string& name, const std::string& new_name,
+                                     const std::string& owner) {
   TERRAPIN_TRY(const JobRecord source, describe(name));
   if (!has_ended(source.status))
     return fail(ErrorCode::kConflict, "labeling job '{}' is {}; only one that has ended can be continued",
@@ -188,6 +195,7 @@ Result<JobRecord> Jobs::continue_job(const std::string& name, const std::string&
   JobSpec spec = source.spec;
   spec.name = new_name;
   spec.skip_labeled = true;
+  if (!owner.empty()) spec.owner = owner;
   return chain(name, std::move(spec));
 }
 
@@ -295,6 +303,11 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
       return fail(ErrorCode::kNotFound, "worker '{}' has no answer in labeling job '{}'", worker_id, name);
     job.modified = core_.clock.now();
     job.dirty = true;
+    // Masks could not be made again without the answers that stay.
+    for (const AssignmentRow& answer : answers)
+      if (answer.answer_uri.empty())
+        return fail(ErrorCode::kConflict,
+                    "the answers of labeling job '{}' were removed, as their retention says", name);
     for (const AssignmentRow& answer : answers) {
       TERRAPIN_TRY_STATUS(
           state.run("UPDATE labeling_assignments SET state = 'withdrawn' WHERE id = ?", answer.id));

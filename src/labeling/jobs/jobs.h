@@ -14,8 +14,10 @@ class Jobs final : public JobService {
   Result<JobRecord> describe(const std::string& name) override;
   Result<JobPage> list(const JobFilter& filter) override;
   Result<JobRecord> stop(const std::string& name) override;
-  Result<JobRecord> clone(const std::string& name, const std::string& new_name) override;
-  Result<JobRecord> continue_job(const std::string& name, const std::string& new_name) override;
+  Result<JobRecord> clone(const std::string& name, const std::string& new_name,
+                          const std::string& owner) override;
+  Result<JobRecord> continue_job(const std::string& name, const std::string& new_name,
+                                 const std::string& owner) override;
   Result<JobRecord> chain(const std::string& name, JobSpec spec) override;
   Result<std::vector<ObjectRecord>> objects(const std::string& name, const ObjectFilter& filter) override;
   Result<std::vector<AnswerRecord>> answers(const std::string& name, std::int64_t index) override;
@@ -23,6 +25,11 @@ class Jobs final : public JobService {
   Status withdraw_worker(const std::string& name, const std::string& worker_id) override;
   Result<std::vector<WorkerStatistics>> workers(const std::string& name) override;
   Result<bool> team_in_use(const std::string& workteam_arn) override;
+  // job_review.cpp
+  Result<artifacts::LabelCategories> categories(const std::string& name) override;
+  Result<std::string> template_html(const std::string& name) override;
+  Result<ObjectRecord> object(const std::string& name, std::int64_t index) override;
+  Result<JobProgress> progress(const std::string& name) override;
 
  private:
   Core& core_;

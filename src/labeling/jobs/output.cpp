@@ -13,6 +13,12 @@ Result<OutputLayout> OutputLayout::of(const JobSpec& spec) {
   return layout;
 }
 
+Result<std::string> manifest_uri_now(const JobRecord& job) {
+  if (!job.output_dataset_uri.empty()) return job.output_dataset_uri;
+  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
+  return storage::s3_uri(layout.intermediate_manifest());
+}
+
 ObjectName OutputLayout::answer(std::int64_t index, const std::string& assignment,
                                 const char* extension) const {
   return at(fmt::format("intermediate/answers/{}/{}{}", index, assignment, extension));

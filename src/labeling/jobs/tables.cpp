@@ -181,12 +181,21 @@ Result<std::vector<JobRow>> job_rows(storage::Transaction& state, const std::str
     job.dirty = std::get<18>(c) != 0;
     if (!std::get<19>(c).empty()) {
       const auto json = nlohmann::json::parse(std::get<19>(c), nullptr, false);
-      TERRAPIN_TRY(job.classes, artifacts::class_list_from_json(json));
+      job.has_void = json.is_object();
+      TERRAPIN_TRY(job.classes,
+                   artifacts::class_list_from_json(job.has_void ? json.value("classes", json) : json));
     }
     job.template_html = std::get<20>(c);
     jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+// A list, or {"classes": list, "last_is_void": true}.
+std::string classes_text(const JobRow& job) {
+  nlohmann::json list = artifacts::to_json(job.classes);
+  if (!job.has_void) return json_text(list);
+  return json_text(nlohmann::json{{"classes", std::move(list)}, {"last_is_void", true}});
 }
 
 std::optional<JobRow> first(std::vector<JobRow> rows) {
@@ -288,6 +297,25 @@ std::span<const storage::Migration> labeling_migrations() {
   return kMigrations;
 }
 
+artifacts::LabelCategories JobRow::categories() const {
+  artifacts::LabelCategories result{classes, std::nullopt};
+  if (has_void) {
+    result.void_label = std::move(result.classes.classes.back());
+    result.classes.classes.pop_back();
+  }
+  return result;
+}
+
+void JobRow::set_categories(artifacts::LabelCategories categories) {
+  classes = std::move(categories.classes);
+  has_void = categories.void_label.has_value();
+  if (has_void) classes.classes.push_back(std::move(*categories.void_label));
+}
+
+int JobRow::file_index(int class_index) const {
+  return has_void && class_index == classes.size() - 1 ? int{imaging::Mask::kIgnore} : class_index;
+}
+
 LabelCounters JobRow::counters() const {
   return {labeled + passed, labeled + passed, 0, failed, objects - labeled - passed - failed};
 }
@@ -338,8 +366,8 @@ Status insert_job(storage::Transaction& state, const JobRow& job) {
       "shown_failed, shown_unlabeled, manifest_uri, iteration, rework, dirty) VALUES "
       "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 1, 0, 0)",
       job.id, job.spec.name, lower_case(job.spec.name), job.spec.workteam_arn, job_status_name(job.status),
-      job.failure, to_json_text(job.spec), json_text(artifacts::to_json(job.classes)), job.template_html,
-      to_microseconds(job.created), to_microseconds(job.modified));
+      job.failure, to_json_text(job.spec), classes_text(job), job.template_html, to_microseconds(job.created),
+      to_microseconds(job.modified));
   if (!changed && changed.error().code == ErrorCode::kAlreadyExists)
     return fail(ErrorCode::kAlreadyExists, "a labeling job named '{}' exists", job.spec.name);
   if (!changed) return tl::unexpected<Error>(std::move(changed.error()));

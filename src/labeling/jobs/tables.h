@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "artifacts/class_list.h"
+#include "artifacts/label_categories.h"
 #include "labeling/jobs/job_service.h"
 #include "labeling/tasks/task_service.h"
 #include "storage/database.h"
@@ -30,11 +30,17 @@ struct JobRow {
   int iteration = 1;
   bool rework = false;  // ended, but its answers changed: masks and manifest are to be made again
   bool dirty = false;   // objects changed since the manifest was written
+  // As answers are counted: BACKGROUND, the labels, and last the void one, which mask files call 255.
   artifacts::ClassList classes;
+  bool has_void = false;
   std::string template_html;
 
   JobRecord record() const;
   LabelCounters counters() const;  // as the objects are now
+  artifacts::LabelCategories categories() const;
+  void set_categories(artifacts::LabelCategories categories);
+  // What mask files call a class of `classes`.
+  int file_index(int class_index) const;
 };
 
 Result<std::optional<JobRow>> find_job(storage::Transaction& state, const std::string& name);

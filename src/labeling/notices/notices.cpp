@@ -81,33 +81,25 @@ Notices::~Notices() {
   stop();
 }
 
-void Notices::post(const std::string& event, const JobRecord& job) {
+Status Notices::post(Transaction& state, const std::string& event, const JobRecord& job) {
   const auto webhooks = webhooks_->current();
   if (!webhooks) {
     spdlog::error("notice {} of job {} is not sent: {}", event, job.spec.name, webhooks.error().message);
-    return;
+    return {};
   }
-  std::vector<std::string> receivers;
-  for (const Webhook& webhook : **webhooks)
-    if (webhook.wants(event)) receivers.push_back(webhook.id);
-  if (receivers.empty()) return;
   const std::string id = crypto::random_uuid();
   const Timestamp now = clock_.now();
-  const std::string body = body_of(id, event, now, job);
-  const Status stored = state_.write([&](Transaction& state) -> Status {
-    for (const std::string& webhook : receivers) {
-      TERRAPIN_TRY_STATUS(
-          state.run("INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
-                    "?, ?, ?, ?, "
-                    "?, 0)",
-                    id, webhook, event, body, to_microseconds(now), to_microseconds(now)));
-    }
-    return {};
-  });
-  if (!stored) {
-    spdlog::error("notice {} of job {} is not sent: {}", event, job.spec.name, stored.error().message);
-    return;
+  for (const Webhook& webhook : **webhooks) {
+    if (!webhook.wants(event)) continue;
+    TERRAPIN_TRY_STATUS(state.run(
+        "INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
+        "?, ?, ?, ?, ?, 0)",
+        id, webhook.id, event, body_of(id, event, now, job), to_microseconds(now), to_microseconds(now)));
   }
+  return {};
+}
+
+void Notices::wake() {
   const std::lock_guard lock(mutex_);
   posted_ = true;
   changed_.notify_all();

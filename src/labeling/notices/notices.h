@@ -41,10 +41,10 @@ class Notices final : public NoticeSink {
                                                NoticesOptions options = {});
   ~Notices() override;  // stop()
 
-  // Stores one notice for each webhook that wants the event; they are durable when this returns and sent
-  // later, at least once. Takes no longer than a write to the database, and must not be called inside one.
-  // A failure is a line in the log, for the job must go on.
-  void post(const std::string& event, const JobRecord& job) override;
+  // Stores one notice for each webhook that wants the event, in the caller's write; sent later, at least
+  // once. Webhooks that cannot be read are a line in the log and no failure, for the job must go on.
+  Status post(storage::Transaction& state, const std::string& event, const JobRecord& job) override;
+  void wake() override;
 
   // Sends from a thread of its own from now on. Once.
   void start();

@@ -53,6 +53,8 @@ struct TaskContent {
       readable_uris;  // s3:// that the input or the template names: the page may read these, no others
   std::vector<std::string> labels;  // of the category file, without BACKGROUND
   std::vector<std::string> colors;  // "#2ca02c", one a label
+  std::vector<bool> voids;          // one a label: what training ignores
+  std::vector<int> indices;         // one a label: what mask files call it
   std::string label_attribute;
   std::string draft_owner;  // tab that owns the draft, "" = none
   std::int64_t draft_next_sequence = 1;
@@ -117,7 +119,11 @@ class TaskService {
   virtual Result<Assignment> decline(const Worker& worker, const std::string& assignment_id,
                                      const std::string& reason) = 0;
   virtual Result<Assignment> give_back(const Worker& worker, const std::string& assignment_id) = 0;
-  // The worker's own answer, as submitted.
+  // The worker's newest answer in the job that is kept, `before` (an assignment of theirs, or "") and what
+  // came after it aside; nullopt: there is none.
+  virtual Result<std::optional<std::string>> previous(const Worker& worker, const std::string& job_name,
+                                                      const std::string& before) = 0;
+  // The worker's own answer, as submitted. kNotFound once its retention is over.
   virtual Result<std::string> answer(const Worker& worker, const std::string& assignment_id) = 0;
 };
 

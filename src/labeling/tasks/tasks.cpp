@@ -6,10 +6,12 @@
 
 #include "artifacts/json_fields.h"
 #include "base/json_text.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "crypto/secrets.h"
 #include "imaging/codecs.h"
 #include "labeling/jobs/output.h"
+#include "labeling/jobs/void_label.h"
 #include "labeling/tasks/answer.h"
 #include "labeling/tasks/template.h"
 
@@ -281,6 +283,8 @@ Result<TaskContent> Tasks::content(const Worker& worker, const std::string& assi
     const artifacts::ClassEntry& entry = job->classes.classes[static_cast<std::size_t>(i)];
     content.labels.push_back(entry.name);
     content.colors.push_back(imaging::to_hex(entry.color));
+    content.indices.push_back(job->file_index(i));
+    content.voids.push_back(content.indices.back() != i);
     labels.push_back(entry.name);
   }
   if (!object->task_input.empty()) {
@@ -473,9 +477,10 @@ Result<Assignment> Tasks::submit(const Worker& worker, const std::string& assign
     Bytes png;
     {
       const auto lease = core_.pixels.take(photo.area());
-      TERRAPIN_TRY(const MaskAnswer answer,
+      TERRAPIN_TRY(MaskAnswer answer,
                    read_mask_answer(answer_json, job->classes, photo, core_.options.tasks.max_answer_pixels));
-      TERRAPIN_TRY(png, imaging::encode_indexed_png(answer.mask, job->classes.palette()));
+      to_file_indices(*job, answer.mask);
+      TERRAPIN_TRY(png, imaging::encode_indexed_png(answer.mask, file_palette(*job)));
     }
     const storage::ObjectName mask_name = layout.answer(object->index, file, ".png");
     TERRAPIN_TRY_STATUS(core_.store.put(mask_name, *bytes_source(std::move(png)), "image/png"));
@@ -567,6 +572,31 @@ Result<Assignment> Tasks::give_back(const Worker& worker, const std::string& ass
   return end_lease(worker, assignment_id, AssignmentState::kReturned, "");
 }
 
+Result<std::optional<std::string>> Tasks::previous(const Worker& worker, const std::string& job_name,
+                                                   const std::string& before) {
+  std::optional<std::string> id;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    id.reset();
+    std::string where =
+        "WHERE a.worker_id = ? AND j.name_key = ? AND a.state = 'submitted' AND a.answer_uri <> ''";
+    std::vector<Value> values{worker.id, lower_case(job_name)};
+    if (!before.empty()) {
+      TERRAPIN_TRY(const AssignmentRow row, own_assignment(state, worker, before));
+      where += " AND a.id <> ?";
+      values.emplace_back(before);
+      if (row.submitted) {
+        where += " AND a.submitted <= ?";
+        values.emplace_back(to_microseconds(*row.submitted));
+      }
+    }
+    TERRAPIN_TRY(const auto rows,
+                 select_assignments(state, where + " ORDER BY a.submitted DESC, a.id LIMIT 1", values));
+    if (!rows.empty()) id = rows.front().id;
+    return {};
+  }));
+  return id;
+}
+
 Result<std::string> Tasks::answer(const Worker& worker, const std::string& assignment_id) {
   std::string uri;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
@@ -574,6 +604,8 @@ Result<std::string> Tasks::answer(const Worker& worker, const std::string& assig
     if (row.state != AssignmentState::kSubmitted)
       return fail(ErrorCode::kNotFound, "the task is {}: it has no answer", assignment_state_name(row.state));
     uri = row.answer_uri;
+    if (uri.empty())
+      return fail(ErrorCode::kNotFound, "the answer was removed some time after its job's end");
     return {};
   }));
   return core_.read_text(uri, "the answer", core_.options.tasks.max_answer_bytes);

@@ -28,6 +28,8 @@ class Tasks final : public TaskService {
   Result<Assignment> decline(const Worker& worker, const std::string& assignment_id,
                              const std::string& reason) override;
   Result<Assignment> give_back(const Worker& worker, const std::string& assignment_id) override;
+  Result<std::optional<std::string>> previous(const Worker& worker, const std::string& job_name,
+                                              const std::string& before) override;
   Result<std::string> answer(const Worker& worker, const std::string& assignment_id) override;
 
  private:

@@ -4,22 +4,85 @@
 
 namespace terrapin::labeling {
 
-const char* const kDefaultTemplate =
+namespace {
+
+constexpr std::string_view kHeader = "Paint every object with the colour of its label.";
+constexpr std::string_view kFull =
+    "<p>Choose a label, then paint all pixels that belong to it. What nobody paints is background.</p>";
+constexpr std::string_view kShort = "<p>Choose a label and paint what belongs to it.</p>";
+
+constexpr std::string_view kBeforeHeader =
     R"html(<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
 <crowd-form>
   <crowd-semantic-segmentation
     name="crowd-semantic-segmentation"
     src="{{ task.input.taskObject | grant_read_access }}"
-    header="Paint every object with the colour of its label."
+    header=")html";
+constexpr std::string_view kBeforeFull = R"html("
     labels="{{ task.input.labels | to_json | escape }}"
   >
     <full-instructions header="Instructions">
-      <p>Choose a label, then paint all pixels that belong to it. What nobody paints is background.</p>
+      )html";
+constexpr std::string_view kBeforeShort = R"html(
     </full-instructions>
-    <short-instructions><p>Choose a label and paint what belongs to it.</p></short-instructions>
+    <short-instructions>)html";
+constexpr std::string_view kEnd = R"html(</short-instructions>
   </crowd-semantic-segmentation>
 </crowd-form>
 )html";
+
+// Braces that would begin something in Liquid become character references.
+void append_html(std::string& text, std::string_view html) {
+  for (std::size_t i = 0; i < html.size(); ++i) {
+    const bool opens = html[i] == '{' && i + 1 < html.size() && (html[i + 1] == '{' || html[i + 1] == '%');
+    if (opens) {
+      text += "&#123;";
+    } else {
+      text += html[i];
+    }
+  }
+}
+
+void append_text(std::string& text, std::string_view plain) {
+  for (const char c : plain) {
+    switch (c) {
+      case '&':
+        text += "&amp;";
+        break;
+      case '<':
+        text += "&lt;";
+        break;
+      case '>':
+        text += "&gt;";
+        break;
+      case '"':
+        text += "&quot;";
+        break;
+      case '{':
+        text += "&#123;";
+        break;
+      default:
+        text += c;
+    }
+  }
+}
+
+std::string_view either(const std::string& given, std::string_view otherwise) {
+  return given.empty() ? otherwise : std::string_view(given);
+}
+
+}  // namespace
+
+std::string default_template(const Instructions& instructions) {
+  std::string text(kBeforeHeader);
+  append_text(text, either(instructions.header, kHeader));
+  text += kBeforeFull;
+  append_html(text, either(instructions.full_html, kFull));
+  text += kBeforeShort;
+  append_html(text, either(instructions.short_html, kShort));
+  text += kEnd;
+  return text;
+}
 
 void collect_s3_uris(std::string_view text, std::set<std::string>& uris) {
   constexpr std::string_view kScheme = "s3://";

@@ -8,8 +8,14 @@
 
 namespace terrapin::labeling {
 
-// Used when the job names no template.
-extern const char* const kDefaultTemplate;
+// What a page tells above and beside the photo; "": the words of the default template.
+struct Instructions {
+  std::string header;                 // plain text
+  std::string short_html, full_html;  // HTML of the page's own, shown in its sandbox
+};
+
+// The template for the canvas: used when the job names none. Liquid in the instructions is text.
+std::string default_template(const Instructions& instructions = {});
 
 // Adds every "s3://bucket/key" that stands in the text: up to a quote, a blank, an angle bracket or a '|' of
 // Liquid.

@@ -83,8 +83,11 @@ class FakeJobs final : public labeling::JobService {
   Result<bool> team_in_use(const std::string&) override { return team_busy; }
 
   // SageMaker has no operation for these.
-  Result<labeling::JobRecord> clone(const std::string&, const std::string&) override { return not_asked(); }
-  Result<labeling::JobRecord> continue_job(const std::string&, const std::string&) override {
+  Result<labeling::JobRecord> clone(const std::string&, const std::string&, const std::string&) override {
+    return not_asked();
+  }
+  Result<labeling::JobRecord> continue_job(const std::string&, const std::string&,
+                                           const std::string&) override {
     return not_asked();
   }
   Result<labeling::JobRecord> chain(const std::string&, labeling::JobSpec) override { return not_asked(); }
@@ -95,6 +98,10 @@ class FakeJobs final : public labeling::JobService {
   Result<std::vector<labeling::AnswerRecord>> answers(const std::string&, std::int64_t) override {
     return not_asked();
   }
+  Result<artifacts::LabelCategories> categories(const std::string&) override { return not_asked(); }
+  Result<std::string> template_html(const std::string&) override { return not_asked(); }
+  Result<labeling::ObjectRecord> object(const std::string&, std::int64_t) override { return not_asked(); }
+  Result<labeling::JobProgress> progress(const std::string&) override { return not_asked(); }
   Status reopen_object(const std::string&, std::int64_t, bool) override { return not_asked(); }
   Status withdraw_worker(const std::string&, const std::string&) override { return not_asked(); }
   Result<std::vector<labeling::WorkerStatistics>> workers(const std::string&) override { return not_asked(); }

@@ -6,7 +6,7 @@ namespace {
 
 class BrokenOff final : public FunctionCaller {
  public:
-  bool knows(const std::string&) override { return true; }
+  Result<bool> knows(const std::string&) override { return true; }
   Result<std::string> call(const std::string&, const std::string&) override {
     ++calls;
     if (ending) return fail(ErrorCode::kCancelled, "shutting down");

@@ -237,7 +237,7 @@ TEST_F(JobTest, StopKeepsWhatIsDoneAndContinueDoesTheRest) {
   EXPECT_EQ(manifest().size(), 4U);
   const std::string first_mask = manifest()[0]["turtle-ref"];
 
-  ASSERT_OK(jobs().continue_job("job", "rest"));
+  ASSERT_OK(jobs().continue_job("job", "rest", "someone"));
   run();
   for (int i = 1; i < 4; ++i) {
     const Assignment task = accept("anna", "rest");
@@ -245,6 +245,7 @@ TEST_F(JobTest, StopKeepsWhatIsDoneAndContinueDoesTheRest) {
     submit("anna", task, rectangle(i));
   }
   run();
+  EXPECT_EQ(describe("rest").spec.owner, "someone");  // who asked
   EXPECT_EQ(describe("rest").status, JobStatus::kCompleted);
   EXPECT_EQ(describe("rest").counters.total_labeled, 4);
   EXPECT_EQ(manifest("rest")[0]["turtle-ref"], first_mask);

@@ -61,6 +61,12 @@ class NoticesTest : public ::testing::Test {
     if (!added) throw std::runtime_error(added.error().message);
     return *added;
   }
+  void post(const std::string& event, const JobRecord& job) {
+    const Status stored =
+        state_->write([&](storage::Transaction& state) { return notices_->post(state, event, job); });
+    EXPECT_TRUE(stored) << stored.error().message;
+    notices_->wake();
+  }
   Notices::Deliveries deliver() {
     const auto done = notices_->deliver_due();
     EXPECT_TRUE(done) << done.error().message;
@@ -78,7 +84,7 @@ class NoticesTest : public ::testing::Test {
 TEST_F(NoticesTest, ANoticeTellsTheJobAndIsSigned) {
   const Webhook webhook = add(server_.url("/hook?x=1"));
   EXPECT_EQ(webhook.secret.size(), 40U);
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   EXPECT_EQ(server_.count(), 0U);
   EXPECT_EQ(deliver().delivered, 1);
   const auto requests = server_.requests();
@@ -112,7 +118,7 @@ TEST_F(NoticesTest, EachWebhookGetsItsEvents) {
   add(server_.url(), {"job.completed", "tasks.available"});
   add(other.url(), {"job.failed", "tasks.available"});
   for (const char* event : {"job.in-progress", "tasks.available", "job.completed", "job.stopped"})
-    notices_->post(event, job());
+    post(event, job());
   EXPECT_EQ(deliver().delivered, 3);
   const auto events = [](RecordingServer& server) {
     std::vector<std::string> seen;
@@ -128,10 +134,10 @@ TEST_F(NoticesTest, EachWebhookGetsItsEvents) {
 TEST_F(NoticesTest, TheOutboxSurvivesARestart) {
   add(server_.url());
   server_.reply({500, "", {}});
-  notices_->post("job.completed", job("First"));
+  post("job.completed", job("First"));
   EXPECT_EQ(deliver().failed, 1);
   clock_.advance(milliseconds(1));
-  notices_->post("job.completed", job("Second"));  // never tried before the restart
+  post("job.completed", job("Second"));  // never tried before the restart
   open();
   EXPECT_EQ(*notices_->waiting(), 2);
   clock_.advance(minutes(1));
@@ -146,7 +152,7 @@ TEST_F(NoticesTest, TheOutboxSurvivesARestart) {
 TEST_F(NoticesTest, PausesDoubleUntilADayHasPassed) {
   add(server_.url());
   server_.reply({500, "", {}}, 1000);
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   const Timestamp start = clock_.now();
   std::vector<std::int64_t> tried;  // seconds after the post
   Notices::Deliveries all;
@@ -175,7 +181,7 @@ TEST_F(NoticesTest, AReceiverThatIsAwayHoldsUpNobodyElse) {
   away.stop();
   add(server_.url());
   for (int i = 0; i < 5; ++i) {
-    notices_->post("job.completed", job("Job" + std::to_string(i)));
+    post("job.completed", job("Job" + std::to_string(i)));
     clock_.advance(milliseconds(1));
   }
   const auto first = deliver();
@@ -191,7 +197,7 @@ TEST_F(NoticesTest, ANoticeThatIsRefusedHoldsUpNoOther) {
   add(server_.url());
   server_.reply({400, "", {}});
   for (const char* name : {"One", "Two", "Three"}) {
-    notices_->post("job.completed", job(name));
+    post("job.completed", job(name));
     clock_.advance(milliseconds(1));
   }
   const auto done = deliver();
@@ -201,10 +207,10 @@ TEST_F(NoticesTest, ANoticeThatIsRefusedHoldsUpNoOther) {
 
 TEST_F(NoticesTest, NoticesToARemovedWebhookAreDropped) {
   const Webhook webhook = add(server_.url());
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   ASSERT_TRUE(webhooks()->remove(webhook.id));
   EXPECT_EQ(deliver().dropped, 1);
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   EXPECT_EQ(*notices_->waiting(), 0);
   EXPECT_EQ(server_.count(), 0U);
 }
@@ -222,7 +228,7 @@ TEST_F(NoticesTest, ForbiddenAddressesAreRefusedAtRegistrationAndWhenConnecting)
   open();
   webhook.url = fmt::format("http://hook.example.org:{}/hook", server_.port());
   ASSERT_TRUE(webhooks()->add(webhook));
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   EXPECT_EQ(deliver().failed, 1);
   EXPECT_EQ(server_.count(), 0U);
   EXPECT_EQ(*notices_->waiting(), 1);
@@ -230,10 +236,10 @@ TEST_F(NoticesTest, ForbiddenAddressesAreRefusedAtRegistrationAndWhenConnecting)
 
 TEST_F(NoticesTest, TheThreadSendsWhatIsPosted) {
   add(server_.url());
-  notices_->post("job.completed", job("Before"));
+  post("job.completed", job("Before"));
   notices_->start();
   server_.wait_for_requests(1);
-  notices_->post("job.completed", job("After"));
+  post("job.completed", job("After"));
   server_.wait_for_requests(2);
   notices_->stop();
   EXPECT_EQ(server_.count(), 2U);
@@ -244,7 +250,7 @@ TEST_F(NoticesTest, StoppingBreaksADeliveryOffAndKeepsTheNotice) {
   open();
   add(server_.url());
   server_.hold();
-  notices_->post("job.completed", job());
+  post("job.completed", job());
   notices_->start();
   server_.wait_for_requests(1);
   notices_->stop();
@@ -305,7 +311,7 @@ TEST_F(NoticesTest, TheRegistryIsPrivateAndChecked) {
   ASSERT_FALSE(damaged);
   EXPECT_EQ(damaged.error().code, ErrorCode::kCorrupt);
   EXPECT_THAT(damaged.error().message, HasSubstr("webhooks.json"));
-  notices_->post("job.failed", job());  // a line in the log, no more
+  post("job.failed", job());  // a line in the log, no more
   EXPECT_EQ(*notices_->waiting(), 0);
 }
 

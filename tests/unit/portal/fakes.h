@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ class FakeObjects final : public storage::ObjectStore {
   void add(const std::string& uri, const std::string& bytes, const std::string& type) {
     objects_[uri] = {bytes, type};
   }
+  std::set<std::string> buckets{"photos", "secrets", "out"};
+  std::string type_of(const std::string& uri) { return objects_.at(uri).second; }
+  std::string text_of(const std::string& uri) { return objects_.at(uri).first; }
+  bool has(const std::string& uri) const { return objects_.contains(uri); }
   Result<storage::OpenObject> get(const storage::ObjectName& name) override {
     const auto found = objects_.find(storage::s3_uri(name));
     if (found == objects_.end()) return fail(ErrorCode::kNotFound, "there is no object '{}'", name.key);
@@ -32,25 +37,51 @@ class FakeObjects final : public storage::ObjectStore {
     object.content = bytes_source(std::string_view(found->second.first));
     return object;
   }
-  Status create_bucket(const std::string&) override { return not_in_this_fake(); }
+  Status create_bucket(const std::string& bucket) override {
+    if (buckets.insert(bucket).second) return {};
+    return fail(ErrorCode::kAlreadyExists, "there is a bucket '{}'", bucket);
+  }
   Status delete_bucket(const std::string&) override { return not_in_this_fake(); }
   Result<storage::BucketInfo> head_bucket(const std::string&) override { return not_in_this_fake(); }
-  Result<std::vector<storage::BucketInfo>> list_buckets() override { return not_in_this_fake(); }
-  Result<storage::ObjectInfo> put(const storage::ObjectName&, const ByteSource&,
-                                  const storage::ObjectHeaders&, const storage::PutCondition&) override {
-    return not_in_this_fake();
+  Result<std::vector<storage::BucketInfo>> list_buckets() override {
+    std::vector<storage::BucketInfo> all;
+    for (const std::string& bucket : buckets) all.push_back({bucket, {}});
+    return all;
+  }
+  Result<storage::ObjectInfo> put(const storage::ObjectName& name, const ByteSource& body,
+                                  const storage::ObjectHeaders& headers,
+                                  const storage::PutCondition&) override {
+    if (!buckets.contains(name.bucket)) return fail(ErrorCode::kNotFound, "no bucket '{}'", name.bucket);
+    add(storage::s3_uri(name), read_all_text(body, 1 << 24).value(), headers.content_type);
+    storage::ObjectInfo info;
+    info.etag = "etag-" + name.key;
+    return info;
   }
   Result<storage::ObjectInfo> head(const storage::ObjectName&) override { return not_in_this_fake(); }
-  Status remove(const storage::ObjectName&, const storage::RemoveCondition&) override {
-    return not_in_this_fake();
+  Status remove(const storage::ObjectName& name, const storage::RemoveCondition&) override {
+    objects_.erase(storage::s3_uri(name));
+    return {};
   }
   Result<storage::ObjectInfo> copy(const storage::ObjectName&, const storage::ObjectName&,
                                    const std::optional<storage::ObjectHeaders>&) override {
     return not_in_this_fake();
   }
-  Result<storage::ListPage> list(const std::string&, const storage::ListQuery&) override {
-    return not_in_this_fake();
+  Result<storage::ListPage> list(const std::string& bucket, const storage::ListQuery& query) override {
+    if (!buckets.contains(bucket)) return fail(ErrorCode::kNotFound, "no bucket '{}'", bucket);
+    last_list = query;
+    storage::ListPage page;
+    for (const auto& [uri, object] : objects_) {
+      const storage::ObjectName name = storage::parse_s3_uri(uri).value();
+      if (name.bucket != bucket || !name.key.starts_with(query.prefix) || name.key <= query.start_after)
+        continue;
+      storage::ObjectInfo info;
+      info.key = name.key;
+      info.size = static_cast<std::int64_t>(object.first.size());
+      page.objects.push_back(info);
+    }
+    return page;
   }
+  storage::ListQuery last_list;
   Status set_tags(const storage::ObjectName&, const std::map<std::string, std::string>&) override {
     return not_in_this_fake();
   }
@@ -131,6 +162,8 @@ class FakeTasks final : public labeling::TaskService {
     content.readable_uris = readable_uris;
     content.labels = {"Turtle"};
     content.colors = {"#2ca02c"};
+    content.voids = {false};
+    content.indices = {1};
     content.label_attribute = "turtle-ref";
     content.draft_owner = held->draft.owner;
     content.draft_next_sequence = next_sequence(*held);
@@ -201,6 +234,14 @@ class FakeTasks final : public labeling::TaskService {
     held->lease.state = labeling::AssignmentState::kReturned;
     return held->lease;
   }
+  Result<std::optional<std::string>> previous(const labeling::Worker& worker, const std::string& job,
+                                              const std::string& before) override {
+    last_previous = job + " " + before;
+    for (const auto& [id, held] : held_)
+      if (held.worker == worker.id && held.lease.submitted && id != before) return std::optional(id);
+    return std::optional<std::string>();
+  }
+  std::string last_previous;
   Result<std::string> answer(const labeling::Worker& worker, const std::string& id) override {
     TERRAPIN_TRY(Held * held, find(worker, id));
     return held->answer;
@@ -241,18 +282,52 @@ class FakeJobs final : public labeling::JobService {
   labeling::ObjectFilter last_objects;
   labeling::JobSpec last_spec;
 
-  Result<labeling::JobRecord> create(const labeling::JobSpec&) override { return not_in_this_fake(); }
+  Result<labeling::JobRecord> create(const labeling::JobSpec& spec) override {
+    last_spec = spec;
+    if (!create_error.empty()) return fail(ErrorCode::kInvalidArgument, "{}", create_error);
+    labeling::JobRecord record;
+    record.spec = spec;
+    return record;
+  }
+  std::string create_error;
+  artifacts::LabelCategories categories_{{{{"BACKGROUND", {255, 255, 255}}, {"Turtle", {44, 160, 44}}}}, {}};
+  Result<artifacts::LabelCategories> categories(const std::string& name) override {
+    TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
+    return categories_;
+  }
+  Result<std::string> template_html(const std::string& name) override {
+    TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
+    return std::string("<crowd-form></crowd-form>");
+  }
+  std::map<std::int64_t, labeling::ObjectRecord> objects_;
+  std::vector<labeling::AnswerRecord> answers_{{"assignment-1", "w", "s3://out/a.json", {}, {}, true}};
+  Result<labeling::ObjectRecord> object(const std::string& name, std::int64_t index) override {
+    TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
+    if (!objects_.contains(index)) return fail(ErrorCode::kNotFound, "there is no object {}", index);
+    return objects_.at(index);
+  }
+  Result<labeling::JobProgress> progress(const std::string& name) override {
+    TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
+    labeling::JobProgress progress;
+    progress.answers = 3;
+    progress.answers_last_hour = 2;
+    progress.median_seconds = 12.5;
+    progress.series = {{from_microseconds(0), 1}, {from_microseconds(1'000'000), 3}};
+    return progress;
+  }
   Result<labeling::JobRecord> describe(const std::string& name) override { return find(name); }
   Result<labeling::JobPage> list(const labeling::JobFilter& filter) override {
     last_filter = filter;
     return labeling::JobPage{{record_}, true};
   }
   Result<labeling::JobRecord> stop(const std::string& name) override { return find(name, "stop"); }
-  Result<labeling::JobRecord> clone(const std::string& name, const std::string& new_name) override {
-    return find(name, "clone " + new_name);
+  Result<labeling::JobRecord> clone(const std::string& name, const std::string& new_name,
+                                    const std::string& owner) override {
+    return find(name, "clone " + new_name + " for " + owner);
   }
-  Result<labeling::JobRecord> continue_job(const std::string& name, const std::string& new_name) override {
-    return find(name, "continue " + new_name);
+  Result<labeling::JobRecord> continue_job(const std::string& name, const std::string& new_name,
+                                           const std::string& owner) override {
+    return find(name, "continue " + new_name + " for " + owner);
   }
   Result<labeling::JobRecord> chain(const std::string& name, labeling::JobSpec spec) override {
     last_spec = spec;
@@ -262,6 +337,10 @@ class FakeJobs final : public labeling::JobService {
                                                       const labeling::ObjectFilter& filter) override {
     last_objects = filter;
     TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
+    std::vector<labeling::ObjectRecord> all;
+    for (const auto& [index, one] : objects_)
+      if (!filter.state || one.state == *filter.state) all.push_back(one);
+    if (!objects_.empty()) return all;
     labeling::ObjectRecord object;
     object.index = 4;
     object.state = labeling::ObjectState::kLabeled;
@@ -270,7 +349,7 @@ class FakeJobs final : public labeling::JobService {
   }
   Result<std::vector<labeling::AnswerRecord>> answers(const std::string& name, std::int64_t index) override {
     TERRAPIN_TRY([[maybe_unused]] const auto record, find(name, "answers " + std::to_string(index)));
-    return std::vector{labeling::AnswerRecord{"assignment-1", "w", "s3://out/a.json", {}, {}, true}};
+    return answers_;
   }
   Status reopen_object(const std::string& name, std::int64_t index, bool discard) override {
     TERRAPIN_TRY([[maybe_unused]] const auto record, find(name, fmt::format("reopen {} {}", index, discard)));
@@ -284,7 +363,9 @@ class FakeJobs final : public labeling::JobService {
     TERRAPIN_TRY([[maybe_unused]] const auto record, find(name));
     return std::vector{labeling::WorkerStatistics{"w", 3, 0, 0, 0, 12.5, 0.9}};
   }
-  Result<bool> team_in_use(const std::string&) override { return false; }
+  Result<bool> team_in_use(const std::string& arn) override { return arn == busy_team; }
+  std::string busy_team;
+  labeling::JobRecord& record() { return record_; }
 
  private:
   Result<labeling::JobRecord> find(const std::string& name, const std::string& call = {}) {

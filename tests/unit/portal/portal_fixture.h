@@ -37,7 +37,11 @@ struct Browser {
 
 class PortalTest : public IdentityTest {
  protected:
-  explicit PortalTest(portal::PortalOptions options = generous()) { open(std::move(options)); }
+  explicit PortalTest(portal::PortalOptions options = generous()) {
+    workforces = labeling::Workforces::open(*database, {}, clock).value();
+    keys = identity::AccessKeys::open(folder.path(), clock).value();
+    open(std::move(options));
+  }
 
   // Rates that no test but those of rates meets.
   static portal::PortalOptions generous() {
@@ -54,6 +58,9 @@ class PortalTest : public IdentityTest {
         tasks,
         jobs,
         objects,
+        *workforces,
+        *keys,
+        [this]() -> Result<std::vector<std::string>> { return registered; },
         identity::load_server_key(folder.path()).value(),
         [](const std::vector<std::string>& groups) -> Result<std::vector<std::string>> {
           std::vector<std::string> arns;
@@ -62,6 +69,7 @@ class PortalTest : public IdentityTest {
           return arns;
         },
         [this](const std::string& owner, const std::string& bucket) -> Result<bool> {
+          if (owner.starts_with("account:")) return !refused_buckets.contains(bucket);
           return owner == "requester-key" && bucket == readable_bucket;
         },
         [this](std::string_view address) { return address != refused_address; },
@@ -109,6 +117,10 @@ class PortalTest : public IdentityTest {
     return answered;
   }
 
+  Answered ask(const std::string& method, const std::string& target, const json& body,
+               const Browser& browser) const {
+    return send(request(method, target, body.dump(), browser));
+  }
   Answered get(const std::string& target, const Browser& browser = {}) const {
     return send(request("GET", target, {}, browser));
   }
@@ -119,6 +131,10 @@ class PortalTest : public IdentityTest {
   FakeTasks tasks{clock};
   FakeJobs jobs;
   FakeObjects objects;
+  std::unique_ptr<labeling::Workforces> workforces;
+  std::unique_ptr<identity::AccessKeys> keys;
+  std::vector<std::string> registered{"count-turtles"};
+  std::set<std::string> refused_buckets{"secrets"};  // to accounts
   std::string readable_bucket = "photos", refused_address = "203.0.113.66";
   std::shared_ptr<identity::OpenIdConnect> open_id;
   std::string remote_address = "198.51.100.7", cookie_prefix = "terrapin-session=";

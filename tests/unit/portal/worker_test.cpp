@@ -335,12 +335,14 @@ TEST_F(Requester, ChangesJobs) {
       {"pre_function_arn", "arn:aws:lambda:us-east-1:1:function:PRE-AdjustmentSemanticSegmentation"},
       {"workers_per_object", 2}};
   EXPECT_EQ(post(job + "/chain", chained, browser).status, 201);
-  EXPECT_EQ(jobs.calls, (std::vector<std::string>{"stop", "clone job-2", "continue job-3", "reopen 4 true",
-                                                  "withdraw person-1", "chain job-4"}));
+  const std::string asker = jobs.last_spec.owner;
+  EXPECT_TRUE(asker.starts_with("account:person-")) << asker;
+  EXPECT_EQ(jobs.calls,
+            (std::vector<std::string>{"stop", "clone job-2 for " + asker, "continue job-3 for " + asker,
+                                      "reopen 4 true", "withdraw person-1", "chain job-4"}));
   EXPECT_EQ(jobs.last_spec.label_attribute, "checked-ref");
   EXPECT_EQ(jobs.last_spec.pre_function.name, "PRE-AdjustmentSemanticSegmentation");
   EXPECT_EQ(jobs.last_spec.workers_per_object, 2);
-  EXPECT_EQ(jobs.last_spec.owner, "requester-key");
   json wrong = chained;
   wrong["owner"] = "somebody else";  // whose buckets it could read then
   EXPECT_EQ(post(job + "/chain", wrong, browser).status, 400);

@@ -1,0 +1,88 @@
+// Photos and masks made smaller for people who look at many of them.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/byte_source.h"
+#include "base/result.h"
+#include "imaging/image.h"
+
+namespace terrapin::portal {
+
+struct Picture {
+  std::string type;  // "image/jpeg"
+  ByteSourcePtr content;
+  int orientation = 1;  // EXIF's, of the photo it was made from; never applied
+};
+
+// The pictures used last, up to a number of bytes. Thread-safe.
+class PictureCache {
+ public:
+  explicit PictureCache(std::int64_t max_bytes) : max_bytes_(max_bytes) {}
+  std::optional<Picture> find(const std::string& key);
+  // One that is larger than all there is room for is not kept.
+  void keep(const std::string& key, const Picture& picture);
+  std::int64_t bytes();
+
+ private:
+  struct Kept {
+    std::string key;
+    Picture picture;
+  };
+  const std::int64_t max_bytes_;
+  std::mutex mutex_;
+  std::list<Kept> kept_;                                               // guarded by mutex_; last used first
+  std::unordered_map<std::string, std::list<Kept>::iterator> by_key_;  // guarded by mutex_
+  std::int64_t bytes_ = 0;                                             // guarded by mutex_
+};
+
+// How many pictures may be decoded at once, whoever asks. Thread-safe.
+class DecodeSlots {
+ public:
+  explicit DecodeSlots(int count) : free_(count) {}
+  class Slot {
+   public:
+    explicit Slot(DecodeSlots& slots) : slots_(&slots) {}
+    Slot(Slot&& other) noexcept : slots_(other.slots_) { other.slots_ = nullptr; }
+    Slot& operator=(Slot&&) = delete;
+    ~Slot();
+
+   private:
+    DecodeSlots* slots_;
+  };
+  // kCancelled if none is free within `patience`.
+  Result<Slot> take(std::chrono::milliseconds patience);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  int free_;  // guarded by mutex_
+};
+
+// A file of at most this many bytes is read for a picture.
+inline constexpr std::int64_t kMaxPictureFileBytes = std::int64_t{512} << 20;
+// Pixels of a picture that cannot be reduced while it is decoded: PNG and WebP.
+inline constexpr std::int64_t kMaxWholePixels = std::int64_t{160} << 20;
+// Pixels of all answers together that a map of disagreement holds at once.
+inline constexpr std::int64_t kMaxDisagreementPixels = std::int64_t{256} << 20;
+
+// A JPEG of the stored pixels, at most `width` wide; a PNG of a PNG. Errors as imaging::decode_photo_reduced.
+Result<Picture> reduced_photo(std::span<const std::uint8_t> file, std::int64_t width);
+
+// An indexed PNG with the file's palette, nearest pixels. kUnsupported for what is no mask of indices.
+Result<Picture> reduced_mask(std::span<const std::uint8_t> file, std::int64_t width);
+
+// 255 x (1 - share of the most frequent class) at each pixel of masks of one size; at least one.
+imaging::Mask disagreement_of(const std::vector<imaging::Mask>& masks);
+
+}  // namespace terrapin::portal
