@@ -45,7 +45,7 @@ void require_stable(Read read, const Value& value, const char* what) {
   const std::string first = written(value);
   const auto again = read(*terrapin::bytes_source(std::string_view(first)));
   if (!again) return;  // U+FFFD is longer than what it stands for: a limit may be met
-  require(written(*again) == first, what);
+  fuzz::require(written(*again) == first, what);
 }
 
 }  // namespace
