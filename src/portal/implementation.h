@@ -78,7 +78,6 @@ class Portal::Implementation {
   bool secure(const http::Request& request) const;
 
   // sign_in_routes.cpp
-  Handled page(Call& call);
   Handled sign_in_methods(Call& call);
   Handled sign_in(Call& call);
   Handled sign_out(Call& call);

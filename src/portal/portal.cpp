@@ -56,7 +56,8 @@ void protect(http::Response& response) {
     response.headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Referrer-Policy", "no-referrer");
-  response.headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  if (!response.headers.find("Cross-Origin-Resource-Policy"))
+    response.headers.set("Cross-Origin-Resource-Policy", "same-origin");
 }
 
 bool is_safe_method(std::string_view method) {
@@ -175,9 +176,6 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
   using enum Takes;
   // clang-format off
   static const std::vector<Row> kRows = {
-      {"GET",    "/_/",                                                   kAnonymous, kNothing,  &I::page},
-      {"GET",    "/_/join",                                               kAnonymous, kNothing,  &I::page},
-      {"GET",    "/_/reset",                                              kAnonymous, kNothing,  &I::page},
       {"GET",    "/_/api/sign-in",                                        kAnonymous, kNothing,  &I::sign_in_methods},
       {"POST",   "/_/api/sign-in",                                        kAnonymous, kJson,     &I::sign_in},
       {"POST",   "/_/api/sign-out",                                       kSignedIn,  kJson,     &I::sign_out},
@@ -245,6 +243,10 @@ Portal::Implementation::Implementation(PortalContext context)
   for (const Row& row : table()) {
     router_.add(std::string(row.method), row.pattern,
                 [this, &row](const http::Request& request) { return run(row, request); });
+  }
+  for (const std::string_view pattern : Pages::patterns()) {
+    router_.add("GET", pattern,
+                [this](const http::Request& request) { return context_.pages.answer(request); });
   }
 }
 
@@ -418,6 +420,7 @@ void Portal::add_routes(http::Router& router) {
     router.add(method, kPrefix, handler);
     router.add(method, "/_/{rest+}", handler);
     router.add(method, "/oauth2/idpresponse", handler);
+    router.add(method, "/crowd-html-elements.js", handler);
   }
 }
 
@@ -432,6 +435,8 @@ http::Admission Portal::admit(const http::Request& head) const {
 
 std::vector<RouteInfo> Portal::routes() {
   std::vector<RouteInfo> routes;
+  for (const std::string_view pattern : Pages::patterns())
+    routes.push_back({"GET", pattern, Access::kAnonymous});
   for (const auto& row : Implementation::table()) routes.push_back({row.method, row.pattern, row.access});
   return routes;
 }

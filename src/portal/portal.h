@@ -20,6 +20,7 @@
 #include "identity/sessions.h"
 #include "labeling/jobs/job_service.h"
 #include "labeling/tasks/task_service.h"
+#include "portal/pages.h"
 #include "storage/object_store.h"
 
 namespace terrapin::portal {
@@ -54,6 +55,7 @@ struct PortalContext {
   // The provider to sign in with; empty or null: passwords only. Asked at each use: it may change.
   std::function<std::shared_ptr<identity::OpenIdConnect>()> open_id;
   PortalOptions options;
+  Pages pages = {};
 };
 
 // Who may call a route. An admin may also call what a requester may; what is a worker's needs the role.

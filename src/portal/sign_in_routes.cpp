@@ -33,12 +33,6 @@ http::Response see_other(const std::string& url) {
 
 }  // namespace
 
-Portal::Implementation::Handled Portal::Implementation::page(Call&) {
-  return http::Response::text(200, "text/plain; charset=utf-8",
-                              "Terrapin's labeling service. This address is for programs so far: "
-                              "docs/formats/worker-http.md tells how they sign in and accept invitations.\n");
-}
-
 Portal::Implementation::Handled Portal::Implementation::sign_in_methods(Call&) {
   const bool open_id = context_.open_id && context_.open_id() != nullptr;
   return json_answer(200, json{{"password", true}, {"open_id", open_id}});

@@ -115,21 +115,29 @@ class FolderStore final : public ObjectStore {
                          const PutCondition& condition) override;
   Result<OpenObject> get(const ObjectName& name) override;
   Result<ObjectInfo> head(const ObjectName& name) override;
-  Status remove(const ObjectName& name) override;
+  using ObjectStore::remove;
+  Status remove(const ObjectName& name, const RemoveCondition& condition) override;
   Result<ObjectInfo> copy(const ObjectName& from, const ObjectName& to,
                           const std::optional<ObjectHeaders>& headers) override;
   Result<ListPage> list(const std::string& bucket, const ListQuery& query) override;
   Status set_tags(const ObjectName& name, const std::map<std::string, std::string>& tags) override;
 
-  Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers) override;
+  using ObjectStore::complete_upload;
+  using ObjectStore::put_part;
+  using ObjectStore::start_upload;
+  Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers,
+                                   const UploadChecksum& checksum) override;
   Result<PartInfo> put_part(const ObjectName& name, const std::string& upload_id, int number,
-                            const ByteSource& body) override;
+                            const ByteSource& body,
+                            const std::map<std::string, std::string>& checksums) override;
   Result<std::vector<PartInfo>> list_parts(const ObjectName& name, const std::string& upload_id,
                                            int after_number, int max_parts) override;
   Result<UploadInfo> head_upload(const ObjectName& name, const std::string& upload_id) override;
+  Result<UploadChecksum> upload_checksum(const ObjectName& name, const std::string& upload_id) override;
   Result<std::vector<UploadInfo>> list_uploads(const std::string& bucket, const std::string& prefix) override;
   Result<ObjectInfo> complete_upload(const ObjectName& name, const std::string& upload_id,
-                                     const std::vector<std::pair<int, std::string>>& parts) override;
+                                     const std::vector<ChosenPart>& parts,
+                                     const Completion& completion) override;
   Status abort_upload(const ObjectName& name, const std::string& upload_id) override;
   std::string description() const override { return "folder " + root_path_.string(); }
 
@@ -323,6 +331,7 @@ ObjectInfo FolderStore::info_of(const ObjectFile& object, const ObjectName& name
   info.etag = std::move(record.etag);
   info.modified = modified_time(object.status);
   info.headers = std::move(record.headers);
+  info.part_sizes = std::move(record.part_sizes);
   return info;
 }
 
@@ -497,12 +506,15 @@ Result<ObjectInfo> FolderStore::copy(const ObjectName& from, const ObjectName& t
   TERRAPIN_TRY(ObjectRecord record, record_of(source, from, Holding::kNothing));
   TERRAPIN_TRY(TemporaryFile file, make_temporary());
   TERRAPIN_TRY_STATUS(append_file(source.file.get(), source.status.st_size, file.get(), s3_uri(to)));
-  // The ETag of an upload in parts says nothing of a copy in one piece.
+  // The ETag and the checksum of checksums of an upload in parts say nothing of a copy in one piece.
   if (record.etag.find('-') != std::string::npos) {
     TERRAPIN_TRY(record.etag, md5_of_file(file.get(), s3_uri(to)));
   }
   record.upload_id.clear();
+  record.part_sizes.clear();
   if (headers) record.headers = *headers;
+  std::erase_if(record.headers.checksums,
+                [](const auto& checksum) { return checksum.second.find('-') != std::string::npos; });
   return publish(to, bucket.get(), file, std::move(record), {});
 }
 
@@ -515,10 +527,19 @@ void FolderStore::remove_empty_folders(int bucket, std::string folder) {
   }
 }
 
-Status FolderStore::remove(const ObjectName& name) {
+Status FolderStore::remove(const ObjectName& name, const RemoveCondition& condition) {
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(name));
   const KeyPath path = key_path(name.key, rule_);
   const std::lock_guard lock(key_lock(name));
+  if (condition.if_match) {
+    PutCondition present;
+    if (*condition.if_match == "*") {
+      TERRAPIN_TRY_STATUS(open_object_file(bucket.get(), name, rule_));
+    } else {
+      present.if_match = condition.if_match;
+    }
+    TERRAPIN_TRY_STATUS(check_condition(bucket.get(), name, present));
+  }
   const std::shared_lock structure(structure_lock(name.bucket));
   // The escaped twin first: a crash in between must not bring an older object back.
   for (const std::string* candidate : {&path.escaped, &path.plain}) {
@@ -599,16 +620,18 @@ Status FolderStore::set_tags(const ObjectName& name, const std::map<std::string,
 
 // ---- uploads ----
 
-Result<std::string> FolderStore::start_upload(const ObjectName& name, const ObjectHeaders& headers) {
+Result<std::string> FolderStore::start_upload(const ObjectName& name, const ObjectHeaders& headers,
+                                              const UploadChecksum& checksum) {
   const std::shared_lock structure(structure_lock(name.bucket));
   TERRAPIN_TRY_STATUS(open_bucket_of(name));
-  return uploads_.start(name, headers);
+  return uploads_.start(name, headers, checksum);
 }
 
 Result<PartInfo> FolderStore::put_part(const ObjectName& name, const std::string& upload_id, int number,
-                                       const ByteSource& body) {
+                                       const ByteSource& body,
+                                       const std::map<std::string, std::string>& checksums) {
   TERRAPIN_TRY_STATUS(open_bucket_of(name));
-  return uploads_.put_part(name, upload_id, number, body);
+  return uploads_.put_part(name, upload_id, number, body, checksums);
 }
 
 Result<std::vector<PartInfo>> FolderStore::list_parts(const ObjectName& name, const std::string& upload_id,
@@ -622,6 +645,11 @@ Result<UploadInfo> FolderStore::head_upload(const ObjectName& name, const std::s
   return uploads_.head(name, upload_id);
 }
 
+Result<UploadChecksum> FolderStore::upload_checksum(const ObjectName& name, const std::string& upload_id) {
+  TERRAPIN_TRY(const UploadInfo upload, head_upload(name, upload_id));
+  return upload.checksum;
+}
+
 Result<std::vector<UploadInfo>> FolderStore::list_uploads(const std::string& bucket,
                                                           const std::string& prefix) {
   TERRAPIN_TRY_STATUS(open_bucket(bucket));
@@ -629,13 +657,22 @@ Result<std::vector<UploadInfo>> FolderStore::list_uploads(const std::string& buc
 }
 
 Result<ObjectInfo> FolderStore::complete_upload(const ObjectName& name, const std::string& upload_id,
-                                                const std::vector<std::pair<int, std::string>>& parts) {
+                                                const std::vector<ChosenPart>& parts,
+                                                const Completion& completion) {
   TERRAPIN_TRY(const Descriptor bucket, open_bucket_of(name));
+  if (uploads_.head(name, upload_id)) {
+    // What cannot succeed now is not put together first; what counts is the check when it takes its place.
+    const std::lock_guard lock(key_lock(name));
+    TERRAPIN_TRY_STATUS(check_condition(bucket.get(), name, completion.condition));
+  }
   const fs::path path = temporary_ / std::to_string(next_temporary_.fetch_add(1));
   auto completed =
       uploads_.complete(name, upload_id, parts, path, [&](FolderUploads::Whole& whole) -> Result<ObjectInfo> {
         TemporaryFile file(whole.path, std::move(whole.file));
-        return publish(name, bucket.get(), file, {whole.etag, upload_id, whole.headers}, {});
+        whole.headers.checksums = completion.checksums;
+        return publish(name, bucket.get(), file,
+                       {whole.etag, upload_id, std::move(whole.headers), std::move(whole.part_sizes)},
+                       completion.condition);
       });
   if (completed || completed.error().code != ErrorCode::kNotFound) return completed;
   // Said again by a client that did not hear the answer: the object is the answer.

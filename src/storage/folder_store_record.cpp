@@ -23,8 +23,8 @@ constexpr std::string_view kBeside = "beside";
 constexpr std::string_view kUnknownType = "binary/octet-stream";
 constexpr std::int64_t kLongestRecord = 1 << 20;
 
-// "1 <size> <mtime ns> <etag> [<upload id>]", a line end, then the headers as JSON, nothing for none, or
-// "beside".
+// "1 <size> <mtime ns> <etag> [<upload id>]", a line end, then the headers and sizes of parts as JSON,
+// nothing for none, or "beside".
 std::string first_line(const struct stat& status, const ObjectRecord& record) {
   return fmt::format("{} {} {} {} {}\n", kVersion, static_cast<std::int64_t>(status.st_size),
                      modified_ns(status), record.etag, record.upload_id);
@@ -92,9 +92,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 24> kTypes{{
     {"js", "text/javascript"},  {"css", "text/css"},        {"md", "text/markdown"},
 }};
 
-}  // namespace
+constexpr const char* kParts = "parts";
+constexpr std::size_t kMostParts = 10'000;
 
-std::string headers_to_json(const ObjectHeaders& headers) {
+nlohmann::json json_of(const ObjectHeaders& headers) {
   nlohmann::json json = nlohmann::json::object();
   if (headers.content_type != kUnknownType) json["content_type"] = headers.content_type;
   put_if(json, "content_encoding", headers.content_encoding);
@@ -105,13 +106,41 @@ std::string headers_to_json(const ObjectHeaders& headers) {
   put_if(json, "metadata", headers.metadata);
   put_if(json, "checksums", headers.checksums);
   put_if(json, "tags", headers.tags);
-  return json.empty() ? std::string() : json_text(json);
+  return json;
 }
 
-Result<ObjectHeaders> headers_from_json(std::string_view text) {
+// Pairs of how many parts follow one another with one size, and that size: most uploads are two pairs.
+nlohmann::json json_of(const std::vector<std::int64_t>& part_sizes) {
+  nlohmann::json runs = nlohmann::json::array();
+  for (std::size_t begin = 0; begin < part_sizes.size();) {
+    std::size_t end = begin + 1;
+    while (end < part_sizes.size() && part_sizes[end] == part_sizes[begin]) ++end;
+    runs.push_back({end - begin, part_sizes[begin]});
+    begin = end;
+  }
+  return runs;
+}
+
+// Empty unless the sizes are those of a file of `whole` bytes.
+std::vector<std::int64_t> part_sizes_of(const nlohmann::json& runs, std::int64_t whole) {
+  std::vector<std::int64_t> sizes;
+  if (!runs.is_array()) return {};
+  for (const nlohmann::json& run : runs) {
+    if (!run.is_array() || run.size() != 2 || !run[0].is_number_unsigned() || !run[1].is_number_unsigned())
+      return {};
+    const auto count = run[0].get<std::uint64_t>(), size = run[1].get<std::uint64_t>();
+    if (count > kMostParts - sizes.size() || size > static_cast<std::uint64_t>(whole)) return {};
+    for (std::uint64_t i = 0; i < count; ++i) {
+      whole -= static_cast<std::int64_t>(size);
+      if (whole < 0) return {};
+      sizes.push_back(static_cast<std::int64_t>(size));
+    }
+  }
+  return whole == 0 ? sizes : std::vector<std::int64_t>();
+}
+
+Result<ObjectHeaders> headers_of(const nlohmann::json& json) {
   ObjectHeaders headers;
-  if (text.empty()) return headers;
-  const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return fail(ErrorCode::kCorrupt, "the headers of an object must be a JSON object");
   for (const auto& [name, value] : json.items()) {
     std::string* text_field = name == "content_type"          ? &headers.content_type
@@ -136,6 +165,18 @@ Result<ObjectHeaders> headers_from_json(std::string_view text) {
     }
   }
   return headers;
+}
+
+}  // namespace
+
+std::string headers_to_json(const ObjectHeaders& headers) {
+  const nlohmann::json json = json_of(headers);
+  return json.empty() ? std::string() : json_text(json);
+}
+
+Result<ObjectHeaders> headers_from_json(std::string_view text) {
+  if (text.empty()) return ObjectHeaders();
+  return headers_of(nlohmann::json::parse(text, nullptr, false));
 }
 
 std::string guessed_content_type(std::string_view key) {
@@ -179,11 +220,18 @@ std::optional<ObjectRecord> ObjectRecords::read(int file, const struct stat& sta
   }
   if (!parsed) return std::nullopt;
   if (!with_headers) return std::move(parsed->record);
-  Result<ObjectHeaders> headers = parsed->rest == kBeside
-                                      ? Result<ObjectHeaders>(fail(ErrorCode::kNotFound, "lost"))
-                                      : headers_from_json(parsed->rest);
+  const auto headers = [&]() -> Result<ObjectHeaders> {
+    if (parsed->rest == kBeside) return fail(ErrorCode::kNotFound, "lost");
+    if (parsed->rest.empty()) return ObjectHeaders();
+    auto json = nlohmann::json::parse(parsed->rest, nullptr, false);
+    if (json.is_object() && json.contains(kParts)) {
+      parsed->record.part_sizes = part_sizes_of(json[kParts], status.st_size);
+      json.erase(kParts);
+    }
+    return headers_of(json);
+  }();
   if (headers) {
-    parsed->record.headers = std::move(*headers);
+    parsed->record.headers = *headers;
   } else {
     // The ETag still holds for these bytes; what the writer said of them is lost.
     parsed->record.headers.content_type = guessed_content_type(name.key);
@@ -194,7 +242,9 @@ std::optional<ObjectRecord> ObjectRecords::read(int file, const struct stat& sta
 Status ObjectRecords::write(int file, const struct stat& status, const ObjectName& name,
                             const ObjectRecord& record) {
   const std::string line = first_line(status, record);
-  const std::string text = line + headers_to_json(record.headers);
+  nlohmann::json json = json_of(record.headers);
+  if (!record.part_sizes.empty()) json[kParts] = json_of(record.part_sizes);
+  const std::string text = line + (json.empty() ? std::string() : json_text(json));
   if (static_cast<std::int64_t>(text.size()) > kLongestRecord)
     return fail(ErrorCode::kInvalidArgument, "{}: more than {} bytes of headers", s3_uri(name),
                 kLongestRecord);

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "storage/object_store.h"
@@ -18,6 +20,7 @@ struct ObjectRecord {
   std::string etag;
   std::string upload_id;  // of the multipart upload that made it; else empty
   ObjectHeaders headers;
+  std::vector<std::int64_t> part_sizes = {};  // of that upload
 };
 
 std::string headers_to_json(const ObjectHeaders& headers);

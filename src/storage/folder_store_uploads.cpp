@@ -8,6 +8,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "base/files.h"
 #include "base/json_text.h"
 #include "crypto/hash.h"
@@ -22,6 +23,8 @@ constexpr std::int64_t kLeastPartBytes = 5 << 20;
 constexpr int kMostParts = 10'000;
 constexpr const char* kDescription = "upload.json";
 constexpr std::int64_t kLongestDescription = 1 << 20;
+constexpr const char* kOfWhole = "whole";
+constexpr const char* kOfParts = "parts";
 
 bool is_upload_id(std::string_view id) {
   return id.size() == 32 && std::all_of(id.begin(), id.end(), [](char c) {
@@ -29,15 +32,52 @@ bool is_upload_id(std::string_view id) {
          });
 }
 
-// "part-<number>-<MD5>".
-std::string part_name(int number, std::string_view md5) {
-  return fmt::format("part-{:05}-{}", number, md5);
+// Two digits a byte; empty for what is none.
+Bytes bytes_of_hex(std::string_view text) {
+  Bytes bytes;
+  for (std::size_t k = 0; k + 1 < text.size(); k += 2) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(text.data() + k, text.data() + k + 2, value, 16);
+    if (error != std::errc() || end != text.data() + k + 2) return {};
+    bytes.push_back(static_cast<std::uint8_t>(value));
+  }
+  return bytes;
 }
-bool read_part_name(std::string_view name, int& number, std::string& md5) {
-  if (name.size() != 5 + 5 + 1 + 32 || !name.starts_with("part-") || name[10] != '-') return false;
-  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + 10, number);
+
+// "part-<number>-<MD5>", then ".<name>-<value in hex>" for every checksum: name and bytes are one file, so no
+// crash separates them. kInvalidArgument for checksums that no file name holds.
+Result<std::string> part_name(int number, std::string_view md5,
+                              const std::map<std::string, std::string>& checksums) {
+  std::string text = fmt::format("part-{:05}-{}", number, md5);
+  for (const auto& [name, value] : checksums) {
+    Bytes bytes;
+    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    });
+    if (!plain || !crypto::decode_base64(value, bytes) || bytes.empty() || bytes.size() > 32)
+      return fail(ErrorCode::kInvalidArgument, "the checksum {} '{}' of part {} is none", name, value,
+                  number);
+    text += fmt::format(".{}-{}", name, crypto::hex(bytes));
+  }
+  if (text.size() > 255) return fail(ErrorCode::kInvalidArgument, "part {} has too many checksums", number);
+  return text;
+}
+bool read_part_name(std::string_view name, PartInfo& part) {
+  constexpr std::size_t kPlain = 5 + 5 + 1 + 32;
+  if (name.size() < kPlain || !name.starts_with("part-") || name[10] != '-') return false;
+  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + 10, part.number);
   if (error != std::errc() || end != name.data() + 10) return false;
-  md5 = name.substr(11);
+  part.etag = name.substr(11, 32);
+  for (name.remove_prefix(kPlain); !name.empty();) {
+    const std::size_t dash = name.find('-');
+    if (name.front() != '.' || dash == std::string_view::npos) return false;
+    const std::size_t next = std::min(name.find('.', 1), name.size());
+    if (dash > next) return false;
+    const Bytes bytes = bytes_of_hex(name.substr(dash + 1, next - dash - 1));
+    if (bytes.empty()) return false;
+    part.checksums.emplace(name.substr(1, dash - 1), base64(bytes));
+    name.remove_prefix(next);
+  }
   return true;
 }
 
@@ -74,20 +114,26 @@ Result<UploadInfo> FolderUploads::read(const std::string& bucket, const std::str
   upload.upload_id = id;
   upload.started = *started;
   TERRAPIN_TRY(upload.headers, headers_from_json(text_of("headers")));
+  upload.checksum = {text_of("checksum"), text_of("checksum_of") == kOfWhole};
   return upload;
 }
 
-Result<std::string> FolderUploads::start(const ObjectName& name, const ObjectHeaders& headers) {
+Result<std::string> FolderUploads::start(const ObjectName& name, const ObjectHeaders& headers,
+                                         const UploadChecksum& checksum) {
   const std::string id = crypto::random_text(32);
   const fs::path made = temporary_ / id;
   std::error_code error;
   fs::create_directories(folder_ / name.bucket, error);
   if (!error) fs::create_directory(made, error);
   if (error) return system_failure(error.value(), made.string());
-  const nlohmann::json json{{"version", 1},
-                            {"key", name.key},
-                            {"started", iso_text(clock_.now(), 6)},
-                            {"headers", headers_to_json(headers)}};
+  nlohmann::json json{{"version", 1},
+                      {"key", name.key},
+                      {"started", iso_text(clock_.now(), 6)},
+                      {"headers", headers_to_json(headers)}};
+  if (!checksum.name.empty()) {
+    json["checksum"] = checksum.name;
+    json["checksum_of"] = checksum.of_whole ? kOfWhole : kOfParts;
+  }
   auto written = write_file_atomically(made / kDescription, std::string_view(json_text(json, 1)));
   if (written) {
     fs::rename(made, path_of(name, id), error);
@@ -111,7 +157,8 @@ Result<UploadInfo> FolderUploads::head(const ObjectName& name, const std::string
 }
 
 Result<PartInfo> FolderUploads::put_part(const ObjectName& name, const std::string& id, int number,
-                                         const ByteSource& body) {
+                                         const ByteSource& body,
+                                         const std::map<std::string, std::string>& checksums) {
   if (number < 1 || number > kMostParts)
     return fail(ErrorCode::kInvalidArgument, "part number {}: 1 to {} are allowed", number, kMostParts);
   TERRAPIN_TRY_STATUS(head(name, id));
@@ -121,6 +168,7 @@ Result<PartInfo> FolderUploads::put_part(const ObjectName& name, const std::stri
   if (!file.is_open()) return system_failure(errno, temporary.string());
   auto written = [&]() -> Result<PartInfo> {
     TERRAPIN_TRY(const std::string md5, write_hashing(body, file.get(), label));
+    TERRAPIN_TRY(const std::string file_name, part_name(number, md5, checksums));
     const Timestamp now = clock_.now();
     const std::int64_t microseconds = to_microseconds(now);
     const timespec time{static_cast<time_t>(microseconds / 1'000'000),
@@ -130,7 +178,7 @@ Result<PartInfo> FolderUploads::put_part(const ObjectName& name, const std::stri
     TERRAPIN_TRY_STATUS(sync_file(file.get(), label));
     const std::lock_guard lock(lock_of(id));
     TERRAPIN_TRY(const std::vector<Part> before, parts_of(name, id));
-    const fs::path target = path_of(name, id) / part_name(number, md5);
+    const fs::path target = path_of(name, id) / file_name;
     if (::rename(temporary.c_str(), target.c_str()) != 0) {
       if (errno == ENOENT) return no_such_upload(name, id);  // completed or aborted meanwhile
       return system_failure(errno, label);
@@ -139,7 +187,7 @@ Result<PartInfo> FolderUploads::put_part(const ObjectName& name, const std::stri
     std::error_code error;
     for (const Part& part : before)
       if (part.info.number == number && part.path != target) fs::remove(part.path, error);
-    return PartInfo{number, body.size(), md5, now};
+    return PartInfo{number, body.size(), md5, now, checksums};
   }();
   if (!written) ::unlink(temporary.c_str());
   return written;
@@ -154,7 +202,7 @@ Result<std::vector<FolderUploads::Part>> FolderUploads::parts_of(const ObjectNam
   if (error == std::errc::no_such_file_or_directory) return no_such_upload(name, id);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     Part part;
-    if (!read_part_name(entry->path().filename().string(), part.info.number, part.info.etag)) continue;
+    if (!read_part_name(entry->path().filename().string(), part.info)) continue;
     struct stat status {};
     if (::stat(entry->path().c_str(), &status) != 0) continue;
     part.info.size = status.st_size;
@@ -233,8 +281,7 @@ Status FolderUploads::abort(const ObjectName& name, const std::string& id) {
 }
 
 Result<ObjectInfo> FolderUploads::complete(const ObjectName& name, const std::string& id,
-                                           const std::vector<std::pair<int, std::string>>& parts,
-                                           const fs::path& path,
+                                           const std::vector<ChosenPart>& parts, const fs::path& path,
                                            const std::function<Result<ObjectInfo>(Whole&)>& publish) {
   const std::lock_guard lock(lock_of(id));
   TERRAPIN_TRY(const UploadInfo upload, head(name, id));
@@ -243,10 +290,11 @@ Result<ObjectInfo> FolderUploads::complete(const ObjectName& name, const std::st
   std::vector<const Part*> chosen;
   crypto::Hasher hasher(crypto::HashKind::kMd5);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto& [number, etag] = parts[i];
-    if (i > 0 && number <= parts[i - 1].first) {
+    const int number = parts[i].number;
+    const std::string& etag = parts[i].etag;
+    if (i > 0 && number <= parts[i - 1].number) {
       return fail(ErrorCode::kInvalidArgument, "{}: part {} after part {}: numbers must ascend", s3_uri(name),
-                  number, parts[i - 1].first);
+                  number, parts[i - 1].number);
     }
     const auto found =
         std::lower_bound(present.begin(), present.end(), number,
@@ -261,19 +309,14 @@ Result<ObjectInfo> FolderUploads::complete(const ObjectName& name, const std::st
                   "but the last",
                   number, s3_uri(name), found->info.size, kLeastPartBytes);
     }
-    Bytes digest;
-    for (std::size_t k = 0; k + 1 < etag.size(); k += 2) {
-      unsigned value = 0;
-      std::from_chars(etag.data() + k, etag.data() + k + 2, value, 16);
-      digest.push_back(static_cast<std::uint8_t>(value));
-    }
-    hasher.add(digest);
+    hasher.add(bytes_of_hex(etag));
     chosen.push_back(&*found);
   }
   Whole whole;
   whole.path = path;
   whole.etag = fmt::format("{}-{}", crypto::hex(hasher.finish()), parts.size());
   whole.headers = upload.headers;
+  for (const Part* part : chosen) whole.part_sizes.push_back(part->info.size);
   auto published = [&]() -> Result<ObjectInfo> {
     // A single part is the object: no copy where the file system has hard links.
     std::size_t first = 0;

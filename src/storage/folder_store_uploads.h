@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -23,9 +24,10 @@ class FolderUploads {
   FolderUploads(std::filesystem::path folder, std::filesystem::path temporary, const Clock& clock)
       : folder_(std::move(folder)), temporary_(std::move(temporary)), clock_(clock) {}
 
-  Result<std::string> start(const ObjectName& name, const ObjectHeaders& headers);
-  Result<PartInfo> put_part(const ObjectName& name, const std::string& id, int number,
-                            const ByteSource& body);
+  Result<std::string> start(const ObjectName& name, const ObjectHeaders& headers,
+                            const UploadChecksum& checksum);
+  Result<PartInfo> put_part(const ObjectName& name, const std::string& id, int number, const ByteSource& body,
+                            const std::map<std::string, std::string>& checksums);
   Result<std::vector<PartInfo>> list_parts(const ObjectName& name, const std::string& id, int after_number,
                                            int max_parts);
   Result<UploadInfo> head(const ObjectName& name, const std::string& id);
@@ -39,12 +41,12 @@ class FolderUploads {
     std::filesystem::path path;
     std::string etag;
     ObjectHeaders headers;
+    std::vector<std::int64_t> part_sizes;
   };
   // Puts the parts together as the temporary file `path` and hands it to `publish`; when that succeeds the
   // upload is gone.
   Result<ObjectInfo> complete(const ObjectName& name, const std::string& id,
-                              const std::vector<std::pair<int, std::string>>& parts,
-                              const std::filesystem::path& path,
+                              const std::vector<ChosenPart>& parts, const std::filesystem::path& path,
                               const std::function<Result<ObjectInfo>(Whole&)>& publish);
 
  private:

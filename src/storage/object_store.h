@@ -45,7 +45,8 @@ struct ObjectInfo {
   std::int64_t size = 0;
   std::string etag;  // without quotes: MD5 of the bytes in hex, or "<md5 of part md5s>-<parts>"
   Timestamp modified;
-  ObjectHeaders headers;  // not filled in by list()
+  ObjectHeaders headers;                      // not filled in by list()
+  std::vector<std::int64_t> part_sizes = {};  // of an upload in parts, where the backend knows them
 };
 
 struct BucketInfo {
@@ -61,6 +62,11 @@ struct PutCondition {
       if_match;  // only if the present object has this ETag; kNotFound if there is none
 };
 
+// Held against the object at the moment of its removal; a difference is kConflict with nothing removed.
+struct RemoveCondition {
+  std::optional<std::string> if_match;  // only an object with this ETag, "*": any; kNotFound if there is none
+};
+
 struct ListQuery {
   std::string prefix;
   std::string delimiter;    // empty: no grouping
@@ -74,16 +80,34 @@ struct ListPage {
   std::string next_start_after;  // where the next page begins, if truncated
 };
 
+// The checksum that an upload in parts keeps for its object.
+struct UploadChecksum {
+  std::string name;       // as in ObjectHeaders::checksums; empty: none
+  bool of_whole = false;  // of all bytes; false: the checksum of the parts' checksums, "<base64>-<parts>"
+  friend bool operator==(const UploadChecksum&, const UploadChecksum&) = default;
+};
 struct PartInfo {
   int number = 0;  // 1..10,000
   std::int64_t size = 0;
   std::string etag;
   Timestamp modified;
+  std::map<std::string, std::string> checksums = {};  // as put_part was told
 };
 struct UploadInfo {
   std::string key, upload_id;
   Timestamp started;
   ObjectHeaders headers;
+  UploadChecksum checksum = {};
+};
+// A part that takes part in the whole.
+struct ChosenPart {
+  int number = 0;
+  std::string etag;
+  std::map<std::string, std::string> checksums = {};
+};
+struct Completion {
+  PutCondition condition;
+  std::map<std::string, std::string> checksums;  // of the object, kept with it
 };
 
 struct OpenObject {
@@ -117,8 +141,9 @@ class ObjectStore {
   }
   virtual Result<OpenObject> get(const ObjectName& name) = 0;
   virtual Result<ObjectInfo> head(const ObjectName& name) = 0;
-  // Removing what is not there is a success.
-  virtual Status remove(const ObjectName& name) = 0;
+  // Removing what is not there is a success, unless the condition asks for it.
+  virtual Status remove(const ObjectName& name, const RemoveCondition& condition) = 0;
+  Status remove(const ObjectName& name) { return remove(name, RemoveCondition()); }
   // Copies bytes; headers stay those of the source unless `headers` is given. Also onto itself.
   virtual Result<ObjectInfo> copy(const ObjectName& from, const ObjectName& to,
                                   const std::optional<ObjectHeaders>& headers) = 0;
@@ -127,20 +152,38 @@ class ObjectStore {
   virtual Status set_tags(const ObjectName& name, const std::map<std::string, std::string>& tags) = 0;
 
   // Uploads in parts: nothing shows under the key before complete_upload.
-  virtual Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers) = 0;
+  virtual Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers,
+                                           const UploadChecksum& checksum) = 0;
+  Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers) {
+    return start_upload(name, headers, UploadChecksum());
+  }
+  // `checksums`: of `body`, verified before; kept with the part.
   virtual Result<PartInfo> put_part(const ObjectName& name, const std::string& upload_id, int number,
-                                    const ByteSource& body) = 0;
+                                    const ByteSource& body,
+                                    const std::map<std::string, std::string>& checksums) = 0;
+  Result<PartInfo> put_part(const ObjectName& name, const std::string& upload_id, int number,
+                            const ByteSource& body) {
+    return put_part(name, upload_id, number, body, {});
+  }
   // The parts with a number above `after_number`, ascending, at most `max_parts`.
   virtual Result<std::vector<PartInfo>> list_parts(const ObjectName& name, const std::string& upload_id,
                                                    int after_number, int max_parts) = 0;
   virtual Result<UploadInfo> head_upload(const ObjectName& name, const std::string& upload_id) = 0;
+  // What start_upload was told.
+  virtual Result<UploadChecksum> upload_checksum(const ObjectName& name, const std::string& upload_id) = 0;
   // Ascending by key, then by start.
   virtual Result<std::vector<UploadInfo>> list_uploads(const std::string& bucket,
                                                        const std::string& prefix) = 0;
-  // `parts`: number and ETag, ascending. kInvalidArgument if one was not uploaded or has another ETag, or a
-  // part but the last is under 5 MiB ("EntityTooSmall" begins the message).
+  // `parts`: ascending by number. kInvalidArgument if one was not uploaded or has another ETag, or a part but
+  // the last is under 5 MiB ("EntityTooSmall" begins the message). On failure, also of the condition, the
+  // upload is still there.
   virtual Result<ObjectInfo> complete_upload(const ObjectName& name, const std::string& upload_id,
-                                             const std::vector<std::pair<int, std::string>>& parts) = 0;
+                                             const std::vector<ChosenPart>& parts,
+                                             const Completion& completion) = 0;
+  Result<ObjectInfo> complete_upload(const ObjectName& name, const std::string& upload_id,
+                                     const std::vector<ChosenPart>& parts) {
+    return complete_upload(name, upload_id, parts, Completion());
+  }
   virtual Status abort_upload(const ObjectName& name, const std::string& upload_id) = 0;
 
   // For people: "folder /srv/terrapin/objects", "https://s3.example.org".

@@ -166,12 +166,39 @@ S3Fields fields_of(const ObjectHeaders& headers) {
 }
 
 // Of one upload: a checksum over the parts' checksums ("...-3") is no checksum of the bytes.
-void add_checksum(S3Fields& fields, const ObjectHeaders& headers) {
-  for (const auto& [name, value] : headers.checksums) {
+void add_checksum(S3Fields& fields, const std::map<std::string, std::string>& checksums) {
+  for (const auto& [name, value] : checksums) {
     if (value.find('-') != std::string::npos) continue;
     fields.emplace_back("x-amz-checksum-" + name, value);
     return;  // S3 takes one
   }
+}
+
+std::string upper_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+const char* checksum_type(bool of_whole) {
+  return of_whole ? "FULL_OBJECT" : "COMPOSITE";
+}
+
+// Of an upload, as lists tell it.
+UploadChecksum checksum_in(pugi::xml_node node) {
+  return {lower_case(text_of(node, "ChecksumAlgorithm")), text_of(node, "ChecksumType") == "FULL_OBJECT"};
+}
+
+// ChecksumCRC32 and its like of a part.
+std::map<std::string, std::string> checksums_in(pugi::xml_node node) {
+  static constexpr std::string_view kStart = "Checksum";
+  std::map<std::string, std::string> checksums;
+  for (const pugi::xml_node child : node.children()) {
+    const std::string_view name = child.name();
+    if (!name.starts_with(kStart) || name == "ChecksumType" || name == "ChecksumAlgorithm") continue;
+    checksums[lower_case(std::string(name.substr(kStart.size())))] = child.text().get();
+  }
+  return checksums;
 }
 
 ObjectInfo info_of(const S3Answer& answer, const std::string& key) {
@@ -211,9 +238,10 @@ class Names {
 };
 
 // The ETag that S3 gives an object of these parts; empty if a part's is not its MD5.
-std::string etag_of_parts(const std::vector<std::pair<int, std::string>>& parts) {
+std::string etag_of_parts(const std::vector<ChosenPart>& parts) {
   Bytes digests;
-  for (const auto& [number, etag] : parts) {
+  for (const ChosenPart& part : parts) {
+    const std::string& etag = part.etag;
     if (etag.size() != 32 || etag.find_first_not_of("0123456789abcdef") != std::string::npos) return "";
     for (std::size_t i = 0; i < 32; i += 2) {
       int byte = 0;
@@ -331,7 +359,7 @@ class RemoteStore final : public ObjectStore {
     if (body.size() > part_above_bytes_) return put_in_parts(name, body, headers, condition);
     TERRAPIN_TRY(S3Request request, at_object("PUT", name));
     request.headers = fields_of(headers);
-    add_checksum(request.headers, headers);
+    add_checksum(request.headers, headers.checksums);
     add_condition(request, condition);
     request.body = &body;
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
@@ -367,12 +395,18 @@ class RemoteStore final : public ObjectStore {
     return info;
   }
 
-  Status remove(const ObjectName& name) override {
-    TERRAPIN_TRY(const S3Request request, at_object("DELETE", name));
+  using ObjectStore::remove;
+  Status remove(const ObjectName& name, const RemoveCondition& condition) override {
+    TERRAPIN_TRY(S3Request request, at_object("DELETE", name));
+    if (condition.if_match) {
+      request.headers.emplace_back("if-match",
+                                   *condition.if_match == "*" ? "*" : "\"" + *condition.if_match + "\"");
+      request.repeatable = false;  // a second attempt would not find what the first one removed
+    }
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
     if (answer.ok()) return {};
     // Some services say of a missing key that it is missing.
-    if (answer.status == 404 && refusal_of(answer).code == "NoSuchKey") return {};
+    if (!condition.if_match && answer.status == 404 && refusal_of(answer).code == "NoSuchKey") return {};
     return refuse(answer, request);
   }
 
@@ -468,10 +502,16 @@ class RemoteStore final : public ObjectStore {
     return send_xml(request, document);
   }
 
-  Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers) override {
+  using ObjectStore::start_upload;
+  Result<std::string> start_upload(const ObjectName& name, const ObjectHeaders& headers,
+                                   const UploadChecksum& checksum) override {
     TERRAPIN_TRY(S3Request request, at_object("POST", name));
     request.query = {{"uploads", ""}};
     request.headers = fields_of(headers);
+    if (!checksum.name.empty()) {
+      request.headers.emplace_back("x-amz-checksum-algorithm", upper_case(checksum.name));
+      request.headers.emplace_back("x-amz-checksum-type", checksum_type(checksum.of_whole));
+    }
     request.repeatable = false;  // twice would leave one behind
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
     if (!answer.ok()) return refuse(answer, request);
@@ -481,16 +521,19 @@ class RemoteStore final : public ObjectStore {
     return id;
   }
 
+  using ObjectStore::put_part;
   Result<PartInfo> put_part(const ObjectName& name, const std::string& upload_id, int number,
-                            const ByteSource& body) override {
+                            const ByteSource& body,
+                            const std::map<std::string, std::string>& checksums) override {
     TERRAPIN_TRY(S3Request request, at_object("PUT", name));
     TERRAPIN_TRY_STATUS(check_part(number));
     request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
+    add_checksum(request.headers, checksums);
     request.body = &body;
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
     if (!answer.ok()) return refuse(answer, request);
     const ObjectInfo info = stored(answer, name.key, body.size(), {});
-    return PartInfo{number, info.size, info.etag, info.modified};
+    return PartInfo{number, info.size, info.etag, info.modified, checksums};
   }
 
   Result<std::vector<PartInfo>> list_parts(const ObjectName& name, const std::string& upload_id,
@@ -510,7 +553,7 @@ class RemoteStore final : public ObjectStore {
         if (static_cast<int>(parts.size()) >= max_parts) break;
         parts.push_back({static_cast<int>(number_in(text_of(node, "PartNumber"), 0)),
                          number_in(text_of(node, "Size"), 0), without_quotes(text_of(node, "ETag")),
-                         iso_time(text_of(node, "LastModified"))});
+                         iso_time(text_of(node, "LastModified")), checksums_in(node)});
       }
       const std::string next = text_of(xml.root(), "NextPartNumberMarker");
       if (text_of(xml.root(), "IsTruncated") != "true" || static_cast<int>(parts.size()) >= max_parts ||
@@ -518,6 +561,15 @@ class RemoteStore final : public ObjectStore {
         return parts;
       marker = next;
     }
+  }
+
+  Result<UploadChecksum> upload_checksum(const ObjectName& name, const std::string& upload_id) override {
+    TERRAPIN_TRY(S3Request request, at_object("GET", name));
+    request.query = {{"uploadId", upload_id}, {"max-parts", "1"}};
+    TERRAPIN_TRY(const S3Answer answer, client_->send(request));
+    if (!answer.ok()) return refuse(answer, request);
+    TERRAPIN_TRY(const Xml xml, Xml::read(answer, "ListPartsResult", where(request)));
+    return checksum_in(xml.root());
   }
 
   Result<UploadInfo> head_upload(const ObjectName& name, const std::string& upload_id) override {
@@ -533,9 +585,11 @@ class RemoteStore final : public ObjectStore {
     return uploads_of(bucket, prefix, -1);
   }
 
+  using ObjectStore::complete_upload;
   Result<ObjectInfo> complete_upload(const ObjectName& name, const std::string& upload_id,
-                                     const std::vector<std::pair<int, std::string>>& parts) override {
-    return complete(name, upload_id, parts, {});
+                                     const std::vector<ChosenPart>& parts,
+                                     const Completion& completion) override {
+    return complete(name, upload_id, parts, completion);
   }
 
   Status abort_upload(const ObjectName& name, const std::string& upload_id) override {
@@ -650,8 +704,11 @@ class RemoteStore final : public ObjectStore {
       TERRAPIN_TRY(const Xml xml, Xml::read(answer, "ListMultipartUploadsResult", where(request)));
       const Names names(xml.root());
       for (const pugi::xml_node node : xml.root().children("Upload"))
-        uploads.push_back(
-            {names.in(node, "Key"), text_of(node, "UploadId"), iso_time(text_of(node, "Initiated")), {}});
+        uploads.push_back({names.in(node, "Key"),
+                           text_of(node, "UploadId"),
+                           iso_time(text_of(node, "Initiated")),
+                           {},
+                           checksum_in(node)});
       const std::string next = names.in(xml.root(), "NextKeyMarker");
       const bool more = text_of(xml.root(), "IsTruncated") == "true" && !next.empty() &&
                         (most < 0 || static_cast<int>(uploads.size()) < most);
@@ -666,8 +723,7 @@ class RemoteStore final : public ObjectStore {
   }
 
   Result<ObjectInfo> complete(const ObjectName& name, const std::string& upload_id,
-                              const std::vector<std::pair<int, std::string>>& parts,
-                              const PutCondition& condition) {
+                              const std::vector<ChosenPart>& parts, const Completion& completion) {
     TERRAPIN_TRY(S3Request request, at_object("POST", name));
     if (parts.empty())
       return fail(ErrorCode::kInvalidArgument, "{}: an upload is completed with at least one part",
@@ -676,20 +732,28 @@ class RemoteStore final : public ObjectStore {
     auto root = document.append_child("CompleteMultipartUpload");
     root.append_attribute("xmlns") = "http://s3.amazonaws.com/doc/2006-03-01/";
     int before = 0;
-    for (const auto& [number, etag] : parts) {
-      TERRAPIN_TRY_STATUS(check_part(number));
-      if (number <= before)
-        return fail(ErrorCode::kInvalidArgument, "InvalidPartOrder: part {} stands after part {}", number,
-                    before);
-      before = number;
+    for (const ChosenPart& chosen : parts) {
+      TERRAPIN_TRY_STATUS(check_part(chosen.number));
+      if (chosen.number <= before)
+        return fail(ErrorCode::kInvalidArgument, "InvalidPartOrder: part {} stands after part {}",
+                    chosen.number, before);
+      before = chosen.number;
       auto part = root.append_child("Part");
-      part.append_child("PartNumber").text() = number;
-      part.append_child("ETag").text() = ("\"" + etag + "\"").c_str();
+      part.append_child("PartNumber").text() = chosen.number;
+      part.append_child("ETag").text() = ("\"" + chosen.etag + "\"").c_str();
+      for (const auto& [checksum, value] : chosen.checksums)
+        part.append_child(("Checksum" + upper_case(checksum)).c_str()).text() = value.c_str();
     }
     const ByteSourcePtr body = bytes_source(xml_of(document));
     request.query = {{"uploadId", upload_id}};
     request.headers = {{"content-type", "application/xml"}};
-    add_condition(request, condition);
+    for (const auto& [checksum, value] : completion.checksums) {
+      const bool of_whole = value.find('-') == std::string::npos;
+      request.headers.emplace_back("x-amz-checksum-" + checksum, value);
+      request.headers.emplace_back("x-amz-checksum-type", checksum_type(of_whole));
+      break;  // S3 takes one
+    }
+    add_condition(request, completion.condition);
     request.repeatable = true;  // what an attempt before this one did shows below
     request.body = body.get();
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
@@ -710,13 +774,13 @@ class RemoteStore final : public ObjectStore {
       const std::int64_t part_bytes =
           std::max({kMinPartBytes, std::min<std::int64_t>(part_above_bytes_, 64 << 20),
                     (body.size() + kMaxParts - 1) / kMaxParts});
-      std::vector<std::pair<int, std::string>> parts;
+      std::vector<ChosenPart> parts;
       for (std::int64_t at = 0; at < body.size(); at += part_bytes) {
         const BodySlice slice(body, at, std::min(part_bytes, body.size() - at));
         TERRAPIN_TRY(const PartInfo part, put_part(name, id, static_cast<int>(parts.size()) + 1, slice));
-        parts.emplace_back(part.number, part.etag);
+        parts.push_back({part.number, part.etag});
       }
-      return complete(name, id, parts, condition);
+      return complete(name, id, parts, {condition, {}});
     };
     auto info = send_all();
     if (!info) (void)abort_upload(name, id);  // the error that matters is the first one

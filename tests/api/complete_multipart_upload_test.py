@@ -128,6 +128,47 @@ class CompleteMultipartUpload(S3Case):
             self.assertEqual((got["ChecksumCRC32"], got["ChecksumType"]), (value, "FULL_OBJECT"))
             self.assertEqual(len(got["Body"].read()), SMALLEST + 4)
 
+        def test_each_part_says_its_checksum_of_a_checksum_of_checksums(self):
+            upload = self.start_upload(ChecksumAlgorithm="SHA256")
+            parts = self.sums(upload, [FIRST, b"tail"], ChecksumAlgorithm="SHA256")
+            with self.refused("InvalidRequest", "The upload was created using a sha256 checksum. The complete request must include the checksum for "
+                              "each part. It was missing for part 2 in the request."):
+                self.complete("large", upload, [parts[0], {"PartNumber": 2, "ETag": parts[1]["ETag"]}])
+            with self.refused("InvalidPart"):
+                self.complete("large", upload, [parts[0], {**parts[1], "ChecksumSHA256": parts[0]["ChecksumSHA256"]}])
+            with self.refused("InvalidRequest", "The upload was created using the COMPOSITE checksum mode. The complete request must use the same "
+                              "checksum mode."):
+                self.complete("large", upload, parts, ChecksumType="FULL_OBJECT")
+            self.assertEqual(self.keys(), [])
+            self.complete("large", upload, parts)
+
+        def test_a_part_with_another_checksum_than_the_upload(self):
+            upload = self.start_upload(ChecksumAlgorithm="SHA256")
+            with self.refused("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: crc32"):
+                self.sums(upload, [b"tail"], ChecksumAlgorithm="CRC32")
+
+        def test_the_checksum_stays_with_the_object(self):
+            for name, kind, dashed in (("CRC64NVME", "FULL_OBJECT", False), ("CRC32C", "FULL_OBJECT", False), ("CRC32C", "COMPOSITE", True),
+                                       ("SHA1", "COMPOSITE", True)):
+                with self.subTest(name=name, kind=kind):
+                    upload = self.start_upload(ChecksumAlgorithm=name, ChecksumType=kind)
+                    done = self.complete("large", upload, self.sums(upload, [FIRST, b"tail"], ChecksumAlgorithm=name))
+                    member = "Checksum" + name
+                    self.assertEqual((done["ChecksumType"], done[member].endswith("-2")), (kind, dashed))
+                    got = self.get(ChecksumMode="ENABLED")
+                    self.assertEqual((got[member], got["ChecksumType"], len(got["Body"].read())), (done[member], kind, SMALLEST + 4))
+                    attributes = self.s3.get_object_attributes(Bucket=self.bucket, Key="large", ObjectAttributes=["Checksum", "ObjectParts"])
+                    self.assertEqual((attributes["Checksum"], attributes["ObjectParts"]["TotalPartsCount"]),
+                                     ({member: done[member], "ChecksumType": kind}, 2))
+                    if not dashed:
+                        # The same bytes in one piece have the same checksum.
+                        whole = self.put("whole", FIRST + b"tail", ChecksumAlgorithm=name)
+                        self.assertEqual(whole[member], done[member])
+                    # A copy in one piece has that of its bytes.
+                    self.s3.copy_object(Bucket=self.bucket, Key="copy", CopySource={"Bucket": self.bucket, "Key": "large"})
+                    copy = self.s3.head_object(Bucket=self.bucket, Key="copy", ChecksumMode="ENABLED")
+                    self.assertEqual((copy["ChecksumType"], "-" in copy[member]), ("FULL_OBJECT", False))
+
         def test_another_size_than_said(self):
             upload = self.start_upload()
             parts = self.upload_parts("large", upload, [b"content"])
@@ -141,5 +182,8 @@ class CompleteMultipartUpload(S3Case):
             for members in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}):
                 with self.subTest(members), self.refused("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412):
                     self.complete("large", upload, parts, **members)
+            with self.no_such_key():
+                missing = self.start_upload("missing")
+                self.complete("missing", missing, self.upload_parts("missing", missing, [b"content"]), IfMatch=etag)
             self.complete("large", upload, parts, IfMatch=etag)
             self.assertEqual(self.get()["Body"].read(), b"content")

@@ -66,6 +66,14 @@ class DeleteObjects(S3Case):
             self.stranger().delete_objects(Bucket=self.bucket, Delete=objects)
 
     if BOTOCORE >= (1, 36):
+        def test_only_known_objects(self):
+            etag = self.put("a", b"first")["ETag"]
+            self.put("b", b"second")
+            answer = self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": key, "ETag": etag} for key in ("a", "b", "none")]})
+            self.assertEqual([item["Key"] for item in answer["Deleted"]], ["a"])
+            self.assertEqual({item["Key"]: item["Code"] for item in answer["Errors"]}, {"b": "PreconditionFailed", "none": "NoSuchKey"})
+            self.assertEqual(self.keys(), ["b"])
+
         def test_each_checksum(self):
             for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"):
                 with self.subTest(name):

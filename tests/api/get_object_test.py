@@ -1,6 +1,5 @@
 """GetObject."""
 
-import botocore.exceptions
 import datetime
 import urllib.error
 import urllib.request
@@ -95,13 +94,31 @@ class GetObject(S3Case):
         self.assertEqual((got["Bytes"], got["ResponseMetadata"]["HTTPStatusCode"]), (DATA, 206))
         with self.refused("InvalidPartNumber", "The requested partnumber is not satisfiable", 416):
             self.get(PartNumber=2)
+        with self.refused("InvalidRequest", "Cannot specify both Range header and partNumber query parameter"):
+            self.get(PartNumber=1, Range="bytes=0-1")
+        with self.refused("InvalidArgument"):
+            self.get(PartNumber=0)
+
+    def test_the_parts_of_an_upload(self):
+        size = 5 << 20
+        bodies = [b"1" * size, b"2" * (size + 1), b"tail"]
         upload = self.start_upload("large")
-        first = b"1" * (5 << 20)
-        self.complete("large", upload, self.upload_parts("large", upload, [first, b"tail"]))
-        # Not served, and said so (docs/formats/s3-interface.md): parts are not remembered once they are one object.
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            self.get("large", PartNumber=2)
-        self.assertEqual(caught.exception.response["Error"]["Code"], "NotImplemented")
+        self.complete("large", upload, self.upload_parts("large", upload, bodies))
+        first = 0
+        for number, body in enumerate(bodies, start=1):
+            got = self.get("large", PartNumber=number)
+            self.assertEqual((got["ResponseMetadata"]["HTTPStatusCode"], got["PartsCount"]), (206, 3))
+            self.assertTrue(got["Bytes"] == body)
+            self.assertEqual(got["ContentRange"], f"bytes {first}-{first + len(body) - 1}/{2 * size + 5}")
+            head = self.s3.head_object(Bucket=self.bucket, Key="large", PartNumber=number)
+            self.assertEqual((head["ContentLength"], head["PartsCount"], head["ETag"]), (len(body), 3, got["ETag"]))
+            first += len(body)
+        with self.refused("InvalidPartNumber", "The requested partnumber is not satisfiable", 416):
+            self.get("large", PartNumber=4)
+        self.assertNotIn("PartsCount", self.get("large"))
+        # A copy is one piece.
+        self.s3.copy_object(Bucket=self.bucket, Key="copy", CopySource={"Bucket": self.bucket, "Key": "large"})
+        self.assertEqual(self.get("copy", PartNumber=1)["ContentLength"], 2 * size + 5)
 
     def test_versions(self):
         self.assertEqual(self.get(VersionId="null")["Bytes"], DATA)

@@ -138,7 +138,7 @@ class Paths(AttackCase):
     def test_bucket_names(self):
         """An attacker would reach the service's own folders, or take its reserved prefix, by the name of a bucket."""
         before = set(os.listdir(self.data / "objects"))
-        for name in ("_", "..", ".", "%2e%2e", "a%2Fb", "_x", ".uploads", ".terrapin", "A", "a", "a..b", "-ab", "ab-", "192.168.0.1", "a" * 64, "a%20b", "a%00b", "healthz%2F"):
+        for name in ("_", "..", ".", "%2e%2e", "a%2Fb", "_x", ".uploads", ".terrapin", "crowd-html-elements.js", "A", "a", "a..b", "-ab", "ab-", "192.168.0.1", "a" * 64, "a%20b", "a%00b", "healthz%2F"):
             with self.subTest(name=name):
                 reply = self.send(RawSigned(self, "PUT", f"/{name}").data)
                 self.refused(reply, 400, 403, 404, 405, 409)

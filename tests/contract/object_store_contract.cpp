@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "base/base64.h"
 #include "base/random.h"
 #include "crypto/hash.h"
 
@@ -564,7 +565,7 @@ TEST_P(ObjectStoreContract, PutsPartsTogether) {
   EXPECT_EQ(store().list_parts(name, *id, 1, 1)->at(0).number, 2);
   EXPECT_EQ(store().list_parts(name, *id, 7, 10)->size(), 0U);
 
-  const auto complete = [&](std::vector<std::pair<int, std::string>> chosen) {
+  const auto complete = [&](const std::vector<ChosenPart>& chosen) {
     return store().complete_upload(name, *id, chosen);
   };
   EXPECT_EQ(code_of(complete({{1, md5("wrong")}})), ErrorCode::kInvalidArgument);
@@ -608,6 +609,133 @@ TEST_P(ObjectStoreContract, RefusesSmallPartsButTheLast) {
   ASSERT_TRUE(whole);
   EXPECT_EQ(content(store(), name), "last");
   EXPECT_TRUE(whole->etag.ends_with("-1"));
+}
+
+TEST_P(ObjectStoreContract, RemovesUnderACondition) {
+  const ObjectName name{"photos", "a/k"};
+  const RemoveCondition any{"*"}, first{md5("first")};
+  EXPECT_EQ(code_of(store().remove(name, any)), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of(store().remove(name, first)), ErrorCode::kNotFound);
+  ASSERT_TRUE(store().put(name, *bytes("second")));
+  EXPECT_EQ(code_of(store().remove(name, first)), ErrorCode::kConflict);
+  EXPECT_EQ(content(store(), name), "second");
+  EXPECT_TRUE(store().remove(name, RemoveCondition{md5("second")}));
+  ASSERT_TRUE(store().put(name, *bytes("first")));
+  EXPECT_TRUE(store().remove(name, any));
+  EXPECT_EQ(code_of(store().get(name)), ErrorCode::kNotFound);
+}
+
+// Each thread replaces the object and removes what it put: no removal under If-Match takes another's bytes.
+TEST_P(ObjectStoreContract, RemovalsTakeOnlyWhatTheyName) {
+  const ObjectName name{"photos", "contended"};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < rounds(20); ++round) {
+        const std::string text = fmt::format("{} {}", t, round);
+        PutCondition free;
+        free.if_none_match = true;
+        if (!store().put(name, *bytes(text), {}, free)) continue;
+        // Nobody else may replace or remove it now.
+        if (store().remove(name, RemoveCondition{md5("other")})) ++wrong;
+        if (content(store(), name) != text) ++wrong;
+        if (!store().remove(name, RemoveCondition{md5(text)})) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(ObjectStoreContract, CompletesUnderACondition) {
+  const ObjectName name{"photos", "k"};
+  const std::vector<ChosenPart> parts{{1, md5("part")}};
+  Completion free, matching;
+  free.condition.if_none_match = true;
+  matching.condition.if_match = md5("present");
+  const auto id = store().start_upload(name, {});
+  ASSERT_TRUE(id) << id.error().message;
+  ASSERT_TRUE(store().put_part(name, *id, 1, *bytes("part")));
+  EXPECT_EQ(code_of(store().complete_upload(name, *id, parts, matching)), ErrorCode::kNotFound);
+  ASSERT_TRUE(store().put(name, *bytes("present")));
+  EXPECT_EQ(code_of(store().complete_upload(name, *id, parts, free)), ErrorCode::kConflict);
+  EXPECT_EQ(content(store(), name), "present");
+  EXPECT_EQ(store().list_parts(name, *id, 0, 10)->size(), 1U);
+  ASSERT_TRUE(store().complete_upload(name, *id, parts, matching));
+  EXPECT_EQ(content(store(), name), "part");
+}
+
+TEST_P(ObjectStoreContract, OneOfManyUploadsWinsAFreeKey) {
+  for (int round = 0; round < rounds(8); ++round) {
+    const ObjectName name{"photos", fmt::format("race/{}", round)};
+    std::atomic<int> won{0}, winner{-1};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 6; ++t) {
+      threads.emplace_back([&, t] {
+        const std::string text = std::to_string(t);
+        const auto id = store().start_upload(name, {});
+        ASSERT_TRUE(id);
+        ASSERT_TRUE(store().put_part(name, *id, 1, *bytes(text)));
+        Completion free;
+        free.condition.if_none_match = true;
+        if (store().complete_upload(name, *id, {{1, md5(text)}}, free)) {
+          ++won;
+          winner = t;
+        } else {
+          EXPECT_TRUE(store().abort_upload(name, *id));
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(won, 1);
+    EXPECT_EQ(content(store(), name), std::to_string(winner));
+  }
+}
+
+TEST_P(ObjectStoreContract, KeepsTheChecksumsOfUploads) {
+  const std::string first(5 << 20, 'a'), last = "b";
+  const auto sha256 = [](const std::string& text) {
+    return base64(crypto::hash(crypto::HashKind::kSha256, text));
+  };
+  const auto crc32 = [](const std::string& text) {
+    return base64(crypto::hash(crypto::HashKind::kCrc32, text));
+  };
+  Bytes digests = crypto::hash(crypto::HashKind::kSha256, first);
+  const Bytes of_last = crypto::hash(crypto::HashKind::kSha256, last);
+  digests.insert(digests.end(), of_last.begin(), of_last.end());
+  const std::string composite = base64(crypto::hash(crypto::HashKind::kSha256, digests)) + "-2";
+  struct Round {
+    UploadChecksum kept;
+    std::function<std::string(const std::string&)> of;
+    std::string whole;
+  };
+  for (const Round& round :
+       {Round{{"sha256", false}, sha256, composite}, Round{{"crc32", true}, crc32, crc32(first + last)}}) {
+    const ObjectName name{"photos", "summed/" + round.kept.name};
+    const auto id = store().start_upload(name, {}, round.kept);
+    ASSERT_TRUE(id) << id.error().message;
+    const auto kept = store().upload_checksum(name, *id);
+    ASSERT_TRUE(kept) << kept.error().message;
+    EXPECT_EQ(*kept, round.kept);
+    std::vector<ChosenPart> parts;
+    for (const std::string& body : {first, last}) {
+      const int number = static_cast<int>(parts.size()) + 1;
+      const std::map<std::string, std::string> sums{{round.kept.name, round.of(body)}};
+      const auto part = store().put_part(name, *id, number, *bytes(body), sums);
+      ASSERT_TRUE(part) << part.error().message;
+      parts.push_back({number, part->etag, sums});
+    }
+    const auto listed = store().list_parts(name, *id, 0, 10);
+    ASSERT_TRUE(listed) << listed.error().message;
+    ASSERT_EQ(listed->size(), 2U);
+    EXPECT_EQ((*listed)[1].checksums, parts[1].checksums);
+    const auto whole = store().complete_upload(name, *id, parts, {{}, {{round.kept.name, round.whole}}});
+    ASSERT_TRUE(whole) << whole.error().message;
+    EXPECT_EQ(store().head(name)->headers.checksums.at(round.kept.name), round.whole);
+    EXPECT_EQ(store().get(name)->info.headers.checksums.at(round.kept.name), round.whole);
+    EXPECT_EQ(code_of(store().upload_checksum(name, *id)), ErrorCode::kNotFound);
+  }
 }
 
 TEST_P(ObjectStoreContract, ListsAndAbortsUploads) {

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostMetadataBytes = 2048;
 constexpr std::size_t kMostTags = 10;
+constexpr std::int64_t kMostParts = 10'000;
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -64,6 +65,15 @@ S3Status check_header_value(std::string_view name, std::string_view value) {
   return refuse_saying("InvalidArgument",
                        fmt::format("The value of {} must be UTF-8 without control characters", name),
                        {{"ArgumentName", std::string(name)}});
+}
+
+// The one ETag of an If-Match without its quotes, or "*".
+S3Result<std::string> one_etag(std::string_view text, std::string_view of_what) {
+  std::string_view etag = trimmed(text);
+  if (etag.find(',') != std::string_view::npos)
+    return not_served(fmt::format("If-Match with several ETags on {}", of_what), "give one ETag");
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+  return std::string(etag);
 }
 
 constexpr std::string_view kMetadataPrefix = "x-amz-meta-";
@@ -275,13 +285,23 @@ S3Result<storage::PutCondition> put_condition(const Call& call) {
     condition.if_none_match = true;
   }
   if (const auto match = call.header("if-match")) {
-    std::string etag(trimmed(*match));
-    if (etag == "*" || etag.find(',') != std::string::npos)
-      return not_served("If-Match with other than one ETag on a write", "give one ETag");
-    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-    condition.if_match = std::move(etag);
+    S3_TRY(condition.if_match, one_etag(*match, "a write"));
+    if (condition.if_match == "*") return not_served("If-Match: * on a write", "give one ETag");
   }
   return condition;
+}
+
+S3Status remove_object(const Call& call, const storage::ObjectName& name,
+                       const std::optional<std::string>& if_match) {
+  storage::RemoveCondition condition;
+  if (if_match) {
+    S3_TRY(condition.if_match, one_etag(*if_match, "a removal"));
+  }
+  const auto removed = call.store.remove(name, condition);
+  if (removed) return {};
+  if (condition.if_match && removed.error().code == ErrorCode::kConflict)
+    return refuse("PreconditionFailed", {{"Condition", "If-Match"}});
+  return store_failure(call, name, removed.error());
 }
 
 tl::unexpected<S3Error> condition_failure(const storage::PutCondition& condition) {
@@ -360,6 +380,26 @@ void add_checksums(http::Headers& headers, const std::map<std::string, std::stri
     composite = composite || found->second.find('-') != std::string::npos;
   }
   if (any) headers.set("x-amz-checksum-type", composite ? "COMPOSITE" : "FULL_OBJECT");
+}
+
+void write_checksums(XmlWriter& xml, const std::map<std::string, std::string>& checksums) {
+  bool any = false, composite = false;
+  for (const std::string& name : checksum_names()) {
+    const auto found = checksums.find(name);
+    if (found == checksums.end()) continue;
+    xml.element(checksum_element(name), found->second);
+    any = true;
+    composite = composite || found->second.find('-') != std::string::npos;
+  }
+  if (any) xml.element("ChecksumType", composite ? "COMPOSITE" : "FULL_OBJECT");
+}
+
+S3Result<int> part_number(const Call& call) {
+  const std::string text = call.query_or_empty("partNumber");
+  std::int64_t number = 0;
+  if (parse_count(text, number) && number >= 1 && number <= kMostParts) return static_cast<int>(number);
+  return refuse_saying("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
+                       {{"ArgumentName", "partNumber"}, {"ArgumentValue", text}});
 }
 
 S3Result<int> count_parameter(const Call& call, std::string_view name, int fallback, int most) {

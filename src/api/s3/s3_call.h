@@ -59,6 +59,9 @@ S3Result<std::map<std::string, std::string>> tags_of_header(const Call& call);
 S3Result<std::map<std::string, std::string>> checked_tags(const TagSet& tags);
 // If-None-Match: * and If-Match of a write.
 S3Result<storage::PutCondition> put_condition(const Call& call);
+// Removes an object, under the condition of an If-Match if there is one.
+S3Status remove_object(const Call& call, const storage::ObjectName& name,
+                       const std::optional<std::string>& if_match);
 // What a store's refusal of a condition is in S3's words.
 tl::unexpected<S3Error> condition_failure(const storage::PutCondition& condition);
 
@@ -78,8 +81,12 @@ struct ByteRange {
 // malformed); InvalidRange when nothing of it exists.
 S3Result<std::optional<ByteRange>> requested_range(const Call& call, const storage::ObjectInfo& info);
 
-// x-amz-checksum-* of an answer.
+// x-amz-checksum-* of an answer, and the same as elements.
 void add_checksums(http::Headers& headers, const std::map<std::string, std::string>& checksums);
+void write_checksums(XmlWriter& xml, const std::map<std::string, std::string>& checksums);
+
+// partNumber of the query; InvalidArgument.
+S3Result<int> part_number(const Call& call);
 
 // "integer between 0 and `most`" of a query parameter; InvalidArgument names it.
 S3Result<int> count_parameter(const Call& call, std::string_view name, int fallback, int most);

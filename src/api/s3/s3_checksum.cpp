@@ -96,6 +96,11 @@ std::optional<std::string> checksum_of_algorithm(std::string_view text) {
   return std::nullopt;
 }
 
+bool joins_parts(const std::string& name) {
+  const Algorithm* algorithm = find(name);
+  return algorithm != nullptr && algorithm->polynomial != 0;
+}
+
 Result<std::string> checksum_of(const std::string& name, const ByteSource& content) {
   const Algorithm* algorithm = find(name);
   if (algorithm == nullptr) return fail(ErrorCode::kInvalidArgument, "no checksum is called '{}'", name);

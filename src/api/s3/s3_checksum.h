@@ -23,6 +23,9 @@ std::optional<std::string> checksum_of_algorithm(std::string_view algorithm);
 // "CRC32".
 std::string checksum_algorithm(const std::string& name);
 
+// Whether joined_checksum serves it.
+bool joins_parts(const std::string& name);
+
 // base64.
 Result<std::string> checksum_of(const std::string& name, const ByteSource& content);
 // The checksum of checksums, "<base64>-<parts>"; nullopt if a value is no such checksum.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <numeric>
 
 #include "api/s3/s3_checksum.h"
 #include "api/s3/s3_dates.h"
@@ -92,6 +93,21 @@ int parts_of(const std::string& etag) {
   return parts;
 }
 
+// Where part `number` lies, counted from 1 without the gaps that numbers of uploads may have; an object in
+// one piece is its first part.
+S3Result<ByteRange> range_of_part(const ObjectInfo& info, int number) {
+  const int parts = parts_of(info.etag);
+  if (number > std::max(parts, 1)) {
+    return refuse("InvalidPartNumber", {{"PartNumberRequested", std::to_string(number)},
+                                        {"ActualPartCount", std::to_string(std::max(parts, 1))}});
+  }
+  if (parts <= 1) return ByteRange{0, info.size};
+  if (static_cast<int>(info.part_sizes.size()) != parts)
+    return not_served("partNumber of an object whose parts were not recorded", "ask for ranges of bytes");
+  const auto before = info.part_sizes.begin() + (number - 1);
+  return ByteRange{std::accumulate(info.part_sizes.begin(), before, std::int64_t{0}), *before};
+}
+
 S3Result<http::Response> serve(const Call& call, const ObjectInfo& info, const ByteSourcePtr& content) {
   const ConditionResult conditions = check_read_conditions(call, info, "");
   if (conditions.verdict == Verdict::kFailed)
@@ -105,16 +121,15 @@ S3Result<http::Response> serve(const Call& call, const ObjectInfo& info, const B
   S3_TRY(response.headers, served_headers(call, info));
   add_validators(response.headers, info);
   S3_TRY(std::optional<ByteRange> range, requested_range(call, info));
-  if (const auto part = call.query("partNumber")) {
-    const int parts = parts_of(info.etag);
-    if (parts > 0) return not_served("partNumber of an object uploaded in parts", "ask for ranges of bytes");
-    if (range)
+  if (call.query("partNumber")) {
+    S3_TRY(const int number, part_number(call));
+    if (call.header("range"))
       return refuse_saying("InvalidRequest",
                            "Cannot specify both Range header and partNumber query parameter");
-    if (*part != "1") {
-      return refuse("InvalidPartNumber", {{"PartNumberRequested", *part}, {"ActualPartCount", "1"}});
-    }
-    if (info.size > 0) range = ByteRange{0, info.size};
+    S3_TRY(const ByteRange part, range_of_part(info, number));
+    if (part.count > 0) range = part;
+    if (const int parts = parts_of(info.etag); parts > 0)
+      response.headers.set("x-amz-mp-parts-count", std::to_string(parts));
   }
   if (!range && call.header("x-amz-checksum-mode").value_or("") == "ENABLED")
     add_checksums(response.headers, info.headers.checksums);
@@ -169,6 +184,8 @@ S3Result<http::Response> copy_object(const Call& call) {
     S3_TRY(headers.tags, tags_of_header(call));
   }
   // The checksum of checksums says nothing of a copy in one piece.
+  for (const auto& [name, value] : headers.checksums)
+    if (!wanted && value.find('-') != std::string::npos) wanted = name;  // the same of its bytes instead
   std::erase_if(headers.checksums,
                 [](const auto& entry) { return entry.second.find('-') != std::string::npos; });
   if (wanted && !headers.checksums.contains(*wanted)) {
@@ -189,8 +206,7 @@ S3Result<http::Response> copy_object(const Call& call) {
   xml.open("CopyObjectResult", true);
   xml.element("LastModified", s3_date(copied->modified));
   xml.element("ETag", quoted(copied->etag));
-  for (const auto& [name, value] : copied->headers.checksums)
-    if (!checksum_algorithm(name).empty()) xml.element(checksum_element(name), value);
+  write_checksums(xml, copied->headers.checksums);
   return xml_response(xml);
 }
 
@@ -228,10 +244,9 @@ S3Result<http::Response> head_object(const Call& call) {
 }
 
 S3Result<http::Response> delete_object(const Call& call) {
-  for (const char* name : {"if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size"})
+  for (const char* name : {"x-amz-if-match-last-modified-time", "x-amz-if-match-size"})
     if (call.header(name)) return not_served(fmt::format("{} on a removal", name));
-  const auto removed = call.store.remove(call.name());
-  if (!removed) return store_failure(call, call.name(), removed.error());
+  S3_TRY_STATUS(remove_object(call, call.name(), call.header("if-match")));
   return empty_response(204);
 }
 
@@ -270,8 +285,7 @@ S3Result<http::Response> get_object_attributes(const Call& call) {
   if (etag) xml.element("ETag", info->etag);
   if (checksum && !info->headers.checksums.empty()) {
     xml.open("Checksum");
-    for (const auto& [name, value] : info->headers.checksums)
-      if (!checksum_algorithm(name).empty()) xml.element(checksum_element(name), value);
+    write_checksums(xml, info->headers.checksums);
     xml.close();
   }
   if (parts && parts_of(info->etag) > 0) {

@@ -178,7 +178,9 @@ S3Result<DeleteRequest> read_delete(const ByteSource& body) {
           has_key = true;
         } else if (name == "VersionId") {
           object.version_id = text_of(member);
-        } else if (name == "ETag" || name == "LastModifiedTime" || name == "Size") {
+        } else if (name == "ETag") {
+          object.etag = text_of(member);
+        } else if (name == "LastModifiedTime" || name == "Size") {
           object.conditional = true;
         }
       }

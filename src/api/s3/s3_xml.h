@@ -35,7 +35,8 @@ class XmlWriter {
 struct DeleteRequest {
   struct Object {
     std::string key, version_id;
-    bool conditional = false;  // names an ETag, size or time that the object must have
+    std::optional<std::string> etag;  // that the object must have, as it was given
+    bool conditional = false;         // names a size or time that the object must have
   };
   std::vector<Object> objects;  // 1 to 1,000
   bool quiet = false;

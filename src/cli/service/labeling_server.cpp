@@ -148,6 +148,10 @@ class LabelingServer::Implementation {
     base_url_ = options_.public_url;
     portal::PortalOptions portal_options;
     portal_options.public_url = options_.public_url;
+    portal::Pages pages = portal::Pages::built_in();
+    if (!options_.pages.empty()) {
+      TERRAPIN_TRY(pages, portal::Pages::from_folder(options_.pages));
+    }
     portal_ = std::make_unique<portal::Portal>(portal::PortalContext{
         clock_, *accounts_, *sessions_, labeling_->tasks(), labeling_->jobs(), *objects_, server_key_,
         [this](const std::vector<std::string>& groups) { return workforces_->teams_of(groups); },
@@ -158,7 +162,7 @@ class LabelingServer::Implementation {
           const auto workforce = workforces_->private_workforce();
           return workforce && (!*workforce || labeling::address_allowed(**workforce, address));
         },
-        [this] { return open_id(); }, portal_options});
+        [this] { return open_id(); }, portal_options, std::move(pages)});
     s3_ = std::make_unique<api::S3Service>(*objects_, clock_, place, s3_options());
     sagemaker_ =
         std::make_unique<api::SageMakerService>(labeling_->jobs(), *workforces_, place, options_.public_url);

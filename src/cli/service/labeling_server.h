@@ -40,6 +40,7 @@ struct LabelingServerOptions {
   int threads = 0;                    // of request handlers, 0 = by cores
   int retain_answers_days = 0;        // 0: for ever
   bool log_requests = false;
+  std::filesystem::path pages;  // a folder in place of the pages compiled in; "" = those
 };
 
 class LabelingServer {

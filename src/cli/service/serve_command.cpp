@@ -74,6 +74,10 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
                       "Base name of virtual-host bucket addresses, e.g. s3.example.org");
   command->add_option("--metrics-from", options->server.metrics_from,
                       "CIDR that may read /metrics beside this host");
+  command->add_option(
+      "--pages", options->server.pages,
+      "Folder of built pages (node web/build.mjs) in place of those compiled in, read at each "
+      "request: for working on them");
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();

@@ -488,7 +488,7 @@ TEST_F(S3Test, HoldsWritesToTheirConditions) {
   EXPECT_EQ(put("/photos/k", "4", {{"If-Match", quoted(md5_hex("1"))}}).element("Condition"), "If-Match");
   EXPECT_EQ(put("/photos/k", "5", {{"If-None-Match", "\"abc\""}}).code(), "NotImplemented");
   EXPECT_EQ(get("/photos/k").body, "3");
-  EXPECT_EQ(remove("/photos/k", {{"If-Match", "\"x\""}}).code(), "NotImplemented");
+  EXPECT_EQ(remove("/photos/k", {{"If-Match", "\"x\""}}).code(), "PreconditionFailed");
 }
 
 TEST_F(S3Test, RefusesByNameWhatItDoesNotServe) {
@@ -1010,9 +1010,13 @@ TEST_F(S3UploadTest, AnswersWithTheChecksumOfTheWhole) {
       complete_xml({{1, md5_hex("last")}}, "<ChecksumCRC32>" + checksums_["crc32"] + "</ChecksumCRC32>");
   checksums_.clear();
   EXPECT_EQ(post("/photos/k?uploadId=" + id, xml,
-                 {{"x-amz-checksum-type", "FULL_OBJECT"}, {"x-amz-checksum-crc32", "AAAAAA=="}})
+                 {{"x-amz-checksum-type", "COMPOSITE"}, {"x-amz-checksum-crc32", "AAAAAA==-1"}})
                 .code(),
             "BadDigest");
+  EXPECT_EQ(post("/photos/k?uploadId=" + id, xml,
+                 {{"x-amz-checksum-type", "FULL_OBJECT"}, {"x-amz-checksum-crc32", "AAAAAA=="}})
+                .code(),
+            "InvalidRequest");
   const Answer whole = post("/photos/k?uploadId=" + id, xml);
   EXPECT_TRUE(whole.element("ChecksumCRC32").ends_with("-1")) << whole.body;
   EXPECT_EQ(whole.element("ChecksumType"), "COMPOSITE");

@@ -41,7 +41,9 @@ class FakeObjects final : public storage::ObjectStore {
     return not_in_this_fake();
   }
   Result<storage::ObjectInfo> head(const storage::ObjectName&) override { return not_in_this_fake(); }
-  Status remove(const storage::ObjectName&) override { return not_in_this_fake(); }
+  Status remove(const storage::ObjectName&, const storage::RemoveCondition&) override {
+    return not_in_this_fake();
+  }
   Result<storage::ObjectInfo> copy(const storage::ObjectName&, const storage::ObjectName&,
                                    const std::optional<storage::ObjectHeaders>&) override {
     return not_in_this_fake();
@@ -52,15 +54,19 @@ class FakeObjects final : public storage::ObjectStore {
   Status set_tags(const storage::ObjectName&, const std::map<std::string, std::string>&) override {
     return not_in_this_fake();
   }
-  Result<std::string> start_upload(const storage::ObjectName&, const storage::ObjectHeaders&) override {
+  Result<std::string> start_upload(const storage::ObjectName&, const storage::ObjectHeaders&,
+                                   const storage::UploadChecksum&) override {
     return not_in_this_fake();
   }
-  Result<storage::PartInfo> put_part(const storage::ObjectName&, const std::string&, int,
-                                     const ByteSource&) override {
+  Result<storage::PartInfo> put_part(const storage::ObjectName&, const std::string&, int, const ByteSource&,
+                                     const std::map<std::string, std::string>&) override {
     return not_in_this_fake();
   }
   Result<std::vector<storage::PartInfo>> list_parts(const storage::ObjectName&, const std::string&, int,
                                                     int) override {
+    return not_in_this_fake();
+  }
+  Result<storage::UploadChecksum> upload_checksum(const storage::ObjectName&, const std::string&) override {
     return not_in_this_fake();
   }
   Result<storage::UploadInfo> head_upload(const storage::ObjectName&, const std::string&) override {
@@ -70,7 +76,8 @@ class FakeObjects final : public storage::ObjectStore {
     return not_in_this_fake();
   }
   Result<storage::ObjectInfo> complete_upload(const storage::ObjectName&, const std::string&,
-                                              const std::vector<std::pair<int, std::string>>&) override {
+                                              const std::vector<storage::ChosenPart>&,
+                                              const storage::Completion&) override {
     return not_in_this_fake();
   }
   Status abort_upload(const storage::ObjectName&, const std::string&) override { return not_in_this_fake(); }

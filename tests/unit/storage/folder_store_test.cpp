@@ -154,6 +154,44 @@ TEST_P(FolderStoreTest, CompletingAgainGivesTheSameAnswer) {
   EXPECT_EQ(content("k"), "replaced");
 }
 
+TEST_P(FolderStoreTest, RemembersTheSizesOfParts) {
+  const ObjectName name{"photos", "large"};
+  const std::string first(5 << 20, 'a'), last = "tail";
+  const auto id = store_->start_upload(name, {}, {"crc32", true});
+  std::vector<ChosenPart> parts;
+  for (const int number : {2, 3, 7}) {
+    const std::string& body = number == 7 ? last : first;
+    ASSERT_TRUE(store_->put_part(name, *id, number, *bytes_source(body), {{"crc32", "AAAAAA=="}}));
+    parts.push_back({number, md5(body)});
+  }
+  reopen();
+  EXPECT_EQ(store_->head_upload(name, *id)->checksum, (UploadChecksum{"crc32", true}));
+  EXPECT_EQ(store_->list_parts(name, *id, 3, 10)->at(0).checksums.at("crc32"), "AAAAAA==");
+  ASSERT_TRUE(store_->complete_upload(name, *id, parts, {{}, {{"crc32", "AAAAAA=="}}}));
+  const std::vector<std::int64_t> sizes{5 << 20, 5 << 20, 4};
+  EXPECT_EQ(store_->head(name)->part_sizes, sizes);
+  ASSERT_TRUE(store_->set_tags(name, {{"a", "1"}}));
+  reopen();
+  EXPECT_EQ(store_->get(name)->info.part_sizes, sizes);
+  EXPECT_EQ(store_->head(name)->headers.checksums.at("crc32"), "AAAAAA==");
+  ASSERT_TRUE(store_->copy(name, {"photos", "copy"}, std::nullopt));
+  EXPECT_TRUE(store_->head({"photos", "copy"})->part_sizes.empty());
+}
+
+TEST_P(FolderStoreTest, RefusesChecksumsThatAreNone) {
+  const ObjectName name{"photos", "k"};
+  const auto id = store_->start_upload(name, {});
+  const std::string letters(48, 'A');
+  for (const auto& [checksum, value] : std::map<std::string, std::string>{
+           {"../x", "AAAA"}, {"crc32", "no base64"}, {"sha256", letters}, {"", "AAAA"}}) {
+    const auto part = store_->put_part(name, *id, 1, *bytes_source("part"), {{checksum, value}});
+    ASSERT_FALSE(part) << checksum;
+    EXPECT_EQ(part.error().code, ErrorCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(store_->list_parts(name, *id, 0, 10)->empty());
+  EXPECT_EQ(files_in("temporary"), 0U);
+}
+
 TEST_P(FolderStoreTest, LeavesNothingBehind) {
   ObjectHeaders headers;
   headers.metadata = {{"large", std::string(9000, 'x')}};

@@ -1,0 +1,61 @@
+// Messages from the frame are a stranger's: here they become FromFrame or nothing.
+import { kMostText, type FromFrame, type ViewSettings } from "./protocol";
+
+const kMostMessage = 2000;
+
+function text(value: unknown, most: number): value is string {
+  return typeof value === "string" && value.length <= most;
+}
+
+/** Parts of drafts are ASCII: their size is what the server counts. */
+function isAscii(value: string): boolean {
+  return /^[\x20-\x7e]*$/.test(value);
+}
+
+/** Settings with every member as the protocol says; what is wrong is taken from `otherwise`. */
+export function checkedSettings(value: unknown, otherwise: ViewSettings): ViewSettings {
+  const given = (typeof value === "object" && value !== null ? value : {}) as Partial<Record<keyof ViewSettings, unknown>>;
+  const number = (one: unknown, least: number, most: number, usual: number): number =>
+    typeof one === "number" && one >= least && one <= most ? one : usual;
+  const changedKeys: Record<string, string> = {};
+  if (typeof given.changedKeys === "object" && given.changedKeys !== null)
+    for (const [action, key] of Object.entries(given.changedKeys).slice(0, 200))
+      if (action.length <= 60 && text(key, 60)) changedKeys[action] = key;
+  return {
+    keys: given.keys === "terrapin" || given.keys === "cvat" || given.keys === "labelStudio" ? given.keys : otherwise.keys,
+    changedKeys: given.changedKeys === undefined ? otherwise.changedKeys : changedKeys,
+    colorBlindPalette: typeof given.colorBlindPalette === "boolean" ? given.colorBlindPalette : otherwise.colorBlindPalette,
+    theme: given.theme === "system" || given.theme === "light" || given.theme === "dark" ? given.theme : otherwise.theme,
+    opacity: number(given.opacity, 0, 1, otherwise.opacity),
+    outline: typeof given.outline === "boolean" ? given.outline : otherwise.outline,
+    brushSize: number(given.brushSize, 1, 10_000, otherwise.brushSize),
+  };
+}
+
+/** The message, or null for what the protocol does not know. */
+export function readFromFrame(data: unknown, settings: ViewSettings): FromFrame | null {
+  if (typeof data !== "object" || data === null) return null;
+  const message = data as Record<string, unknown>;
+  switch (message["type"]) {
+    case "ready":
+    case "skip":
+    case "askPrevious":
+      return { type: message["type"] };
+    case "delta":
+      return text(message["data"], kMostText) && isAscii(message["data"]) ? { type: "delta", data: message["data"] } : null;
+    case "snapshot": {
+      const deltas = message["deltas"];
+      return text(message["data"], kMostText) && isAscii(message["data"]) && typeof deltas === "number" && Number.isSafeInteger(deltas) && deltas > 0
+        ? { type: "snapshot", data: message["data"], deltas }
+        : null;
+    }
+    case "submit":
+      return text(message["answer"], kMostText) ? { type: "submit", answer: message["answer"] } : null;
+    case "settings":
+      return { type: "settings", settings: checkedSettings(message["settings"], settings) };
+    case "problem":
+      return typeof message["message"] === "string" ? { type: "problem", message: message["message"].slice(0, kMostMessage) } : null;
+    default:
+      return null;
+  }
+}

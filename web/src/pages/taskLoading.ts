@@ -1,0 +1,85 @@
+// A task with all it shows: content, rendered template, photos. Also loaded ahead, so that the next one is there at once.
+import type { FrameFile } from "../bridge/protocol";
+import { client } from "../api/client";
+import { renderTemplate } from "../template/template";
+
+export interface Assignment {
+  id: string;
+  job_name: string;
+  object_index: number;
+  state: "leased" | "submitted" | "returned" | "declined" | "expired" | "withdrawn";
+  accepted: string;
+  deadline: string;
+  remaining_seconds: number;
+  submitted: string | null;
+  correctable: boolean;
+}
+
+export interface TaskContent {
+  assignment: Assignment;
+  title: string;
+  description: string;
+  task_input: unknown;
+  template: string;
+  labels: string[];
+  colors: string[];
+  voids?: boolean[];
+  images: Record<string, string | null>;
+  draft: { owner: string; next_sequence: number };
+}
+
+export interface LoadedTask {
+  content: TaskContent;
+  html: string;
+  files: FrameFile[];
+  problems: string[];
+}
+
+/** Loads a task; fails with ApiError or TemplateError. */
+export async function loadTask(id: string): Promise<LoadedTask> {
+  const content = await client.get<TaskContent>(`assignments/${encodeURIComponent(id)}/content`);
+  const rendered = await renderTemplate({ template: content.template, taskInput: content.task_input, images: content.images });
+  const files = await Promise.all(
+    rendered.files.map(async ({ placeholder, uri }) => ({ placeholder, uri, content: await client.blob(content.images[uri]!) })),
+  );
+  return { content, html: rendered.html, files, problems: rendered.problems };
+}
+
+// The one task that is loaded ahead.
+let ahead: { id: string; job: string; task: Promise<LoadedTask> } | null = null;
+
+/** The worker's lease in `job` beside `current`, a new one if there is none; with its photo. Null: nothing more to do. */
+export async function prefetch(job: string, current: string): Promise<string | null> {
+  if (ahead?.job === job && ahead.id !== current) return ahead.id;
+  const { assignments } = await client.get<{ assignments: Assignment[] }>("assignments", { limit: 50 });
+  const held = assignments.find((one) => one.state === "leased" && one.job_name === job && one.id !== current);
+  const next = held ?? (await client.post<{ assignment: Assignment | null }>("assignments", { job, prefetch: true })).assignment;
+  if (!next) return null;
+  const task = loadTask(next.id);
+  task.catch(() => undefined); // told to who takes it
+  ahead = { id: next.id, job, task };
+  return next.id;
+}
+
+/** The task of this assignment, from what was loaded ahead if it is that; what it was leased for then counts again. */
+export async function takeTask(id: string): Promise<LoadedTask> {
+  const found = ahead?.id === id ? ahead.task : null;
+  if (found) ahead = null;
+  try {
+    if (found) {
+      const task = await found;
+      const { assignment } = await client.get<{ assignment: Assignment }>(`assignments/${encodeURIComponent(id)}`);
+      return { ...task, content: { ...task.content, assignment } };
+    }
+  } catch {
+    // Loaded anew.
+  }
+  return await loadTask(id);
+}
+
+/** Gives back what was loaded ahead, when the worker leaves. */
+export function dropPrefetched(): void {
+  const dropped = ahead;
+  ahead = null;
+  if (dropped) client.post(`assignments/${encodeURIComponent(dropped.id)}/return`).catch(() => undefined);
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { parsePrice, priceText } from "../../src/pages/price";
+import { defaultTemplate } from "../../src/pages/console/defaultTemplate";
+import {
+  emptyDraft,
+  htmlOf,
+  kMemberWords,
+  kSteps,
+  labelsProblem,
+  memberOf,
+  nameFrom,
+  nextLabel,
+  nextName,
+  problemsOf,
+  readDraft,
+  requestOf,
+  type JobDraft,
+} from "../../src/pages/console/jobDraft";
+
+function complete(change: Partial<JobDraft> = {}): JobDraft {
+  return {
+    ...emptyDraft(),
+    name: "turtles",
+    title: "Paint turtles",
+    inputUri: "s3://photos/turtles/",
+    outputUri: "s3://photos/results",
+    labels: [{ label: "Turtle", color: "#2ca02c", void: false }],
+    workteamArn: "arn:aws:sagemaker:us-east-1:111122223333:workteam/private-crowd/divers",
+    ...change,
+  };
+}
+
+describe("a new job", () => {
+  it("names each member that is missing", () => {
+    expect(Object.keys(problemsOf(emptyDraft())).sort()).toEqual(["input_uri", "labels", "name", "output_uri", "title", "workteam_arn"]);
+    expect(problemsOf(complete())).toEqual({});
+  });
+  it("shows each member's problem in one step, under a name", () => {
+    const members = kSteps.flatMap((step) => step.members);
+    expect(new Set(members).size).toBe(members.length);
+    expect(members.filter((member) => !kMemberWords[member])).toEqual([]);
+    const bad = complete({ name: "-", labelAttribute: "label", workersPerObject: "10", maxPercent: "0", keywords: ["x".repeat(31)], tags: [{ key: "", value: "" }] });
+    for (const member of Object.keys(problemsOf(bad))) expect(members).toContain(member);
+    expect(Object.keys(problemsOf(bad))).toHaveLength(6);
+  });
+  it("takes the limits as they are", () => {
+    for (const [change, fine] of [
+      [{ workersPerObject: "9" }, true],
+      [{ workersPerObject: "0" }, false],
+      [{ workersPerObject: "1.5" }, false],
+      [{ workersPerObject: "" }, false],
+      [{ maxObjects: "" }, true],
+      [{ maxPercent: "100" }, true],
+      [{ maxPercent: "101" }, false],
+      [{ name: "a".repeat(63) }, true],
+      [{ name: "a".repeat(64) }, false],
+      [{ name: "a-" }, false],
+      [{ name: "a--b" }, true],
+      [{ labelAttribute: "judged", kind: "verification" }, true],
+      [{ title: "ä".repeat(65) }, false],
+      [{ inputUri: "photos/turtles" }, false],
+    ] as [Partial<JobDraft>, boolean][])
+      expect([change, Object.keys(problemsOf(complete(change))).length === 0]).toEqual([change, fine]);
+  });
+  it("asks for price and word with the public crowd only", () => {
+    const draft = complete({ teamKind: "public", price: "free" });
+    expect(Object.keys(problemsOf(draft)).sort()).toEqual(["content_classifiers", "price"]);
+    expect(requestOf(complete({ teamKind: "private", price: "free" }))).not.toHaveProperty("price");
+    expect(requestOf(complete({ teamKind: "public", price: "0.036" }))["price"]).toEqual({ dollars: 0, cents: 3, tenth_fractions_of_a_cent: 6 });
+  });
+  it("becomes a request with seconds, and without what was left alone", () => {
+    expect(requestOf(complete({ taskMinutes: "15", availabilityHours: "24", maxPercent: "50" }))).toEqual({
+      name: "turtles",
+      title: "Paint turtles",
+      description: "Paint turtles",
+      kind: "segmentation",
+      label_attribute: "label-ref",
+      input_uri: "s3://photos/turtles/",
+      output_uri: "s3://photos/results",
+      labels: [{ label: "Turtle", color: "#2ca02c" }],
+      workteam_arn: "arn:aws:sagemaker:us-east-1:111122223333:workteam/private-crowd/divers",
+      workers_per_object: 1,
+      task_time_limit_s: 900,
+      task_availability_s: 86_400,
+      max_concurrent: 1000,
+      max_percent_labeled: 50,
+    });
+  });
+  it("gives one way of labels and one of templates", () => {
+    const both = complete({ categoriesUri: "s3://b/c.json", templateUri: "s3://b/t.html", templateHtml: "<p>", header: "Paint" });
+    expect(Object.keys(requestOf(both)).filter((name) => /^(labels|categories|template|instructions)/.test(name))).toEqual(["labels", "instructions"]);
+    const other = requestOf({ ...both, labelsKind: "file", templateKind: "uri" });
+    expect(Object.keys(other).filter((name) => /^(labels|categories|template|instructions)/.test(name))).toEqual(["categories_uri", "template_uri"]);
+  });
+  it("finds the member that a refusal names", () => {
+    expect(memberOf("'label_attribute' is 'label': it must end in '-ref'")).toBe("label_attribute");
+    expect(memberOf("'labels[3]': 'label' must be a string")).toBe("labels");
+    expect(memberOf("the team 'name-of-a-team' is not here")).toBe("");
+  });
+  it("is kept over a reload, but not in a shape that is not known", () => {
+    const draft = complete({ keywords: ["a"] });
+    expect(readDraft(JSON.stringify(draft))).toEqual(draft);
+    expect(readDraft(null)).toEqual(emptyDraft());
+    expect(readDraft("{")).toEqual(emptyDraft());
+    expect(readDraft(JSON.stringify({ ...draft, labels: {} }))).toEqual(emptyDraft());
+  });
+});
+
+describe("labels", () => {
+  const label = (name: string, color = "#2ca02c", isVoid = false): JobDraft["labels"][number] => ({ label: name, color, void: isVoid });
+  it("are unique in name and colour, none white, at most one void", () => {
+    expect(labelsProblem([label("a"), label("b", "#111111")])).toBe("");
+    expect(labelsProblem([])).not.toBe("");
+    expect(labelsProblem([label(" ")])).toContain("1");
+    expect(labelsProblem([label("a"), label("a ", "#111111")])).toContain('"a"');
+    expect(labelsProblem([label("a"), label("b", "#2CA02C")])).toContain('"b"');
+    expect(labelsProblem([label("a", "#ffffff")])).toContain("white");
+    expect(labelsProblem([label("a"), label("b", "#000001", true), label("c", "#000002", true)])).toContain("void");
+    expect(labelsProblem([label("a", "#000001", true)])).not.toBe("");
+  });
+  it("get colours that are free, up to the last", () => {
+    const labels = [label("1")];
+    while (labels.length < 254) labels.push({ ...nextLabel(labels), label: String(labels.length + 1) });
+    expect(labelsProblem(labels)).toContain("253");
+    labels[253]!.void = true;
+    expect(labelsProblem(labels)).toBe("");
+  });
+});
+
+describe("names", () => {
+  it("come from words", () => {
+    expect(["Sea turtles, 2nd", "  Größe! ", "---", "x".repeat(90)].map(nameFrom)).toEqual(["sea-turtles-2nd", "gro-e", "", "x".repeat(63)]);
+  });
+  it("of the next job count on", () => {
+    expect(["turtles", "turtles-2", "turtles9", "a".repeat(63)].map(nextName)).toEqual(["turtles-2", "turtles-3", "turtles-10", `${"a".repeat(60)}-2`]);
+  });
+});
+
+describe("instructions", () => {
+  it("make paragraphs of plain text and leave HTML alone", () => {
+    expect(htmlOf("a < b\nc\n\nd")).toBe("<p>a &lt; b<br />c</p>\n<p>d</p>");
+    expect(htmlOf(" <b>x</b> ")).toBe("<b>x</b>");
+    expect(htmlOf("  ")).toBe("");
+  });
+  it("cannot become Liquid or end an attribute", () => {
+    const html = defaultTemplate({ header: 'a"{{x}}', short_html: "{{ secret }}{% raw %} { }", full_html: "" });
+    expect(html.match(/\{\{.*?\}\}/g)).toEqual(["{{ task.input.taskObject | grant_read_access }}", "{{ task.input.labels | to_json | escape }}"]);
+    expect(html).not.toContain("{%");
+    expect(html).toContain('header="a&quot;&#123;&#123;x}}"');
+  });
+});
+
+describe("prices", () => {
+  it("are read and written to a tenth of a cent", () => {
+    for (const text of ["0.036", "1", "2.5", "0.01", "2.999"]) {
+      const price = parsePrice(text);
+      expect(Number(priceText(price!).slice(1))).toBe(Number(text));
+    }
+    expect(["", "x", "1.2345", "-1", "1e3"].map(parsePrice)).toEqual([null, null, null, null, null]);
+    expect(priceText({ dollars: 0, cents: 3, tenth_fractions_of_a_cent: 0 })).toBe("$0.03");
+  });
+});
