@@ -14,8 +14,10 @@ find_package(tl-expected REQUIRED)
 # libtorch's own CMake files ask for things the library does not need at link time (MKL, Caffe2
 # protobuf); its include path and libraries are enough. A libtorch archive unpacked elsewhere
 # (2.x, CUDA) is chosen with -DCMAKE_PREFIX_PATH=/path/to/libtorch.
-find_package(Torch QUIET)
-if(NOT Torch_FOUND)
+if(NOT TERRAPIN_FUZZ)
+  find_package(Torch QUIET)
+endif()
+if(NOT Torch_FOUND AND NOT TERRAPIN_FUZZ)
   message(FATAL_ERROR "libtorch was not found. Run script/setup, or pass "
                       "-DCMAKE_PREFIX_PATH=<folder of an unpacked libtorch>.")
 endif()
@@ -83,7 +85,10 @@ if(TERRAPIN_SERVING)
   endif()
 endif()
 
-if(TERRAPIN_BUILD_TESTS)
+if(TERRAPIN_FUZZ AND NOT TERRAPIN_SERVING)
+  message(FATAL_ERROR "The fuzzers need what the servers need. Run script/setup.")
+endif()
+if(TERRAPIN_BUILD_TESTS AND NOT TERRAPIN_FUZZ)
   find_package(GTest REQUIRED)
 endif()
 
