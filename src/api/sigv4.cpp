@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "api/sigv2_link.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 
@@ -448,11 +449,11 @@ SignatureClaim signature_claim(const http::Request& request) {
   const auto header = request.headers.find("authorization");
   const bool in_query = request.query_value("X-Amz-Algorithm") || request.query_value("X-Amz-Signature") ||
                         request.query_value("X-Amz-Credential");
-  const bool version_2 = request.query_value("AWSAccessKeyId") && request.query_value("Signature");
+  const bool version_2 = claims_sigv2_link(request);
   SignatureClaim claim;
   if (!header && !in_query) {
-    claim.form = version_2 ? SignatureForm::kOther : SignatureForm::kNone;
-    return claim;
+    if (!version_2) return claim;
+    return {SignatureForm::kQueryVersion2, "s3"};
   }
   std::string_view credential;
   if (header) {
@@ -468,7 +469,7 @@ SignatureClaim signature_claim(const http::Request& request) {
     claim.key_id = read.key_id;
   }
   const bool ours = !header || header->starts_with(std::string(storage::kSigV4Algorithm) + " ");
-  if ((header && (in_query || version_2)) || !ours) {
+  if ((header && in_query) || version_2 || !ours) {
     claim.form = SignatureForm::kOther;
   } else {
     claim.form = header ? SignatureForm::kHeader : SignatureForm::kQuery;
@@ -485,7 +486,9 @@ AwsResult<VerifiedSignature> verify_signature(const http::Request& request, Prot
     if (refuse.s3()) return refuse.s3_words(403, "AccessDenied", "Access Denied");
     return refuse.other("MissingAuthenticationToken", 403, "Missing Authentication Token");
   }
-  if (form == SignatureForm::kOther) {
+  if (form == SignatureForm::kQueryVersion2 && refuse.s3())
+    return verify_sigv2_link(request, find_key, clock);
+  if (form == SignatureForm::kOther || form == SignatureForm::kQueryVersion2) {
     if (!refuse.s3())
       return refuse.other(
           "IncompleteSignature", 400,

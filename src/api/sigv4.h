@@ -1,4 +1,5 @@
-// Who signed a request: AWS Signature Version 4, in the Authorization header or in the query.
+// Who signed a request: AWS Signature Version 4, in the Authorization header or in the query; links to
+// objects also with Version 2 (sigv2_link.h).
 #pragma once
 
 #include <functional>
@@ -17,9 +18,10 @@ namespace terrapin::api {
 // What a request says of its signature; nothing of it is checked.
 enum class SignatureForm {
   kNone,
-  kHeader,  // Authorization: AWS4-HMAC-SHA256 ...
-  kQuery,   // X-Amz-Signature=...
-  kOther,   // some other scheme, or two at once: verify_signature refuses it
+  kHeader,         // Authorization: AWS4-HMAC-SHA256 ...
+  kQuery,          // X-Amz-Signature=...
+  kQueryVersion2,  // AWSAccessKeyId=...&Signature=...
+  kOther,          // some other scheme, or two at once: verify_signature refuses it
 };
 struct SignatureClaim {
   SignatureForm form = SignatureForm::kNone;

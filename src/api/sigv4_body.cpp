@@ -68,6 +68,10 @@ tl::expected<void, AwsError> add_declared(std::string_view name, std::optional<s
   return {};
 }
 
+bool is_link(const VerifiedSignature& signature) {
+  return signature.form == SignatureForm::kQuery || signature.form == SignatureForm::kQueryVersion2;
+}
+
 // The one checksum of the body that the client names.
 AwsResult<Declared> declared_checksum(const http::Request& request, const VerifiedSignature& signature) {
   Declared declared;
@@ -83,7 +87,7 @@ AwsResult<Declared> declared_checksum(const http::Request& request, const Verifi
   };
   for (const auto& [field, value] : request.headers.fields())
     if (auto looked = look_at(field, value); !looked) return tl::unexpected(looked.error());
-  if (signature.form == SignatureForm::kQuery)
+  if (is_link(signature))
     for (const auto& [field, value] : request.query)
       if (auto looked = look_at(field, value); !looked) return tl::unexpected(looked.error());
   if (const auto trailer = request.headers.joined("x-amz-trailer"); trailer && !trailer->empty()) {
@@ -133,7 +137,8 @@ AwsResult<std::int64_t> decoded_length(const http::Request& request) {
 }
 
 // Presigned links carry these in the query for themselves; the rest stands for headers.
-bool stands_for_header(const std::string& name) {
+bool stands_for_header(const std::string& name, const VerifiedSignature& signature) {
+  if (signature.form == SignatureForm::kQueryVersion2 && name == "content-type") return true;
   static constexpr std::array<std::string_view, 8> kOwn = {
       "x-amz-algorithm",     "x-amz-credential", "x-amz-date",           "x-amz-expires",
       "x-amz-signedheaders", "x-amz-signature",  "x-amz-security-token", "x-amz-content-sha256"};
@@ -149,10 +154,14 @@ AwsResult<VerifiedBody> verify_body(const http::Request& request, const Verified
   if (declared->algorithm != nullptr) hashers.checksum.emplace(declared->algorithm->kind);
   if (signature.payload == PayloadKind::kHash) hashers.sha256.emplace(HashKind::kSha256);
   Bytes md5;
-  if (const auto header = request.headers.find("content-md5")) {
-    if (!crypto::decode_base64(*header, md5) || md5.size() != 16)
+  auto digest = request.headers.find("content-md5");
+  if (!digest && signature.form == SignatureForm::kQueryVersion2)
+    for (const auto& [name, value] : request.query)
+      if (same_ignoring_case(name, "content-md5")) digest = value;
+  if (digest) {
+    if (!crypto::decode_base64(*digest, md5) || md5.size() != 16)
       return refuse(400, "InvalidDigest", "The Content-MD5 you specified was invalid.",
-                    {{"Content-MD5", std::string(*header)}});
+                    {{"Content-MD5", std::string(*digest)}});
     hashers.md5.emplace(HashKind::kMd5);
   }
 
@@ -231,9 +240,10 @@ AwsResult<VerifiedBody> verify_body(const http::Request& request, const Verified
 bool needs_plain_request(const http::Request& request, const VerifiedSignature& signature) {
   if (const auto encoding = request.headers.joined("content-encoding"))
     if (lower_case(*encoding).find("aws-chunked") != std::string::npos) return true;
-  return signature.form == SignatureForm::kQuery &&
-         std::any_of(request.query.begin(), request.query.end(),
-                     [](const auto& member) { return stands_for_header(lower_case(member.first)); });
+  return is_link(signature) &&
+         std::any_of(request.query.begin(), request.query.end(), [&](const auto& member) {
+           return stands_for_header(lower_case(member.first), signature);
+         });
 }
 
 http::Request plain_request(const http::Request& request, const VerifiedSignature& signature) {
@@ -254,10 +264,10 @@ http::Request plain_request(const http::Request& request, const VerifiedSignatur
     const std::string left = without_aws_chunked(value);
     if (!left.empty()) plain.headers.add(name, left);
   }
-  if (signature.form == SignatureForm::kQuery) {
+  if (is_link(signature)) {
     for (const auto& [field, value] : request.query) {
       const std::string name = lower_case(field);
-      if (stands_for_header(name) && !request.headers.find(name)) plain.headers.add(name, value);
+      if (stands_for_header(name, signature) && !request.headers.find(name)) plain.headers.add(name, value);
     }
   }
   return plain;

@@ -129,13 +129,22 @@ Bytes hash(HashKind kind, std::string_view text) {
   return hash(kind, bytes_of(text));
 }
 
-Bytes hmac_sha256(std::span<const std::uint8_t> key, std::string_view text) {
-  Bytes result(32);
+namespace {
+Bytes hmac(const EVP_MD* digest, std::span<const std::uint8_t> key, std::string_view text) {
+  Bytes result(static_cast<std::size_t>(EVP_MD_get_size(digest)));
   unsigned size = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+  if (HMAC(digest, key.data(), static_cast<int>(key.size()),
            reinterpret_cast<const unsigned char*>(text.data()), text.size(), result.data(), &size) == nullptr)
     throw std::runtime_error("OpenSSL refuses an HMAC");
   return result;
+}
+}  // namespace
+
+Bytes hmac_sha256(std::span<const std::uint8_t> key, std::string_view text) {
+  return hmac(EVP_sha256(), key, text);
+}
+Bytes hmac_sha1(std::string_view key, std::string_view text) {
+  return hmac(EVP_sha1(), bytes_of(key), text);
 }
 
 std::string hex(std::span<const std::uint8_t> bytes) {

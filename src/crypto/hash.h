@@ -33,6 +33,8 @@ class Hasher {
 Bytes hash(HashKind kind, std::span<const std::uint8_t> bytes);
 Bytes hash(HashKind kind, std::string_view text);
 Bytes hmac_sha256(std::span<const std::uint8_t> key, std::string_view text);
+// For AWS Signature Version 2 alone.
+Bytes hmac_sha1(std::string_view key, std::string_view text);
 
 std::string hex(std::span<const std::uint8_t> bytes);  // lower case
 // False, with `bytes` untouched, for text that is not RFC 4648 section 4 with padding.

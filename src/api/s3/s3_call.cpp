@@ -230,6 +230,8 @@ S3Result<storage::ObjectHeaders> object_headers(const Call& call) {
   }
   if (call.presigned()) {
     for (const auto& [name, value] : call.request().query) {
+      // The gateway may have made headers of them already.
+      if (call.request().headers.find(name)) continue;
       S3_TRY_STATUS(add_metadata(headers.metadata, name, value));
     }
   }

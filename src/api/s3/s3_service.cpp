@@ -125,6 +125,11 @@ S3Status locate(const S3Options& options, Call& call) {
 S3Status check_access(const Call& call) {
   const Exchange& exchange = call.exchange;
   if (!exchange.caller || exchange.caller->scope == identity::Scope::kInvoke) return refuse("AccessDenied");
+  // Links of Signature Version 2 sign the path, not the host.
+  if (call.virtual_host && call.query("AWSAccessKeyId") && call.query("Signature")) {
+    return refuse_saying(
+        "AccessDenied", "Links of Signature Version 2 name the bucket in the path here; sign with Version 4");
+  }
   if (call.bucket.empty()) return {};
   if (!storage::check_bucket_name(call.bucket))
     return refuse("InvalidBucketName", {{"BucketName", call.bucket}});
