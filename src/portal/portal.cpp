@@ -413,9 +413,8 @@ void Portal::add_routes(http::Router& router) {
 }
 
 bool Portal::takes(std::string_view path) {
-  // What cannot be decoded, below the prefix too, is refused here and not by S3, which would speak of a bucket "_".
-  const std::string decoded = http::percent_decode(path).value_or(std::string(path));
-  return decoded == "/_" || decoded.starts_with(kPrefix) || decoded == "/oauth2/idpresponse";
+  const auto decoded = http::percent_decode(path);
+  return decoded && (*decoded == "/_" || decoded->starts_with(kPrefix) || *decoded == "/oauth2/idpresponse");
 }
 
 http::Admission Portal::admit(const http::Request& head) const {

@@ -248,7 +248,7 @@ class Later(AttackCase):
         self.wait_for(lambda: "job.completed" in events(job), "the notice after the start")
 
     def test_first_start_elsewhere(self):
-        """An attacker would (or a slip of the hand) bind an installation for good to a database that cannot be opened."""
+        """An attacker, or a slip of the hand, would bind an installation for good to a database that cannot be opened."""
         server = TerrapinServer(["--state", "postgresql://nobody@127.0.0.1:1/none"])
         self.addCleanup(server.close)
         with self.assertRaises(RuntimeError):
