@@ -235,7 +235,7 @@ class Teams extends LitElement {
           { value: "", label: "Choose …" },
           ...left.map((person) => ({
             value: person.id,
-            label: person.display_name ? `${person.display_name} (${person.name})` : person.name,
+            label: person.display_name && person.display_name !== person.name ? `${person.display_name} (${person.name})` : person.name,
           })),
         ],
         onInput: (person) => (this.adding = { ...adding, person }),
