@@ -29,7 +29,7 @@ export function problemText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** A handler that keeps its button busy until `work` is done, and shows what went wrong. */
+/** A handler that keeps its button busy until `work` is done, and shows what went wrong: in the dialog it belongs to, if there is one. */
 export function busy(work: (event: Event) => Promise<unknown>): (event: Event) => Promise<void> {
   return async (event) => {
     event.preventDefault();
@@ -41,7 +41,8 @@ export function busy(work: (event: Event) => Promise<unknown>): (event: Event) =
     try {
       await work(event);
     } catch (thrown) {
-      toast(problemText(thrown), "problem");
+      const told = new CustomEvent("problem", { bubbles: true, composed: true, cancelable: true, detail: problemText(thrown) });
+      if (place?.dispatchEvent(told) ?? true) toast(problemText(thrown), "problem");
     } finally {
       button?.removeAttribute("aria-busy");
     }

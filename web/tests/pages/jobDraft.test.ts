@@ -59,6 +59,8 @@ describe("a new job", () => {
       [{ labelAttribute: "judged", kind: "verification" }, true],
       [{ title: "ä".repeat(65) }, false],
       [{ inputUri: "photos/turtles" }, false],
+      [{ inputUri: "s3://photos/in.manifest", inputKind: "manifest" }, true],
+      [{ inputUri: "s3://photos/turtles/", inputKind: "manifest" }, false],
     ] as [Partial<JobDraft>, boolean][])
       expect([change, Object.keys(problemsOf(complete(change))).length === 0]).toEqual([change, fine]);
   });
@@ -85,6 +87,11 @@ describe("a new job", () => {
       max_concurrent: 1000,
       max_percent_labeled: 50,
     });
+  });
+  it("says of a folder that it is one, however it was typed", () => {
+    expect(requestOf(complete({ inputUri: "s3://photos/turtles" }))["input_uri"]).toBe("s3://photos/turtles/");
+    expect(requestOf(complete({ inputUri: "s3://photos" }))["input_uri"]).toBe("s3://photos/");
+    expect(requestOf(complete({ inputUri: "s3://photos/in.manifest", inputKind: "manifest" }))["input_uri"]).toBe("s3://photos/in.manifest");
   });
   it("gives one way of labels and one of templates", () => {
     const both = complete({ categoriesUri: "s3://b/c.json", templateUri: "s3://b/t.html", templateHtml: "<p>", header: "Paint" });

@@ -84,7 +84,7 @@ class JobPage extends LitElement {
   }
   private panel(progress: Progress): TemplateResult {
     if (this.tab === "gallery")
-      return html`<p-job-gallery .job=${progress.job} .categories=${this.categories}></p-job-gallery>`;
+      return html`<p-job-gallery .job=${progress.job} .answers=${progress.answers} .categories=${this.categories}></p-job-gallery>`;
     if (this.tab === "workers") return html`<p-job-workers .progress=${progress}></p-job-workers>`;
     if (this.tab === "settings")
       return html`<p-job-settings .job=${progress.job} .categories=${this.categories}></p-job-settings>`;

@@ -183,6 +183,11 @@ export function problemsOf(draft: JobDraft): Problems {
     kUri.test(draft.inputUri),
     draft.inputKind === "folder" ? "Choose where the photos are." : "The address of a manifest: s3://bucket/key.",
   );
+  check(
+    "input_uri",
+    draft.inputKind === "folder" || !draft.inputUri.endsWith("/"),
+    "A manifest is a file: its address does not end in a slash.",
+  );
   check("output_uri", kUri.test(draft.outputUri), "Where results go: s3://bucket/prefix.");
   if (draft.labelsKind === "file") check("categories_uri", kUri.test(draft.categoriesUri), "s3://bucket/key.");
   else check("labels", labelsProblem(draft.labels) === "", labelsProblem(draft.labels));
@@ -274,7 +279,8 @@ export function requestOf(draft: JobDraft): Record<string, unknown> {
     description: draft.description.trim() || draft.title.trim(),
     kind: draft.kind,
     label_attribute: draft.labelAttribute,
-    input_uri: draft.inputUri,
+    // The server tells a folder by its last character.
+    input_uri: draft.inputKind === "folder" && !draft.inputUri.endsWith("/") ? `${draft.inputUri}/` : draft.inputUri,
     output_uri: draft.outputUri,
     workteam_arn: draft.workteamArn,
     workers_per_object: Number(draft.workersPerObject),

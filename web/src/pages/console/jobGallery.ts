@@ -81,6 +81,8 @@ class JobGallery extends LitElement {
     `,
   ];
   @property({ attribute: false }) job!: Job;
+  /** Of the job so far; when it changes, what is shown is fetched again. */
+  @property({ type: Number }) answers = 0;
   @property({ attribute: false }) categories: Category[] = [];
   @state() private objects: JobObject[] | null = null;
   @state() private more = false;
@@ -103,9 +105,8 @@ class JobGallery extends LitElement {
   }
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("categories")) this.paint = labelPaint(this.categories);
-    if (!changed.has("job")) return;
     const before = changed.get("job");
-    if (!before || before.modified !== this.job.modified || counted(before) !== counted(this.job)) void this.load(true);
+    if (changed.has("answers") || (changed.has("job") && (!before || counted(before) !== counted(this.job)))) void this.load(true);
   }
   protected override updated(): void {
     const button = this.renderRoot.querySelector(".more");
@@ -216,5 +217,5 @@ class JobGallery extends LitElement {
 customElements.define("p-job-gallery", JobGallery);
 
 function counted(job: Job): string {
-  return `${job.status} ${job.counters.total_labeled} ${job.counters.failed_non_retryable}`;
+  return `${job.modified} ${job.status} ${job.counters.total_labeled} ${job.counters.failed_non_retryable}`;
 }

@@ -228,7 +228,7 @@ class ObjectPage extends LitElement {
         class="large"
         photo="${this.base}/photo"
         .layer=${this.layer}
-        .version=${object.mask_uri}
+        .version="${object.mask_uri} ${this.counted.length}"
         .paint=${this.view === "disagreement" ? this.heat : this.paint}
         .opacity=${this.opacity}
         .width=${1280}

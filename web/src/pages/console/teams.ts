@@ -45,7 +45,7 @@ class Teams extends LitElement {
     try {
       const [teams, people, vendors] = await Promise.all([
         client.get<{ workteams: WorkTeam[] }>("requester/workteams"),
-        client.get<{ people: Person[] }>("requester/people", { limit: 200 }),
+        client.get<{ people: Person[] }>("requester/people", { limit: 1000 }),
         this.admin ? client.get<{ vendors: Vendor[] }>("vendors") : Promise.resolve({ vendors: [] }),
       ]);
       this.teams = teams.workteams;
@@ -235,7 +235,7 @@ class Teams extends LitElement {
           { value: "", label: "Choose …" },
           ...left.map((person) => ({
             value: person.id,
-            label: person.display_name ? `${person.display_name} (${person.name})` : person.name,
+            label: person.display_name && person.display_name !== person.name ? `${person.display_name} (${person.name})` : person.name,
           })),
         ],
         onInput: (person) => (this.adding = { ...adding, person }),
