@@ -10,7 +10,7 @@ import { writePhoto } from "./png.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const { chromium } = createRequire(path.join(root, "web/package.json"))("playwright-core");
-const program = process.env.TERRAPIN ?? path.join(root, "build/terrapin");
+export const program = process.env.TERRAPIN ?? path.join(root, "build/terrapin");
 
 export function findChromium() {
   const named = process.env.CHROMIUM ?? "";
@@ -95,4 +95,26 @@ export class LabelingProgram {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+/** Waits until `check` gives true; fails with `what` after `seconds`. */
+export async function until(what, check, seconds = 30) {
+  for (const end = Date.now() + seconds * 1000; ; ) {
+    if (await check()) return;
+    if (Date.now() > end) throw new Error(`after ${seconds} s not yet: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A page that keeps in `problems` what went wrong in it, and whatever it asked of another origin than `origin()`. */
+export async function watchedPage(context, origin) {
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (!["blob:", "data:", "about:"].includes(url.protocol) && url.origin !== origin()) page.problems.push(`asked ${request.url()}`);
+  });
+  page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
+  return page;
 }
