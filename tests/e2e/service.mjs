@@ -58,6 +58,7 @@ export class Service {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((resolve) => this.child.once("exit", resolve));
+    const child = this.child;
     let output = "";
     this.url = await new Promise((resolve, reject) => {
       const read = (bytes) => {
@@ -66,9 +67,10 @@ export class Service {
         const found = /terrapin serve: (http\S+)/.exec(output);
         if (found) resolve(found[1]);
       };
-      this.child.stdout.on("data", read);
-      this.child.stderr.on("data", read);
-      this.child.once("exit", (code) => reject(new Error(`terrapin serve ended with ${code}:\n${output}`)));
+      child.stdout.on("data", read);
+      child.stderr.on("data", read);
+      child.once("error", (problem) => reject(new Error(`${program}: ${problem.message}; build it with script/build or name it in TERRAPIN`)));
+      child.once("exit", (code) => reject(new Error(`terrapin serve ended with ${code}:\n${output}`)));
     });
     this.port = Number(new URL(this.url).port); // the same one after a restart
     await until("the service is ready", async () => (await fetch(`${this.url}/healthz`).catch(() => null))?.ok === true);

@@ -113,7 +113,8 @@ export async function watchedPage(context, origin) {
   page.on("pageerror", (error) => page.problems.push(String(error)));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["blob:", "data:", "about:"].includes(url.protocol) && url.origin !== origin()) page.problems.push(`asked ${request.url()}`);
+    if (["blob:", "data:", "about:"].includes(url.protocol) || url.origin === origin()) return;
+    page.problems.push(`asked ${request.url()}`);
   });
   page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
   return page;
