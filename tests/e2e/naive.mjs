@@ -57,7 +57,7 @@ export class Expected {
         const b = points[(index + 1) % points.length];
         const [top, bottom] = a[1] < b[1] ? [a, b] : [b, a];
         if (y + 0.5 < top[1] || y + 0.5 >= bottom[1]) return;
-        if (x + 0.5 >= top[0] + ((y + 0.5 - top[1]) * (bottom[0] - top[0])) / (bottom[1] - top[1])) inside = !inside;
+        if ((x + 0.5 - top[0]) * (bottom[1] - top[1]) >= (y + 0.5 - top[1]) * (bottom[0] - top[0])) inside = !inside;
       });
       return inside;
     }, value);
