@@ -65,9 +65,9 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
     return this.name || "crowd-semantic-segmentation";
   }
 
-  /** A list, or text as in the attribute. */
+  /** Set to a list or to text as in the attribute; always gives a list, so that scripts may add to it. */
   get labels(): unknown {
-    return this.given ?? this.shownLabels.map((label) => label.name);
+    return Array.isArray(this.given) ? this.given : this.shownLabels.map((label) => label.name);
   }
   set labels(value: unknown) {
     this.given = value;
