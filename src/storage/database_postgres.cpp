@@ -7,6 +7,7 @@
 #include <cctype>
 #include <map>
 
+#include "base/percent.h"
 #include "storage/database_connection.h"
 #include "storage/database_statement.h"
 
@@ -58,15 +59,6 @@ struct Address {
   std::string password;
 };
 
-std::string escaped(const std::string& value) {
-  std::string text;
-  for (const char c : value) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
-
 Result<Address> parse_address(const std::string& url) {
   char* message = nullptr;
   PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
@@ -93,7 +85,7 @@ Result<Address> parse_address(const std::string& url) {
   address.url = "postgresql://";
   char separator = '?';
   for (const auto& [key, value] : given) {
-    address.url += separator + key + "=" + escaped(value);
+    address.url += separator + key + "=" + percent_encode(value);
     separator = '&';
   }
   address.password = given["password"];
