@@ -58,6 +58,7 @@ test("a session that ends is begun again over the task, and no stroke is lost", 
   const ann = await worker("ann");
   const page = await openTask(t, ann, "ended-session");
   const canvas = await canvasOf(page);
+  await page.waitForLoadState("networkidle"); // the next call is then that of the stroke
   await page.context().clearCookies();
   await drag(page, canvas, [[0.3, 0.3], [0.6, 0.4]]);
   const painted = (await raster(canvas)).pixels;
@@ -108,6 +109,7 @@ test("what a template's scripts throw is told with its message", { skip }, async
     const page = await openTask(t, bob, `fault-${name}`);
     await page.getByRole("alert").filter({ hasText: message }).waitFor();
     await canvasOf(page); // the task can be done all the same
+    await page.close(); // a worker holds few tasks at once
   }
 });
 
