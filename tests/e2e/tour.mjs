@@ -94,9 +94,9 @@ export async function settle(program, folder) {
   await make("sea-turtles", "Paint sea turtles", "all.manifest", { workers_per_object: 2, keywords: ["turtle", "reef"] });
   await running("sea-turtles");
   for (let i = 0; i < 5; i++) await work(bob, "sea-turtles", scenes, { shift: i * 4 });
-  for (let i = 0; i < 4; i++) await work(cleo, "sea-turtles", scenes);
-  for (const worker of [bob, cleo, admin]) await work(worker, "sea-turtles", scenes, { decline: "Too dark to see anything" }).catch(() => undefined);
-  await labeled("sea-turtles", 3);
+  for (let i = 0; i < 5; i++) await work(cleo, "sea-turtles", scenes);
+  for (const worker of [bob, cleo]) await work(worker, "sea-turtles", scenes, { decline: "Too dark to see anything" });
+  await labeled("sea-turtles", 5);
   const { assignment } = await admin.post("assignments", { job: "sea-turtles" });
   await until("the job with the broken input is over", async () => (await describe(admin, "broken-input")).status === "Failed");
   const open = (await admin.post("invitations", { roles: ["worker"], groups: ["divers"] })).link;
@@ -157,7 +157,7 @@ export function pagesOf({ invitation, task }) {
     ["task-decline", `/_/task/${task}`, admin, async (page) => {
       await canvasOf(page);
       await button(page, "Decline").click();
-      await dialog(page).waitFor();
+      await dialog(page).getByLabel("Reason").waitFor();
     }],
     ["console", "/_/console", admin],
     ["console-none-fits", "/_/console", admin, async (page) => {
@@ -179,10 +179,10 @@ export function pagesOf({ invitation, task }) {
       await button(page, "More for this job").click();
       await page.getByRole("menuitem", { name: "Chain" }).click();
     }],
-    ["object", `${job}/objects/3`, admin],
-    ["object-heat", `${job}/objects/3`, admin, (page) => page.getByLabel("Disagreement").check()],
+    ["object", `${job}/objects/2`, admin],
+    ["object-heat", `${job}/objects/2`, admin, (page) => page.getByLabel("Disagreement").check()],
     ["object-waiting", `${job}/objects/7`, admin],
-    ["object-reopen", `${job}/objects/3`, admin, (page) => button(page, "Reopen").click()],
+    ["object-reopen", `${job}/objects/2`, admin, (page) => button(page, "Reopen").click()],
     ["new-1-photos", "/_/console/new", admin, photosStep],
     ["new-1-refused", "/_/console/new", admin, next],
     ["new-2-labels", "/_/console/new", admin, labelsStep],
@@ -217,7 +217,7 @@ export function pagesOf({ invitation, task }) {
     }],
     ["keys", "/_/console/keys", admin],
     ["keys-new", "/_/console/keys", admin, (page) => button(page, "New key").click()],
-    ["nothing-here", "/_/nowhere-at-all", admin],
+    ["nothing-here", "/_/console/nowhere", admin],
     ["refused", "/_/console", "worker"],
   ];
 }

@@ -113,9 +113,9 @@ const routes: Route[] = [
 const kRefusals: Record<Access, string> = {
   anyone: "",
   "signed in": "",
-  worker: "This page is for workers: your account does not have that role.",
-  requester: "This page is for requesters: your account does not have that role.",
-  admin: "This page is for admins: your account does not have that role.",
+  worker: "This page is for workers",
+  requester: "This page is for requesters",
+  admin: "This page is for admins",
 };
 
 const kAfterSignIn = "terrapin-after-sign-in";
@@ -284,16 +284,15 @@ class App extends LitElement {
         return this.pageAt("/_/console");
       }
       if (account && !may(account, route.access))
-        return { shown: refusal(kRefusals[route.access]), bare: false, title: route.title, route: null };
+        return { shown: refusal(kRefusals[route.access], "Your account does not have that role; an admin can give it."), bare: false, title: route.title, route: null };
       try {
         const parts = match.slice(1).map((text: string | undefined) => decodeURIComponent(text ?? ""));
         return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title, route };
       } catch (thrown) {
-        const text = `The page could not be loaded: ${problemText(thrown)}`;
-        return { shown: refusal(text), bare: !account, title: route.title, route: null };
+        return { shown: refusal("The page could not be loaded", problemText(thrown)), bare: !account, title: route.title, route: null };
       }
     }
-    return { shown: refusal(`There is no page at ${path}.`), bare: !client.current, title: "Not found", route: null };
+    return { shown: refusal("There is no such page", path), bare: !client.current, title: "Not found", route: null };
   }
 
   // On a narrow window the bar of pages is wider than what is seen of it.
@@ -352,10 +351,13 @@ class App extends LitElement {
   }
 }
 
-function refusal(text: string): TemplateResult {
+function refusal(heading: string, text: string): TemplateResult {
   return html`<div class="page narrow">
-    <h1>${text}</h1>
-    <p><a href="/_/">To the first page</a></p>
+    <div class="card">
+      <h1>${heading}</h1>
+      <p>${text}</p>
+      <p><a href="/_/">To the first page</a></p>
+    </div>
   </div>`;
 }
 

@@ -3,6 +3,7 @@ import { LitElement, css, html, nothing, render, type TemplateResult } from "lit
 import { property, state } from "lit/decorators.js";
 import { icons } from "./icons";
 import { sheet } from "./style";
+import { problemText } from "./toast";
 
 /** `<t-dialog heading="…" open>`: shows its content and the problems told in it ("problem" events); fires "close" when the person closes it. */
 export class Dialog extends LitElement {
@@ -105,7 +106,7 @@ class QuestionBox extends LitElement {
       await this.question.perform(this.renderRoot.querySelector("input")?.value.trim() ?? "");
       this.done();
     } catch (thrown) {
-      this.problem = thrown instanceof Error ? thrown.message : String(thrown);
+      this.problem = problemText(thrown);
     } finally {
       this.working = false;
     }

@@ -3,6 +3,7 @@ import { LitElement, css, html, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { icons } from "./icons";
 import { sheet } from "./style";
+import { sentence } from "./words";
 
 export type ToastKind = "done" | "problem";
 interface Toast {
@@ -26,7 +27,7 @@ export function toast(text: string, kind: ToastKind = "done"): void {
 
 /** The text of whatever was thrown. */
 export function problemText(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return sentence(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
 /** A handler that keeps its button busy until `work` is done, and shows what went wrong: in the dialog it belongs to, if there is one. */

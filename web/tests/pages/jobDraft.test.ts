@@ -14,6 +14,7 @@ import {
   problemsOf,
   readDraft,
   requestOf,
+  withoutMember,
   type JobDraft,
 } from "../../src/pages/console/jobDraft";
 
@@ -104,6 +105,11 @@ describe("a new job", () => {
     expect(memberOf("'labels[3]': 'label' must be a string")).toBe("labels");
     expect(memberOf("the team 'name-of-a-team' is not here")).toBe("");
   });
+  it("shows a refusal beside its member without repeating the name", () => {
+    expect(withoutMember("'name': there is a labeling job 'a'")).toBe("There is a labeling job 'a'.");
+    expect(withoutMember("'output_uri' is 's3://': s3://bucket/prefix is expected")).toBe("s3://bucket/prefix is expected.");
+    expect(withoutMember("'keywords' has more than 5")).toBe("'keywords' has more than 5.");
+  });
   it("is kept over a reload, but not in a shape that is not known", () => {
     const draft = complete({ keywords: ["a"] });
     expect(readDraft(JSON.stringify(draft))).toEqual(draft);
@@ -124,6 +130,7 @@ describe("labels", () => {
     expect(labelsProblem([label("a", "#ffffff")])).toContain("white");
     expect(labelsProblem([label("a"), label("b", "#000001", true), label("c", "#000002", true)])).toContain("void");
     expect(labelsProblem([label("a", "#000001", true)])).not.toBe("");
+    expect(labelsProblem([label("BACKGROUND")])).toContain("BACKGROUND");
   });
   it("get colours that are free, up to the last", () => {
     const labels = [label("1")];

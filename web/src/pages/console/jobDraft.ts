@@ -1,5 +1,6 @@
 // What a requester has filled in of a new job, what is wrong with it, and the request it becomes. No page, no network.
 import { defaultColors, kBackgroundColor } from "../../model/labels";
+import { sentence } from "../../ui/words";
 import { parsePrice } from "../price";
 
 export interface DraftLabel {
@@ -237,6 +238,7 @@ export function labelsProblem(labels: DraftLabel[]): string {
   if (empty >= 0) return `Label ${empty + 1} has no name.`;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) return `"${twice}" is there twice.`;
+  if (names.includes("BACKGROUND")) return "BACKGROUND is what nobody painted; it needs no label.";
   const long = names.find((name) => [...name].length > 256);
   if (long !== undefined) return "Names have at most 256 characters.";
   const colors = labels.map((one) => one.color.toLowerCase());
@@ -323,6 +325,11 @@ export function memberOf(message: string): string {
   for (const [, quoted] of message.matchAll(/'([a-z_]+)(?:\[\d+\]|\.[a-z_]+)*'/g))
     if (quoted && members.includes(quoted)) return quoted;
   return "";
+}
+
+/** A refusal without the name of the member that it stands beside: "'name': there is one" becomes "There is one." */
+export function withoutMember(message: string): string {
+  return sentence(message.replace(/^'[a-z_]+'(?: is '[^']*')?: /, ""));
 }
 
 /** A name for programs made from words: "Sea turtles, 2nd" becomes "sea-turtles-2nd". */

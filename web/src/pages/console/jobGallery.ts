@@ -56,7 +56,11 @@ class JobGallery extends LitElement {
         margin: 0;
         padding: 0;
       }
+      .photos li {
+        display: grid;
+      }
       .photos a {
+        align-content: start;
         background: var(--surface);
         border: 1px solid var(--line);
         border-radius: 10px;
@@ -75,8 +79,19 @@ class JobGallery extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      .row {
+      .photos .row {
         gap: 6px;
+      }
+      .filters .check,
+      .filters input[type="range"] {
+        align-items: center;
+        min-height: 40px;
+      }
+      .filters .check input {
+        margin: 0;
+      }
+      .labels {
+        gap: 6px 18px;
       }
     `,
   ];
@@ -197,7 +212,7 @@ class JobGallery extends LitElement {
           />
         </div>
       </div>
-      <div class="row">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
+      <div class="row labels">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.objects === null
         ? html`<p class="quiet" role="status">Loading …</p>`
