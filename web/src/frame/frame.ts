@@ -44,6 +44,7 @@ function becomeTemplate(open: Open, port: MessagePort): void {
     window.addEventListener("error", (event) => report(`The template's script: ${event.message}`));
     window.addEventListener("unhandledrejection", (event) => report(`The template's script: ${String(event.reason)}`));
     document.addEventListener("DOMContentLoaded", () => {
+      if (document.title === "") document.title = "The task";
       if (document.querySelector("crowd-form")) return;
       report("The template has no <crowd-form>: it cannot be submitted.");
       send({ type: "ready" });
