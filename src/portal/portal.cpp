@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/logging.h"
+#include "base/percent.h"
 #include "crypto/hash.h"
 #include "http/media_type.h"
 #include "http/target.h"
@@ -417,7 +418,7 @@ void Portal::add_routes(http::Router& router) {
 }
 
 bool Portal::takes(std::string_view path) {
-  const auto decoded = http::percent_decode(path);
+  const auto decoded = percent_decode(path);
   return decoded && (*decoded == "/_" || decoded->starts_with(kPrefix) || *decoded == "/oauth2/idpresponse");
 }
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/percent.h"
 #include "storage/database_connection.h"
 #include "storage/database_statement.h"
 #include "storage/postgres_tools.h"
@@ -67,15 +68,6 @@ struct Address {
   std::string password;
 };
 
-std::string escaped(const std::string& value) {
-  std::string text;
-  for (const char c : value) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
-
 Result<Address> parse_address(const std::string& url) {
   char* message = nullptr;
   PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
@@ -103,10 +95,10 @@ Result<Address> parse_address(const std::string& url) {
   char separator = '?';
   std::string options_without_password;
   for (const auto& [key, value] : given) {
-    const std::string option = separator + key + "=" + escaped(value);
+    const std::string option = separator + key + "=" + percent_encode(value);
     address.url += option;
     separator = '&';
-    if (key != "password") options_without_password += '&' + key + '=' + escaped(value);
+    if (key != "password") options_without_password += '&' + key + '=' + percent_encode(value);
   }
   address.password = given["password"];
   const auto or_default = [&](const char* key, const char* otherwise) {
@@ -352,11 +344,11 @@ class PostgresBackend final : public Backend {
     // Made here: nobody else may read it from the start.
     const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return fail(ErrorCode::kIo, "{}: cannot be made: {}", temporary, std::strerror(errno));
-    Status status = run_postgres_tool("pg_dump",
-                                      {"--format=custom", "--no-owner", "--no-privileges",
-                                       "--snapshot=" + *snapshot.front().front(), "--file=" + temporary,
-                                       "--dbname=" + address_.tool_url},
-                                      address_.password);
+    Status status = run_postgres_tool(
+        "pg_dump",
+        {"--format=custom", "--no-owner", "--no-privileges", "--snapshot=" + *snapshot.front().front(),
+         "--file=" + temporary, "--dbname=" + address_.tool_url},
+        address_.password);
     connection->rollback();
     const auto refused = [&](const std::string& at) -> Status {
       return fail(errno == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "{}: {}", at, std::strerror(errno));
@@ -390,10 +382,11 @@ class PostgresBackend final : public Backend {
   }
 
   Status restore_from(const std::string& path) override {
-    Status restored = run_postgres_tool("pg_restore",
-                                        {"--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
-                                         "--clean", "--if-exists", "--dbname=" + address_.tool_url, path},
-                                        address_.password);
+    Status restored =
+        run_postgres_tool("pg_restore",
+                          {"--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
+                           "--clean", "--if-exists", "--dbname=" + address_.tool_url, path},
+                          address_.password);
     if (!restored)
       return with_context(std::move(restored.error()),
                           fmt::format("restoring {} to {}", path, address_.description));
