@@ -137,6 +137,7 @@ def main():
         began = time.monotonic()
 
         def submit(number):
+            people[number].connection.close()  # it lay idle while the answers were made
             return call(people[number], "POST", f"/_/api/assignments/{tasks[number]}/submit", answers[number])
 
         with ThreadPoolExecutor(options.workers) as pool:
@@ -144,9 +145,9 @@ def main():
         submitted = time.monotonic()
         submit_peak = memory.peak()
 
+        admin.connection.close()
+
         def labeled():
-            # The connection lay idle for long: a new one.
-            admin.connection.close()
             job = call(admin, "GET", "/_/api/requester/jobs/large").json()["job"]
             if job["status"] in ("Failed", "Stopped") or job["counters"]["failed_non_retryable"]:
                 raise RuntimeError(f"the job: {job}")

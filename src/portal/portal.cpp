@@ -93,7 +93,8 @@ http::Response error_answer(const Error& error, const http::Request& request) {
   }
   if (error.code == ErrorCode::kNoSpace) {  // the message names a file of the host
     spdlog::error("{} {}: {}", request.method, request.path, error.message);
-    return refusal(status, code_name(error.code), "there is no space left on the server; nothing was changed");
+    return refusal(status, code_name(error.code),
+                   "there is no space left on the server; nothing was changed");
   }
   http::Response response = refusal(status, code_name(error.code), error.message);
   if (status == 503) response.headers.set("Retry-After", "1");
