@@ -173,6 +173,8 @@ class Backups:
         path = f"/_/api/assignments/{task['id']}"
         self.assertEqual(worker.call("POST", path + "/draft/open", {"tab": "a"}).status, 200)
         self.assertEqual(worker.call("POST", path + "/draft/deltas", {"tab": "a", "deltas": [{"sequence": 1, "data": "a stroke"}]}).status, 200)
+        for number in range(60):
+            service.put(BUCKET, f"many/{number}", bytes([number]) * 2000)
         service.put(BUCKET, "notes/a", b"a" * 5000)
         service.put(BUCKET, "notes/a/b", "größe".encode())
         service.put(BUCKET, "empty", b"")
@@ -298,29 +300,30 @@ class Backups:
             reply = call("POST", path + "/draft/deltas", {"tab": "second", "deltas": [{"sequence": sequence, "data": "after the restore"}]})
             self.assertEqual(reply.status, 200, reply)
 
-    def kill_after(self, command, seconds):
-        """Starts it and kills it; True if it had ended by itself before."""
+    def kill_when(self, command, folder, files):
+        """Starts it and kills it as soon as `folder` holds so many files; True if it had ended by itself before."""
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        try:
-            _, errors = process.communicate(timeout=seconds)
-            self.assertEqual(process.returncode, 0, errors)
-            return True
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return False
+        while process.poll() is None:
+            if sum(len(names) for _, _, names in os.walk(folder)) >= files:
+                process.kill()
+                process.communicate()
+                return False
+        _, errors = process.communicate()
+        self.assertEqual(process.returncode, 0, errors)
+        return True
+
+    def files_below(self, folder):
+        return sum(len(names) for _, _, names in os.walk(folder))
 
     def test_killed_backups(self):
         """A backup that was killed is no backup; the service does not mind; the next one is whole."""
         service, worker, done, running, path = self.settled()
-        began = time.monotonic()
-        self.back_up(service, "timed")
-        took = time.monotonic() - began
+        all_files = self.files_below(self.back_up(service, "counted"))
         killed = 0
-        for number in range(12):
+        for number in range(10):
             name = f"killed-{number}"
-            ended = self.kill_after(
-                self.command("backup", "--data-dir", str(service.server.data_dir), "--output", str(self.folder / name)), took * (number + 0.5) / 12)
+            ended = self.kill_when(self.command("backup", "--data-dir", str(service.server.data_dir), "--output", str(self.folder / name)),
+                                   self.folder / name, 1 + (all_files - 2) * number // 9)
             if (self.folder / name / "backup.json").exists():
                 where, result = self.restore(self.folder / name, f"of-{name}")
                 continue
@@ -345,18 +348,21 @@ class Backups:
         backup = self.back_up(service)
         service.server.kill()
         options = self.state_options()
-        began = time.monotonic()
-        self.restore(backup, "timed", options=options)
-        took = time.monotonic() - began
+        whole, _ = self.restore(backup, "counted", options=options)
+        all_files = self.files_below(whole)
         killed = 0
-        for number in range(12):
+        for number in range(10):
             options = self.state_options()
             where = self.folder / f"killed-{number}"
             command = self.command("restore", "--from", str(backup), "--data-dir", str(where), *options)
-            if self.kill_after(command, took * (number + 0.5) / 12):
+            if self.kill_when(command, where, 1 + (all_files - 2) * number // 9):
                 continue
-            if where.exists() and any(where.iterdir()) and not ((where / "settings.json").exists() and not (where / "restore.json").exists()):
+            if not (where / "restore.json").exists() and not (where / "settings.json").exists():
+                self.assertFalse((where / "objects").exists())  # before the mark there is nothing
+                continue
+            if (where / "restore.json").exists():
                 killed += 1
+                last = where
                 result = subprocess.run([program(), "serve", "--data-dir", str(where), "--port", "0", *options], capture_output=True, text=True, timeout=60)
                 self.assertEqual(result.returncode, 1)
                 self.assertIn("`terrapin restore` into it is under way or was cut short", result.stderr)
@@ -364,7 +370,7 @@ class Backups:
                 self.assertIn("cut short", result.stderr)
                 self.restore(backup, f"killed-{number}", options=options)
         self.assertGreater(killed, 0)
-        self.check_settled(self.start_on(where if killed else self.folder / "timed", service.admin), worker, done, running, path)
+        self.check_settled(self.start_on(last, service.admin), worker, done, running, path)
 
     def test_over_what_is_there(self):
         """A restore never overwrites an installation unless told, and then keeps the old folder."""
