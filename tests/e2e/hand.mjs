@@ -18,7 +18,9 @@ export class Hand {
 
   /** Returns when the photo can be painted on and the frame has the keys. */
   async opened() {
-    await this.canvas.waitFor();
+    await this.canvas.waitFor({ timeout: 90_000 }).catch(async () => {
+      throw new Error(`no canvas in ${this.page.url()}; the page says: ${(await this.page.locator("body").innerText()).slice(0, 500)}`);
+    });
     await this.canvas.evaluate(async (element) => {
       while (!element.editor.mask || element.editor.view.width < 2) await new Promise(requestAnimationFrame);
       element.focus();

@@ -50,6 +50,7 @@ class Painter {
     this.task = task;
     this.expected = new Expected(WIDTH, HEIGHT);
     this.happened = {};
+    this.strokes = 0;
     this.unsure = null; // the raster before a stroke that was not yet told to be kept
   }
 
@@ -81,7 +82,8 @@ class Painter {
   async stroke() {
     const kind = random();
     await this.act(kind);
-    await this.hand.holds(this.expected, `seed ${SEED}, after the act ${kind}`);
+    this.strokes++;
+    await this.hand.holds(this.expected, `seed ${SEED}, stroke ${this.strokes}, kind ${kind}`);
   }
   async act(kind) {
     const { hand, expected, page } = this;
@@ -127,7 +129,9 @@ class Painter {
     const kinds = ["killServer", "closeTab", "crashTab", "reload", "offline", "signedOut", "secondTab", "killAll"];
     const kind = kinds[whole(0, kinds.length)];
     this.happened[kind] = (this.happened[kind] ?? 0) + 1;
-    await this[kind]();
+    await this[kind]().catch((problem) => {
+      throw new Error(`seed ${SEED}, after ${this.strokes} strokes, ${kind}: ${problem.message}`, { cause: problem });
+    });
   }
   async more(count) {
     for (let i = 0; i < count; i++) await this.stroke();
@@ -237,13 +241,10 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   const painter = new Painter(context, `${service.url}/_/task/${id}`);
   await painter.signedIn();
   await painter.open();
-  let strokes = 0;
-  while (strokes < STROKES) {
+  while (painter.strokes < STROKES) {
     const quiet = whole(1, 8);
-    for (let i = 0; i < quiet; i++, strokes++) await painter.stroke();
-    if (strokes >= STROKES) break;
-    await painter.disaster();
-    strokes++;
+    for (let i = 0; i < quiet; i++) await painter.stroke();
+    if (painter.strokes < STROKES) await painter.disaster();
   }
   await painter.hand.saved();
   await painter.hand.holds(painter.expected, `seed ${SEED}, the canvas at the end`);
@@ -258,5 +259,5 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   const mask = readPng(await service.mask("strokes", 0));
   assertSame(mask.pixels, painter.expected, "the mask on disk");
   painter.closed();
-  t.diagnostic(`${strokes} strokes, 0 lost; ${Object.entries(painter.happened).map(([what, count]) => `${what} ${count}`).join(", ")}`);
+  t.diagnostic(`${painter.strokes} strokes, 0 lost; ${Object.entries(painter.happened).map(([what, count]) => `${what} ${count}`).join(", ")}`);
 });

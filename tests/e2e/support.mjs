@@ -109,6 +109,7 @@ export async function until(what, check, seconds = 30) {
 /** A page that keeps in `problems` what went wrong in it, and whatever it asked of another origin than `origin()`. */
 export async function watchedPage(context, origin) {
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));
   page.on("request", (request) => {
