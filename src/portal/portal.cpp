@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/logging.h"
+#include "base/percent.h"
 #include "crypto/hash.h"
 #include "http/media_type.h"
 #include "http/target.h"
@@ -89,6 +90,10 @@ http::Response error_answer(const Error& error, const http::Request& request) {
   if (status == 500) {
     spdlog::error("{} {}: {}", request.method, request.path, error.message);
     return refusal(500, "Internal", "internal error");
+  }
+  if (error.code == ErrorCode::kNoSpace) {  // the message names a file of the host
+    spdlog::error("{} {}: {}", request.method, request.path, error.message);
+    return refusal(status, code_name(error.code), "there is no space left on the server; nothing was changed");
   }
   http::Response response = refusal(status, code_name(error.code), error.message);
   if (status == 503) response.headers.set("Retry-After", "1");
@@ -413,7 +418,7 @@ void Portal::add_routes(http::Router& router) {
 }
 
 bool Portal::takes(std::string_view path) {
-  const auto decoded = http::percent_decode(path);
+  const auto decoded = percent_decode(path);
   return decoded && (*decoded == "/_" || decoded->starts_with(kPrefix) || *decoded == "/oauth2/idpresponse");
 }
 

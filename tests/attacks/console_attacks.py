@@ -46,10 +46,11 @@ class Uploads(AttackCase):
         ):
             with self.subTest(key=key[:60]):
                 reply = self.heard(upload(requester, f"{bucket}/{key}", b"mine"))
-                self.assertIn(reply.status, (201, 400), reply)
+                # A target that cannot be decoded belongs to no route: it is refused like any request without a signature.
+                self.assertIn(reply.status, (201, 400, 403), reply)
                 self.assertNotIn(b"secret", reply.body)
                 got = self.heard(requester.call("GET", f"{API}objects/{bucket}/{key}"))
-                self.assertEqual(got.status, 200 if reply.status == 201 else 400, got)
+                self.assertEqual(got.status, 200 if reply.status == 201 else reply.status, got)
                 if got.status == 200:
                     self.assertEqual(got.body, b"mine")
         for name in ("..", "%2e%2e", "..%2F..", bucket + "%2F..", "_", ".", "%00", bucket.upper(), bucket + "%20"):
@@ -248,7 +249,7 @@ class Later(AttackCase):
         self.wait_for(lambda: "job.completed" in events(job), "the notice after the start")
 
     def test_first_start_elsewhere(self):
-        """An attacker, or a slip of the hand, would bind an installation for good to a database that cannot be opened."""
+        """An attacker who keeps the database from being reached once would bind an installation for good to a place that cannot be opened."""
         server = TerrapinServer(["--state", "postgresql://nobody@127.0.0.1:1/none"])
         self.addCleanup(server.close)
         with self.assertRaises(RuntimeError):

@@ -219,7 +219,8 @@ TEST_F(Console, TeamsAndTheirMembers) {
 
   (void)workforces->add_vendor({"acme", "Acme", "Labels", "Acme Inc.", ""}).value();
   std::vector<std::string> kinds;
-  for (const json& team : get(api + "workteams", browser).body["workteams"]) kinds.push_back(team["kind"]);
+  const json teams = get(api + "workteams", browser).body["workteams"];
+  for (const json& team : teams) kinds.push_back(team["kind"]);
   EXPECT_THAT(kinds, ElementsAre("private", "vendor", "public"));
 }
 
@@ -239,7 +240,8 @@ TEST_F(Console, ARequesterReachesNoVendorAndNoReservedGroup) {
   EXPECT_EQ(ask("POST", api + "workteams/acme/members", {{"account_id", rita.id}}, browser).status, 404);
   EXPECT_EQ(ask("POST", api + "invitations", {{"workteam", "acme"}}, browser).status, 404);
   std::vector<std::string> names;
-  for (const json& person : get(api + "people", browser).body["people"]) names.push_back(person["name"]);
+  const json people = get(api + "people", browser).body["people"];
+  for (const json& person : people) names.push_back(person["name"]);
   EXPECT_THAT(names, ElementsAre("rita"));
 }
 

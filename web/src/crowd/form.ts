@@ -42,6 +42,8 @@ export class CrowdForm extends HTMLElement implements FormMember {
 
   connectedCallback(): void {
     runtime().form = this;
+    // What the document is about, unless the template says it itself.
+    if (!this.hasAttribute("role") && !document.querySelector("main, [role='main']")) this.setAttribute("role", "main");
     void runtime().stand();
     this.addEventListener("input", this.edited);
     this.addEventListener("change", this.edited);

@@ -16,7 +16,7 @@ import { chooseTheme, chosenTheme } from "../ui/theme";
 import { problemText, toast } from "../ui/toast";
 import { navigate } from "./navigation";
 import "./signIn";
-import { dropPrefetched, prefetch, takeTask, type Assignment, type LoadedTask } from "./taskLoading";
+import { dropPrefetched, nextTask, prefetch, takeTask, type Assignment, type LoadedTask } from "./taskLoading";
 import { keepSettings, readSettings } from "./taskSettings";
 import { taskStyles } from "./taskStyles";
 import { clockText, saveSign } from "./taskWords";
@@ -71,6 +71,7 @@ export class TaskPage extends LitElement {
     client.onSignedOut = () => (this.signingIn = true);
     window.addEventListener("message", this.heard);
     window.addEventListener("beforeunload", this.beforeUnload);
+    window.addEventListener("pagehide", dropPrefetched);
     window.addEventListener("online", this.resume);
     document.addEventListener("visibilitychange", this.resume);
     this.timers = [setInterval(() => this.tick(), 1000), setInterval(() => void this.heartbeat(), kHeartbeatMs)];
@@ -81,6 +82,7 @@ export class TaskPage extends LitElement {
     client.onSignedOut = this.previousSignedOut;
     window.removeEventListener("message", this.heard);
     window.removeEventListener("beforeunload", this.beforeUnload);
+    window.removeEventListener("pagehide", dropPrefetched);
     window.removeEventListener("online", this.resume);
     document.removeEventListener("visibilitychange", this.resume);
     for (const timer of this.timers) clearInterval(timer);
@@ -92,6 +94,12 @@ export class TaskPage extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("assignmentId") && this.assignmentId !== "") void this.load();
+  }
+
+  // The browser's own dialog keeps the focus inside; browsers close it at the second Escape all the same.
+  protected override updated(): void {
+    const over = this.renderRoot.querySelector<HTMLDialogElement>("dialog.over");
+    if (over && !over.open) over.showModal();
   }
 
   private leaveTask(): void {
@@ -453,7 +461,7 @@ export class TaskPage extends LitElement {
     const job = this.task!.content.assignment.job_name;
     this.phase = { name: "loading" };
     try {
-      const { assignment } = await client.post<{ assignment: Assignment | null }>("assignments", { job });
+      const assignment = await nextTask(job);
       if (assignment) {
         this.movingOn = true;
         navigate(`/_/task/${assignment.id}`, { replace: true });
@@ -620,12 +628,10 @@ export class TaskPage extends LitElement {
   override render(): TemplateResult {
     return html`${this.content()}
     ${this.signingIn
-      ? html`<div class="over" role="dialog" aria-modal="true" aria-label="Sign in">
-          <div class="box">
-            <p class="quiet">Your session ended. Sign in to go on; nothing is lost.</p>
-            <p-sign-in @signed-in=${() => this.signedIn()}></p-sign-in>
-          </div>
-        </div>`
+      ? html`<dialog class="over" aria-label="Sign in" @cancel=${(event: Event) => event.preventDefault()} @close=${() => this.requestUpdate()}>
+          <p class="quiet">Your session ended. Sign in to go on; nothing is lost.</p>
+          <p-sign-in @signed-in=${() => this.signedIn()}></p-sign-in>
+        </dialog>`
       : nothing}`;
   }
 }
