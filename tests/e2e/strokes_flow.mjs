@@ -2,11 +2,13 @@
 // Usage: node strokes_flow.mjs [--strokes N] [--seed N]     (default 60, or TERRAPIN_STROKES and TERRAPIN_SEED)
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Caller } from "./caller.mjs";
 import { Hand, assertSame, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { PASSWORD, Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { Service } from "./service.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { PASSWORD, openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const option = (name, otherwise) => {
@@ -55,7 +57,7 @@ class Painter {
   }
 
   async open(page = null) {
-    this.page = page ?? (await watchedPage(this.context, () => service.url));
+    this.page = page ?? (await openPage(this.context, service));
     if (!page) {
       // "Leave this page?", where something is not kept yet: yes.
       this.page.on("dialog", (dialog) => void dialog.accept().catch(() => undefined));
@@ -180,13 +182,13 @@ class Painter {
   async signedOut() {
     await this.hand.saved();
     this.unsure = null;
-    await this.session.send("POST", "sign-out");
+    await this.session.post("sign-out");
     // The page finds out with the first stroke that it sends.
     for (const before = Buffer.from(this.expected.pixels); before.equals(this.expected.pixels); ) await this.stroke();
     await this.hand.kept();
     const dialog = this.page.getByRole("dialog", { name: "Sign in" });
     await dialog.waitFor();
-    await dialog.getByLabel("Name or e-mail address").fill(worker.name);
+    await dialog.getByLabel("Name or e-mail address").fill(worker.account.name);
     await dialog.getByLabel("Password").fill(PASSWORD);
     await dialog.getByRole("button", { name: "Sign in" }).click();
     await dialog.waitFor({ state: "detached" });
@@ -227,8 +229,9 @@ class Painter {
   /** The page's session, to be ended behind its back. */
   async signedIn() {
     const cookie = (await this.context.cookies()).find((one) => one.name.endsWith("terrapin-session"));
-    this.session = Object.assign(Object.create(Object.getPrototypeOf(worker)), { service, name: worker.name, cookie });
-    this.session.csrf = (await this.session.call("GET", "me")).csrf;
+    this.session = new Caller(service.url);
+    this.session.cookie = `${cookie.name}=${cookie.value}`;
+    this.session.csrf = (await this.session.get("me")).csrf;
   }
 }
 
@@ -236,7 +239,7 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   await service.job("strokes", { "photo.png": writePhoto(WIDTH, HEIGHT, (x, y) => [x % 256, y % 256, 90]) }, { task_time_limit_s: 28_800 });
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   t.after(() => context.close());
-  await worker.enter(context);
+  await service.signIn(context, worker);
   const { id } = await service.accept(worker, "strokes");
   const painter = new Painter(context, `${service.url}/_/task/${id}`);
   await painter.signedIn();
@@ -252,7 +255,7 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   await painter.page.close({ runBeforeUnload: false });
   const fresh = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   t.after(() => fresh.close());
-  await worker.enter(fresh);
+  await service.signIn(fresh, worker);
   painter.context = fresh;
   await painter.open();
   await submit(painter.page);
