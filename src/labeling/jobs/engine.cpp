@@ -402,6 +402,12 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
     TERRAPIN_TRY(JobSkills * skills, skills_of(job));
     TERRAPIN_TRY(result, consolidate_object(core_, job, layout, object, answers, skills->skills(final_pass)));
   }
+  // The final pass improves masks. Where it cannot, since an answer's file is gone, the one there stays.
+  if (final_pass && result.object.state == ObjectState::kFailed) {
+    spdlog::warn("labeling job {}: object {} keeps its mask: {}", job.spec.name, object.index,
+                 result.object.failure);
+    return {};
+  }
   // The answers may have changed meanwhile (reopened, withdrawn): then this result is void.
   bool kept = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
