@@ -259,15 +259,15 @@ Status Engine::open_by_function(const JobRow& job) {
     if (stopping()) return {};
     std::optional<JobRow> now_job;
     std::vector<ObjectRow> objects;
+    std::int64_t room = 0;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
       TERRAPIN_TRY(now_job, find_job_by_id(state, job.id));
       if (!now_job) return {};
+      TERRAPIN_TRY(room, openable(state, *now_job));
       TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
       return {};
     }));
-    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || openable(*now_job) == 0)
-      return {};
-    if (now_job->labeled + now_job->open >= label_target(*now_job)) return {};
+    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return {};
     ObjectRow object = std::move(objects.front());
     nlohmann::ordered_json request = nlohmann::ordered_json::object();
     request["version"] = "2018-10-16";

@@ -70,5 +70,58 @@ TEST_F(EngineTest, TheLastPassKeepsAMaskThatItCannotMakeAgain) {
   EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(1));
 }
 
+// ---- registered functions ----
+
+// Answers both kinds of annotation functions; `during` runs inside each call, as what others do meanwhile.
+class Registered final : public FunctionCaller {
+ public:
+  Result<bool> knows(const std::string&) override { return true; }
+  Result<std::string> call(const std::string&, const std::string& request) override {
+    ++calls;
+    if (during) during(calls);
+    const auto json = nlohmann::json::parse(request);
+    if (json.contains("dataObject")) return std::string(R"({"taskInput": {}})");
+    const nlohmann::json content{{"turtle-ref", calls}};
+    return json_text(nlohmann::json::array({{{"datasetObjectId", std::to_string(consolidates)},
+                                             {"consolidatedAnnotation", {{"content", content}}}}}));
+  }
+  std::function<void(int call)> during;
+  int calls = 0;
+  std::int64_t consolidates = 0;  // which object the call after annotation speaks of
+};
+
+class EngineWithFunctions : public EngineTest {
+ protected:
+  void SetUp() override {
+    collaborators_.functions = &functions_;
+    EngineTest::SetUp();
+  }
+  JobSpec with_pre_function(const std::string& name = "job") {
+    JobSpec wanted = spec(name);
+    wanted.pre_function = {"arn:aws:lambda:us-east-1:111122223333:function:prepare", "prepare"};
+    return wanted;
+  }
+  Registered functions_;
+};
+
+TEST_F(EngineWithFunctions, StoppingConditionsHoldBesideAFunctionBeforeAnnotation) {
+  put_photos(10);
+  JobSpec wanted = with_pre_function();
+  wanted.max_human_labeled_objects = 3;
+  wanted.max_concurrent = 2;
+  create(wanted);
+  // Both are answered before the engine looks: what is ready counts as labelled already.
+  const Assignment first = accept("anna"), second = accept("bert");
+  submit("anna", first, rectangle(1));
+  submit("bert", second, rectangle(1));
+  run();
+  submit("anna", accept("anna"), rectangle(1));
+  EXPECT_TRUE(nothing_for("bert"));
+  run();
+  EXPECT_EQ(describe().status, JobStatus::kCompleted);
+  EXPECT_EQ(describe().counters.total_labeled, 3);
+  EXPECT_EQ(functions_.calls, 3);
+}
+
 }  // namespace
 }  // namespace terrapin::labeling
