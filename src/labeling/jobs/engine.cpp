@@ -76,6 +76,19 @@ Result<bool> is_over(Transaction& state, const JobRow& job) {
   return std::get<0>(*left) == 0;
 }
 
+// In the order in which the object was accepted.
+Result<std::vector<AssignmentRow>> submitted_answers(Transaction& state, const std::string& job_id,
+                                                     std::int64_t index) {
+  TERRAPIN_TRY(auto rows, assignments_of_object(state, job_id, index));
+  std::erase_if(rows, [](const AssignmentRow& row) { return row.state != AssignmentState::kSubmitted; });
+  return rows;
+}
+
+// A correction has files of its own.
+bool same_answer(const AssignmentRow& a, const AssignmentRow& b) {
+  return a.id == b.id && a.answer_uri == b.answer_uri && a.mask_uri == b.mask_uri;
+}
+
 Status without_value(Result<storage::ObjectInfo> result) {
   if (!result) return tl::unexpected<Error>(std::move(result.error()));
   return {};
@@ -386,10 +399,7 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   std::vector<AssignmentRow> answers;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto rows, assignments_of_object(state, job.id, object.index));
-    answers.clear();
-    for (AssignmentRow& row : rows)
-      if (row.state == AssignmentState::kSubmitted) answers.push_back(std::move(row));
+    TERRAPIN_TRY(answers, submitted_answers(state, job.id, object.index));
     return {};
   }));
   ObjectResult result;
@@ -408,19 +418,16 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
                  result.object.failure);
     return {};
   }
-  // The answers may have changed meanwhile (reopened, withdrawn): then this result is void.
+  // The answers may be others meanwhile (reopened, withdrawn, given by somebody else): then this result is
+  // void.
   bool kept = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     kept = false;
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
     TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
     if (!row || !current || current->state != object.state || current->answers != object.answers) return {};
-    TERRAPIN_TRY(const auto still,
-                 state.select_one<I>(
-                     "SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? AND state = "
-                     "'submitted'",
-                     job.id, object.index));
-    if (std::get<0>(*still) != static_cast<I>(answers.size())) return {};
+    TERRAPIN_TRY(const auto still, submitted_answers(state, job.id, object.index));
+    if (!std::ranges::equal(still, answers, same_answer)) return {};
     kept = true;
     TERRAPIN_TRY_STATUS(save_object(state, job.id, result.object));
     if (!result.votes_json.empty()) {

@@ -123,5 +123,30 @@ TEST_F(EngineWithFunctions, StoppingConditionsHoldBesideAFunctionBeforeAnnotatio
   EXPECT_EQ(functions_.calls, 3);
 }
 
+TEST_F(EngineWithFunctions, AResultOfOtherAnswersIsVoidEvenIfThereAreAsMany) {
+  put_photos(1);
+  JobSpec wanted = spec();
+  wanted.post_function = {"arn:aws:lambda:us-east-1:111122223333:function:merge", "merge"};
+  create(wanted);
+  submit("mallory", accept("mallory"), rectangle(9));
+  // While the function runs on what mallory gave, her answer goes and bert's comes.
+  functions_.during = [this](int call) {
+    if (call != 1) return;
+    ASSERT_OK(database_->write([](storage::Transaction& state) -> Status {
+      TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'withdrawn'"));
+      TERRAPIN_TRY_STATUS(
+          state.run("INSERT INTO labeling_assignments (id, job_id, idx, worker_id, state, accepted, deadline, "
+                    "submitted, reason, answer_uri, mask_uri, identity) SELECT 'other', job_id, idx, 'bert', "
+                    "'submitted', accepted, deadline, submitted, '', answer_uri, mask_uri, identity FROM "
+                    "labeling_assignments"));
+      return {};
+    }));
+  };
+  run();
+  EXPECT_EQ(describe().status, JobStatus::kCompleted);
+  EXPECT_EQ(functions_.calls, 2);
+  EXPECT_EQ(manifest()[0]["turtle-ref"], 2);
+}
+
 }  // namespace
 }  // namespace terrapin::labeling
