@@ -474,6 +474,8 @@ Result<int> Engine::consolidate_ready(const JobRow& job) {
 
 Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one) {
   const Timestamp began = core_.clock.now();
+  const auto progress = progress_of(job.id);
+  progress->manifest_stale = true;  // until it and its counters are stored: what follows may fail
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_jobs SET dirty = 0 WHERE id = ?", job.id));
     return {};
@@ -523,7 +525,7 @@ Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, boo
                   final_one ? storage::s3_uri(layout.manifest()) : job.manifest_uri, job.id));
     return {};
   }));
-  const auto progress = progress_of(job.id);
+  progress->manifest_stale = false;
   progress->manifest_written = core_.clock.now();
   progress->manifest_took = progress->manifest_written - began;
   return {};
@@ -736,13 +738,14 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   const auto interval = std::max<microseconds>(microseconds(core_.options.manifest_interval_ms * 1000LL),
                                                20 * progress->manifest_took);
   const Timestamp due = progress->manifest_written + interval;
-  if (job->dirty && core_.clock.now() >= due) {
+  bool dirty = job->dirty || progress->manifest_stale;
+  if (dirty && core_.clock.now() >= due) {
     TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
     TERRAPIN_TRY_STATUS(write_manifest(*job, layout, false));
-    job->dirty = false;
+    dirty = false;
   }
   if (consolidated > 0) return core_.clock.now();
-  return job->dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
+  return dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
 }
 
 // ---- threads ----

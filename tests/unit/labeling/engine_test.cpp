@@ -70,6 +70,23 @@ TEST_F(EngineTest, TheLastPassKeepsAMaskThatItCannotMakeAgain) {
   EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(1));
 }
 
+// ---- manifests ----
+
+TEST_F(EngineTest, AManifestThatCouldNotBeWrittenIsWrittenLater) {
+  put_photos(3);
+  create(spec());
+  submit("anna", accept("anna"), rectangle(1));
+  clock_.advance(1s);
+  std::filesystem::remove_all(folder_.path() / "scratch");
+  EXPECT_FALSE(service_->run_pending());
+  EXPECT_EQ(describe().counters.total_labeled, 0);
+  std::filesystem::create_directories(folder_.path() / "scratch");
+  run();  // nothing new happened
+  EXPECT_EQ(describe().counters.total_labeled, 1);
+  EXPECT_THAT(text_of("s3://bucket/out/job/annotations/intermediate/1/output.manifest"),
+              HasSubstr("turtle-ref"));
+}
+
 // ---- registered functions ----
 
 // Answers both kinds of annotation functions; `during` runs inside each call, as what others do meanwhile.
