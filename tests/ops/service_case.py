@@ -154,11 +154,11 @@ class ServiceCase(unittest.TestCase):
 
         return self.wait_for(reached, f"job {job} is {' or '.join(statuses)}")
 
-    def task(self, worker, job):
-        """The worker's next task of the job."""
+    def task(self, worker, job, prefetch=False):
+        """The worker's next task of the job; `prefetch`: one more beside what they have."""
 
         def offered():
-            reply = worker.call("POST", "/_/api/assignments", {"job": job})
+            reply = worker.call("POST", "/_/api/assignments", {"job": job, "prefetch": prefetch})
             self.assertIn(reply.status, (200, 201, 404, 429), reply)  # 404: it has not begun yet
             return reply.status == 201 and reply.json()["assignment"]
 
