@@ -173,6 +173,10 @@ const std::vector<std::string>& awkward_keys() {
 
 // Whether a service that keeps objects at the paths of their keys can hold the key beside those.
 bool fits_paths(const std::string& key, const std::set<std::string>& beside) {
+  const auto is_control = [](char c) {
+    return static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\n' && c != '\r';
+  };
+  if (std::any_of(key.begin(), key.end(), is_control)) return false;
   for (std::size_t begin = 0; begin <= key.size();) {
     const std::size_t end = std::min(key.find('/', begin), key.size());
     const std::string part = key.substr(begin, end - begin);
@@ -401,9 +405,18 @@ TEST_P(ObjectStoreContract, ListsLikeANaiveModel) {
     if (draw(3) > 0) query.start_after = random_key();
     if (draw(10) == 0) query.start_after += "/";
     query.max_keys = draw(4) == 0 ? 1000 : draw(12);
-    const auto page = store().list("photos", query);
+    auto page = store().list("photos", query);
     ASSERT_TRUE(page) << page.error().message;
-    expect_same_page(*page, naive_page(keys, query), query);
+    ListPage expected = naive_page(keys, query);
+    if (GetParam().may_say_more && page->truncated && !expected.truncated) {
+      ListQuery rest = query;
+      rest.start_after = page->next_start_after;
+      const auto nothing = store().list("photos", rest);
+      ASSERT_TRUE(nothing) << nothing.error().message;
+      EXPECT_TRUE(nothing->objects.empty() && nothing->prefixes.empty() && !nothing->truncated);
+      page->truncated = false;
+    }
+    expect_same_page(*page, expected, query);
     if (HasFailure()) return;
   }
   // Pages of every size put together are the whole.

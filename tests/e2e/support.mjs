@@ -11,7 +11,7 @@ import { writePhoto } from "./png.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const { chromium } = createRequire(path.join(root, "web/package.json"))("playwright-core");
-const program = process.env.TERRAPIN ?? path.join(root, "build/terrapin");
+export const program = process.env.TERRAPIN ?? path.join(root, "build/terrapin");
 
 export function findChromium() {
   const named = process.env.CHROMIUM ?? "";
@@ -171,4 +171,18 @@ export async function makeScenes(folder, count, size) {
       mask: await readFile(local(line["labelscenes-ref"])),
     })),
   );
+}
+
+/** A page that keeps in `problems` what went wrong in it, and whatever it asked of another origin than `origin()`. */
+export async function watchedPage(context, origin) {
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (["blob:", "data:", "about:"].includes(url.protocol) || url.origin === origin()) return;
+    page.problems.push(`asked ${request.url()}`);
+  });
+  page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
+  return page;
 }

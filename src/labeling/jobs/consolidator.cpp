@@ -374,6 +374,7 @@ Result<ObjectResult> consolidate_object(Core& core, const JobRow& job, const Out
       return result;
     object.state = ObjectState::kFailed;
     object.failure = result.error().message;
+    object.take_mask_back();
     result = ObjectResult{std::move(object), ""};
   }
   ordered_json content = ordered_json::object();

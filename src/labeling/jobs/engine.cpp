@@ -66,6 +66,16 @@ std::string line_for(const std::string& source_uri) {
   return "{\"source-ref\":" + artifacts::json_string(source_uri) + "}";
 }
 
+// Objects may be opened again and answers taken out at any moment: whether the job still has nothing to do.
+Result<bool> is_over(Transaction& state, const JobRow& job) {
+  if (job.dirty) return false;
+  TERRAPIN_TRY(const auto left,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state IN "
+                                   "('open', 'ready')",
+                                   job.id));
+  return std::get<0>(*left) == 0;
+}
+
 Status without_value(Result<storage::ObjectInfo> result) {
   if (!result) return tl::unexpected<Error>(std::move(result.error()));
   return {};
@@ -132,8 +142,9 @@ Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
       return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
                   record->source_uri);
     const auto [known, fresh] = readable.emplace(source->bucket, true);
-    if (fresh && core_.collaborators.may_read)
-      known->second = core_.collaborators.may_read(job.spec.owner, source->bucket);
+    if (fresh) {
+      TERRAPIN_TRY(known->second, core_.may_read(job.spec.owner, source->bucket));
+    }
     if (!known->second)
       return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
                   source->bucket);
@@ -387,6 +398,7 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
     result.object = object;
     result.object.state = ObjectState::kFailed;
     result.object.failure = "it has no answer";
+    result.object.take_mask_back();
   } else {
     TERRAPIN_TRY(JobSkills * skills, skills_of(job));
     TERRAPIN_TRY(result, consolidate_object(core_, job, layout, object, answers, skills->skills(final_pass)));
@@ -534,7 +546,7 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
     }
   }
   // Answers that a crash or a refusal left without a row. One that is being submitted now has no row yet
-  // either, but the job has ended: it will be refused.
+  // either, but then its object is open again, and the end has to wait.
   const std::string folder = layout.at("intermediate/answers/").key;
   std::set<std::string> orphans;
   TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
@@ -543,6 +555,12 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
                                                  return {};
                                                }));
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(const bool over, row ? is_over(state, *row) : Result<bool>(false));
+    if (!over) {
+      orphans.clear();
+      return {};
+    }
     TERRAPIN_TRY(const auto named,
                  (state.select<S, S>("SELECT answer_uri, mask_uri FROM labeling_assignments WHERE job_id = ? "
                                      "AND answer_uri <> ''",
@@ -559,7 +577,7 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
   return {};
 }
 
-Status Engine::finish(const JobRow& given) {
+Result<bool> Engine::finish(const JobRow& given) {
   JobRow job = given;
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   const bool several = job.spec.post_function.built_in() && task_kind(job.spec) != TaskKind::kVerification &&
@@ -596,9 +614,17 @@ Status Engine::finish(const JobRow& given) {
   }
   TERRAPIN_TRY_STATUS(write_manifest(job, layout, true));
   TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
+  bool over = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
     if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
+    TERRAPIN_TRY(over, is_over(state, *row));
+    if (!over) {
+      return state
+          .run("UPDATE labeling_jobs SET dirty = 1, manifest_uri = ?, iteration = ? WHERE id = ?",
+               given.manifest_uri, given.iteration + 1, job.id)
+          .map([](std::int64_t) {});
+    }
     if (row->status == JobStatus::kInProgress) {
       TERRAPIN_TRY_STATUS(move_job(state, job.id, row->status, JobStatus::kCompleted, "", core_.clock.now()));
       row->status = JobStatus::kCompleted;
@@ -614,12 +640,13 @@ Status Engine::finish(const JobRow& given) {
         post(state, job.status == JobStatus::kStopped ? "job.stopped" : "job.completed", *row));
     return save_counts(state, *row);
   }));
+  if (!over) return false;
   wake_notices();
   {
     const std::lock_guard lock(progress_mutex_);
     progress_.erase(job.id);
   }
-  return {};
+  return true;
 }
 
 Result<Timestamp> Engine::work_on(const std::string& job_id) {
@@ -690,8 +717,8 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   const bool over =
       left.ready == 0 && (leases_ended || job->rework || (left.open == 0 && (left.waiting == 0 || enough)));
   if (over && !stopping()) {
-    TERRAPIN_TRY_STATUS(finish(*job));
-    return core_.clock.now() + kNever;
+    TERRAPIN_TRY(const bool ended, finish(*job));
+    return ended ? core_.clock.now() + kNever : core_.clock.now();
   }
   const auto progress = progress_of(job_id);
   const auto interval = std::max<microseconds>(microseconds(core_.options.manifest_interval_ms * 1000LL),

@@ -44,7 +44,8 @@ class Engine {
   Status consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass);
   // The intermediate manifest, and with `final_one` the final one, of the same bytes; counters with them.
   Status write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one);
-  Status finish(const JobRow& job);
+  // False: objects were opened again or answers taken out meanwhile, so the job goes on.
+  Result<bool> finish(const JobRow& job);
   // Inside the write that makes it true; after it wake_notices().
   Status post(storage::Transaction& state, const char* event, const JobRow& job);
   void wake_notices();

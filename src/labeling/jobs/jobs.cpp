@@ -6,6 +6,7 @@
 #include "artifacts/label_categories.h"
 #include "crypto/secrets.h"
 #include "labeling/jobs/consolidator.h"
+#include "labeling/jobs/job_rules.h"
 #include "labeling/jobs/output.h"
 #include "labeling/tasks/template.h"
 
@@ -42,14 +43,13 @@ std::string like_pattern(const std::string& text) {
 
 }  // namespace
 
-Result<JobRecord> Jobs::create(const JobSpec& spec) {
+Result<JobRecord> Jobs::create(const JobSpec& wanted) {
+  TERRAPIN_TRY_STATUS(check_spec(wanted));
   JobRow job;
   job.id = crypto::random_uuid();
-  job.spec = spec;
+  job.spec = completed(wanted);
+  const JobSpec& spec = job.spec;
   job.created = job.modified = core_.clock.now();
-  if (spec.workers_per_object < 1 || spec.workers_per_object > 9)
-    return fail(ErrorCode::kInvalidArgument, "workers per object is {}; 1 to 9 are allowed",
-                spec.workers_per_object);
 
   for (const auto& [uri, what] :
        {std::pair(&spec.input_uri, "input manifest"), std::pair(&spec.output_uri, "output path"),
@@ -276,8 +276,7 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
                   job.id, index));
     TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, index));
     object->failure.clear();
-    object->value_json.clear();
-    object->metadata_json.clear();
+    object->take_mask_back();
     job.dirty = true;
     job.modified = core_.clock.now();
     TERRAPIN_TRY_STATUS(open_object(state, job, *object, job.modified));
@@ -325,6 +324,8 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
       object->value_json.clear();
       object->metadata_json.clear();
       if (!has_ended(job.status)) {
+        object->failure.clear();
+        object->take_mask_back();
         object->wanted = std::max(object->answers + 1, job.spec.workers_per_object);
         TERRAPIN_TRY_STATUS(open_object(state, job, *object, job.modified));
       } else if (object->answers > 0) {
@@ -333,6 +334,7 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
       } else {
         object->state = ObjectState::kFailed;
         object->failure = "its answers were taken out";
+        object->take_mask_back();
         ++job.failed;
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *object));
       }

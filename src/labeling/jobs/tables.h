@@ -68,6 +68,15 @@ struct ObjectRow {
   std::string value_json, metadata_json;  // what the manifest says
   int iteration = 0;                      // that computed the result
   std::string task_input;                 // of a registered pre-annotation function
+
+  // It has no mask any more; the files go at the job's end.
+  void take_mask_back() {
+    result.clear();
+    mask_uri.clear();
+    value_json.clear();
+    metadata_json.clear();
+    confidence = disagreement = 0;
+  }
 };
 Result<std::optional<ObjectRow>> find_object(storage::Transaction& state, const std::string& job_id,
                                              std::int64_t index);
