@@ -228,8 +228,8 @@ export async function visit(page, url, [, address, , first]) {
   await page.getByRole("heading", { level: 1 }).first().waitFor();
   await page.waitForLoadState("networkidle");
   if (first) await first(page);
-  // Pictures are fetched when they come into view.
-  for (const overlay of await page.locator("p-overlay").all()) await overlay.scrollIntoViewIfNeeded();
+  // Pictures are fetched, and frames drawn, when they come into view.
+  for (const shown of await page.locator("p-overlay, iframe").all()) await shown.scrollIntoViewIfNeeded();
   await page.evaluate(() => window.scrollTo(0, 0));
   await page.waitForLoadState("networkidle", { timeout: 8000 }).catch(() => undefined); // a list that is asked for again and again may keep it busy
 }

@@ -4,7 +4,7 @@ export const PASSWORD = "a long enough phrase";
 /** A page that tells what went wrong in it, and what it asked of other servers. */
 export async function openPage(context, program) {
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));
   page.on("request", (request) => {
@@ -34,7 +34,7 @@ export async function start(page) {
 export async function canvasOf(page) {
   const frame = page.frameLocator("iframe");
   const canvas = frame.locator("terrapin-canvas");
-  await canvas.waitFor({ timeout: 30_000 });
+  await canvas.waitFor({ timeout: 60_000 });
   await canvas.evaluate(async (element) => {
     while (!element.editor.mask) await new Promise(requestAnimationFrame);
   });
