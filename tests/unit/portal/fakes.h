@@ -62,7 +62,10 @@ class FakeObjects final : public storage::ObjectStore {
     info.etag = "etag-" + name.key;
     return info;
   }
-  Result<storage::ObjectInfo> head(const storage::ObjectName&) override { return not_in_this_fake(); }
+  Result<storage::ObjectInfo> head(const storage::ObjectName& name) override {
+    TERRAPIN_TRY(const storage::OpenObject object, get(name));
+    return object.info;
+  }
   Status remove(const storage::ObjectName& name, const storage::RemoveCondition&) override {
     objects_.erase(storage::s3_uri(name));
     return {};
