@@ -76,6 +76,19 @@ Result<bool> is_over(Transaction& state, const JobRow& job) {
   return std::get<0>(*left) == 0;
 }
 
+// In the order in which the object was accepted.
+Result<std::vector<AssignmentRow>> submitted_answers(Transaction& state, const std::string& job_id,
+                                                     std::int64_t index) {
+  TERRAPIN_TRY(auto rows, assignments_of_object(state, job_id, index));
+  std::erase_if(rows, [](const AssignmentRow& row) { return row.state != AssignmentState::kSubmitted; });
+  return rows;
+}
+
+// A correction has files of its own.
+bool same_answer(const AssignmentRow& a, const AssignmentRow& b) {
+  return a.id == b.id && a.answer_uri == b.answer_uri && a.mask_uri == b.mask_uri;
+}
+
 Status without_value(Result<storage::ObjectInfo> result) {
   if (!result) return tl::unexpected<Error>(std::move(result.error()));
   return {};
@@ -142,8 +155,9 @@ Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
       return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
                   record->source_uri);
     const auto [known, fresh] = readable.emplace(source->bucket, true);
-    if (fresh && core_.collaborators.may_read)
-      known->second = core_.collaborators.may_read(job.spec.owner, source->bucket);
+    if (fresh) {
+      TERRAPIN_TRY(known->second, core_.may_read(job.spec.owner, source->bucket));
+    }
     if (!known->second)
       return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
                   source->bucket);
@@ -259,15 +273,15 @@ Status Engine::open_by_function(const JobRow& job) {
     if (stopping()) return {};
     std::optional<JobRow> now_job;
     std::vector<ObjectRow> objects;
+    std::int64_t room = 0;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
       TERRAPIN_TRY(now_job, find_job_by_id(state, job.id));
       if (!now_job) return {};
+      TERRAPIN_TRY(room, openable(state, *now_job));
       TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
       return {};
     }));
-    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || openable(*now_job) == 0)
-      return {};
-    if (now_job->labeled + now_job->open >= label_target(*now_job)) return {};
+    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return {};
     ObjectRow object = std::move(objects.front());
     nlohmann::ordered_json request = nlohmann::ordered_json::object();
     request["version"] = "2018-10-16";
@@ -386,10 +400,7 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   std::vector<AssignmentRow> answers;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto rows, assignments_of_object(state, job.id, object.index));
-    answers.clear();
-    for (AssignmentRow& row : rows)
-      if (row.state == AssignmentState::kSubmitted) answers.push_back(std::move(row));
+    TERRAPIN_TRY(answers, submitted_answers(state, job.id, object.index));
     return {};
   }));
   ObjectResult result;
@@ -402,19 +413,22 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
     TERRAPIN_TRY(JobSkills * skills, skills_of(job));
     TERRAPIN_TRY(result, consolidate_object(core_, job, layout, object, answers, skills->skills(final_pass)));
   }
-  // The answers may have changed meanwhile (reopened, withdrawn): then this result is void.
+  // The final pass improves masks. Where it cannot, since an answer's file is gone, the one there stays.
+  if (final_pass && result.object.state == ObjectState::kFailed) {
+    spdlog::warn("labeling job {}: object {} keeps its mask: {}", job.spec.name, object.index,
+                 result.object.failure);
+    return {};
+  }
+  // The answers may be others meanwhile (reopened, withdrawn, given by somebody else): then this result is
+  // void.
   bool kept = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     kept = false;
     TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
     TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
     if (!row || !current || current->state != object.state || current->answers != object.answers) return {};
-    TERRAPIN_TRY(const auto still,
-                 state.select_one<I>(
-                     "SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? AND state = "
-                     "'submitted'",
-                     job.id, object.index));
-    if (std::get<0>(*still) != static_cast<I>(answers.size())) return {};
+    TERRAPIN_TRY(const auto still, submitted_answers(state, job.id, object.index));
+    if (!std::ranges::equal(still, answers, same_answer)) return {};
     kept = true;
     TERRAPIN_TRY_STATUS(save_object(state, job.id, result.object));
     if (!result.votes_json.empty()) {
@@ -461,6 +475,8 @@ Result<int> Engine::consolidate_ready(const JobRow& job) {
 
 Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one) {
   const Timestamp began = core_.clock.now();
+  const auto progress = progress_of(job.id);
+  progress->manifest_stale = true;  // until it and its counters are stored: what follows may fail
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_jobs SET dirty = 0 WHERE id = ?", job.id));
     return {};
@@ -510,7 +526,7 @@ Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, boo
                   final_one ? storage::s3_uri(layout.manifest()) : job.manifest_uri, job.id));
     return {};
   }));
-  const auto progress = progress_of(job.id);
+  progress->manifest_stale = false;
   progress->manifest_written = core_.clock.now();
   progress->manifest_took = progress->manifest_written - began;
   return {};
@@ -723,13 +739,14 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   const auto interval = std::max<microseconds>(microseconds(core_.options.manifest_interval_ms * 1000LL),
                                                20 * progress->manifest_took);
   const Timestamp due = progress->manifest_written + interval;
-  if (job->dirty && core_.clock.now() >= due) {
+  bool dirty = job->dirty || progress->manifest_stale;
+  if (dirty && core_.clock.now() >= due) {
     TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
     TERRAPIN_TRY_STATUS(write_manifest(*job, layout, false));
-    job->dirty = false;
+    dirty = false;
   }
   if (consolidated > 0) return core_.clock.now();
-  return job->dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
+  return dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
 }
 
 // ---- threads ----

@@ -72,6 +72,7 @@ class Engine {
     std::unique_ptr<JobSkills> skills;
     Timestamp manifest_written;
     std::chrono::microseconds manifest_took{0};
+    bool manifest_stale = false;  // its row says clean, but it could not be written
   };
   std::mutex progress_mutex_;
   std::map<std::string, std::shared_ptr<Progress>> progress_;  // guarded by progress_mutex_

@@ -474,23 +474,15 @@ std::int64_t label_target(const JobRow& job) {
   return target;
 }
 
-namespace {
-
-// Open and ready objects: those that will still become labelled or failed.
-std::int64_t in_flight(storage::Transaction& state, const JobRow& job, Status& status) {
-  auto ready = state.select_one<I>(
-      "SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state = 'ready'", job.id);
-  if (!ready) {
-    status = tl::unexpected<Error>(std::move(ready.error()));
-    return 0;
-  }
-  return job.open + std::get<0>(**ready);
-}
-
-}  // namespace
-
-std::int64_t openable(const JobRow& job) {
-  return std::max<std::int64_t>(job.spec.max_concurrent - job.open, 0);
+Result<std::int64_t> openable(storage::Transaction& state, const JobRow& job) {
+  const std::int64_t room = std::max<std::int64_t>(job.spec.max_concurrent - job.open, 0);
+  if (room == 0 || (!job.spec.max_human_labeled_objects && !job.spec.max_percent_labeled)) return room;
+  // Open and ready objects will still become labelled or failed.
+  TERRAPIN_TRY(const auto ready, state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? "
+                                                     "AND state = 'ready'",
+                                                     job.id));
+  const std::int64_t wanted = label_target(job) - job.labeled - job.open - std::get<0>(*ready);
+  return std::clamp<std::int64_t>(wanted, 0, room);
 }
 
 Status open_object(storage::Transaction& state, JobRow& job, ObjectRow& object, Timestamp now) {
@@ -505,14 +497,7 @@ Status open_object(storage::Transaction& state, JobRow& job, ObjectRow& object, 
 
 Result<std::int64_t> open_objects(storage::Transaction& state, JobRow& job, Timestamp now) {
   if (job.status != JobStatus::kInProgress || job.next_index >= job.objects) return 0;
-  std::int64_t room = openable(job);
-  if (room == 0) return 0;
-  if (job.spec.max_human_labeled_objects || job.spec.max_percent_labeled) {
-    Status status;
-    const std::int64_t flying = in_flight(state, job, status);
-    TERRAPIN_TRY_STATUS(status);
-    room = std::min(room, std::max<std::int64_t>(label_target(job) - job.labeled - flying, 0));
-  }
+  TERRAPIN_TRY(const std::int64_t room, openable(state, job));
   std::int64_t opened = 0;
   while (opened < room && job.next_index < job.objects) {
     const int batch = static_cast<int>(std::min<std::int64_t>(room - opened, 500));

@@ -117,7 +117,7 @@ Result<std::int64_t> open_objects(storage::Transaction& state, JobRow& job, Time
 // Shows one waiting object.
 Status open_object(storage::Transaction& state, JobRow& job, ObjectRow& object, Timestamp now);
 // How many more objects the job may open: concurrency and stopping conditions.
-std::int64_t openable(const JobRow& job);
+Result<std::int64_t> openable(storage::Transaction& state, const JobRow& job);
 // After an answer, a decline or an end of a lease: whether the object is complete, and what it becomes.
 Status settle_object(storage::Transaction& state, JobRow& job, ObjectRow& object, Timestamp now);
 // Writes back what the functions above changed in the job's counts.
