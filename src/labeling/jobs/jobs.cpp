@@ -101,7 +101,7 @@ Result<JobRecord> Jobs::create(const JobSpec& spec) {
 Result<JobRecord> Jobs::describe(const std::string& name) {
   JobRecord record;
   const auto look = [&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     record = job.record();
     return {};
   };
@@ -139,7 +139,7 @@ Result<JobPage> Jobs::list(const JobFilter& filter) {
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     page = {};
     TERRAPIN_TRY(const auto jobs, select_jobs(state, where, values));
-    for (const JobRow& job : jobs) {
+    for (const JobHead& job : jobs) {
       if (static_cast<int>(page.jobs.size()) == limit) {
         page.more = true;
         break;
@@ -154,7 +154,7 @@ Result<JobPage> Jobs::list(const JobFilter& filter) {
 Result<JobRecord> Jobs::stop(const std::string& name) {
   JobRecord record;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     if (job.status != JobStatus::kStopping) {  // said twice is said once
       TERRAPIN_TRY_STATUS(
           move_job(state, job.id, job.status, JobStatus::kStopping, job.failure, core_.clock.now()));
@@ -203,7 +203,7 @@ Result<std::vector<ObjectRecord>> Jobs::objects(const std::string& name, const O
   std::vector<ObjectRecord> records;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     records.clear();
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     std::string where = "WHERE job_id = ?";
     std::vector<Value> values{job.id};
     if (filter.state) {
@@ -231,7 +231,7 @@ Result<std::vector<AnswerRecord>> Jobs::answers(const std::string& name, std::in
   std::vector<AnswerRecord> records;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     records.clear();
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     TERRAPIN_TRY(const auto object, find_object(state, job.id, index));
     if (!object) return fail(ErrorCode::kNotFound, "labeling job '{}' has no object {}", name, index);
     TERRAPIN_TRY(const auto rows, assignments_of_object(state, job.id, index));
@@ -247,7 +247,7 @@ Result<std::vector<AnswerRecord>> Jobs::answers(const std::string& name, std::in
 Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool discard_answers) {
   std::string job_id;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     job_id = job.id;
     if (job.status != JobStatus::kInProgress)
       return fail(ErrorCode::kConflict, "labeling job '{}' is {}; continue it to label an object again", name,
@@ -289,7 +289,7 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
 Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_id) {
   std::string job_id;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     job_id = job.id;
     if (job.status != JobStatus::kInProgress && !has_ended(job.status))
       return fail(ErrorCode::kConflict, "labeling job '{}' is {}; try again when it has ended", name,
@@ -346,18 +346,40 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
   return {};
 }
 
+Result<std::shared_ptr<const Jobs::Estimate>> Jobs::estimate(const JobHead& job, I objects) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = estimates_.find(job.id);
+    if (known != estimates_.end() && known->second->iteration == job.iteration &&
+        objects >= known->second->objects && objects * 10 < known->second->objects * 11)
+      return known->second;
+  }
+  TERRAPIN_TRY(const artifacts::LabelCategories categories, this->categories(job.spec.name));
+  const int classes = categories.classes.size() + (categories.void_label ? 1 : 0);
+  TERRAPIN_TRY(JobSkills skills, JobSkills::load(core_, job.id, std::max(classes, 1)));
+  auto made = std::make_shared<const Estimate>(Estimate{objects, job.iteration, skills.skills(true)});
+  const std::lock_guard lock(mutex_);
+  if (estimates_.size() >= kMaxRemembered) estimates_.clear();
+  estimates_[job.id] = made;
+  return made;
+}
+
 Result<std::vector<WorkerStatistics>> Jobs::workers(const std::string& name) {
   std::map<std::string, WorkerStatistics> workers;
-  std::optional<JobRow> job;
+  JobHead job;
+  I voted = 0;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     workers.clear();
     TERRAPIN_TRY(job, require_job(state, name));
+    TERRAPIN_TRY(const auto votes,
+                 state.select_one<I>("SELECT COUNT(*) FROM labeling_votes WHERE job_id = ?", job.id));
+    voted = std::get<0>(*votes);
     TERRAPIN_TRY(
         const auto rows,
         (state.select<S, S, I, double>(
             "SELECT worker_id, state, COUNT(*), SUM(CASE WHEN submitted IS NULL THEN 0.0 ELSE (submitted - "
             "accepted) / 1000000.0 END) FROM labeling_assignments WHERE job_id = ? GROUP BY worker_id, state",
-            job->id)));
+            job.id)));
     for (const auto& [id, kind, count, seconds] : rows) {
       WorkerStatistics& worker = workers[id];
       worker.worker_id = id;
@@ -374,11 +396,10 @@ Result<std::vector<WorkerStatistics>> Jobs::workers(const std::string& name) {
     }
     return {};
   }));
-  TERRAPIN_TRY(JobSkills skills, JobSkills::load(core_, job->id, std::max(job->classes.size(), 1)));
-  const WorkerSkills& estimated = skills.skills(true);
-  for (const std::string& id : estimated.workers())
+  TERRAPIN_TRY(const auto estimated, estimate(job, voted));
+  for (const std::string& id : estimated->skills.workers())
     if (const auto worker = workers.find(id); worker != workers.end())
-      worker->second.reliability = estimated.reliability(id);
+      worker->second.reliability = estimated->skills.reliability(id);
   std::vector<WorkerStatistics> list;
   for (auto& [id, worker] : workers) list.push_back(std::move(worker));
   return list;
