@@ -55,7 +55,8 @@ struct Collaborators {
   FunctionCaller* functions = nullptr;  // null: none is registered
   NoticeSink* notices = nullptr;
   // May the owner of a job read this bucket; empty: yes.
-  std::function<bool(const std::string& owner, const std::string& bucket)> may_read;
+  // May this owner of a job use this bucket; an error where nobody can tell now.
+  std::function<Result<bool>(const std::string& owner, const std::string& bucket)> may_read;
 };
 
 class LabelingService {

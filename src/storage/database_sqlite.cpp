@@ -464,8 +464,7 @@ class SqliteBackend final : public Backend {
     TERRAPIN_TRY_STATUS(copy_into_place(source, path_, [](Connection& copy) -> Status {
       TERRAPIN_TRY(const auto said, copy.query("PRAGMA quick_check(1)", 1, {}));
       if (said.size() == 1 && said.front().front() == "ok") return {};
-      return fail(ErrorCode::kCorrupt, "damaged: {}",
-                  said.empty() ? "" : said.front().front().value_or(""));
+      return fail(ErrorCode::kCorrupt, "damaged: {}", said.empty() ? "" : said.front().front().value_or(""));
     }));
     return {};
   }

@@ -81,10 +81,10 @@ Status run_postgres_tool(const std::string& program, const std::vector<std::stri
                 "there is no program {} in PATH: it copies PostgreSQL databases (Debian: apt-get install "
                 "postgresql-client)",
                 program);
-  const std::string how =
-      WIFEXITED(status) ? "exit code " + std::to_string(WEXITSTATUS(status)) : "a signal";
-  return fail(ErrorCode::kIo, "{} ended with {}: {}", program, how,
-              said.empty() ? "it said nothing" : said.substr(said.size() - std::min(said.size(), kShownBytes)));
+  const std::string how = WIFEXITED(status) ? "exit code " + std::to_string(WEXITSTATUS(status)) : "a signal";
+  return fail(
+      ErrorCode::kIo, "{} ended with {}: {}", program, how,
+      said.empty() ? "it said nothing" : said.substr(said.size() - std::min(said.size(), kShownBytes)));
 }
 
 }  // namespace terrapin::storage

@@ -40,7 +40,7 @@ export function stepsOf(t) {
 }
 
 /** Waits for what only the program's or the browser's own pace brings about. */
-export async function until(what, check, seconds = 30) {
+export async function until(what, check, seconds = 120) {
   for (const end = Date.now() + seconds * 1000; ; ) {
     if (await check()) return;
     if (Date.now() > end) throw new Error(`after ${seconds} s not yet: ${what}`);
@@ -105,7 +105,7 @@ class Program {
   async masks(count, job = "[^/]*") {
     const pattern = new RegExp(`/${job}/annotations/consolidated-annotation/output/(\\d+)_[^/]*\\.png$`);
     let files = [];
-    await until(`${count} masks`, async () => (files = await this.objectFiles(pattern)).length >= count, 60).catch((error) => {
+    await until(`${count} masks`, async () => (files = await this.objectFiles(pattern)).length >= count).catch((error) => {
       throw new Error(`${error.message}; there are ${files.length}\n${this.output}`);
     });
     return new Map(await Promise.all(files.map(async (file) => [Number(pattern.exec(file)[1]), await readFile(file)])));
@@ -171,18 +171,4 @@ export async function makeScenes(folder, count, size) {
       mask: await readFile(local(line["labelscenes-ref"])),
     })),
   );
-}
-
-/** A page that keeps in `problems` what went wrong in it, and whatever it asked of another origin than `origin()`. */
-export async function watchedPage(context, origin) {
-  const page = await context.newPage();
-  page.problems = [];
-  page.on("pageerror", (error) => page.problems.push(String(error)));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    if (["blob:", "data:", "about:"].includes(url.protocol) || url.origin === origin()) return;
-    page.problems.push(`asked ${request.url()}`);
-  });
-  page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
-  return page;
 }

@@ -2,6 +2,8 @@
 // docs/formats/backup.md.
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -91,10 +93,11 @@ Result<std::int64_t> copy_objects(ObjectStore& from, ObjectStore& to, bool quiet
     if (!made && made.error().code != ErrorCode::kAlreadyExists)
       return tl::unexpected<Error>(std::move(made.error()));
     std::map<std::string, std::pair<std::string, std::int64_t>> present;
-    TERRAPIN_TRY_STATUS(storage::for_each_object(to, bucket.name, "", [&](const ObjectInfo& object) -> Status {
-      present[object.key] = {object.etag, object.size};
-      return {};
-    }));
+    TERRAPIN_TRY_STATUS(
+        storage::for_each_object(to, bucket.name, "", [&](const ObjectInfo& object) -> Status {
+          present[object.key] = {object.etag, object.size};
+          return {};
+        }));
     std::vector<std::string> keys;
     Status listed = storage::for_each_object(from, bucket.name, "", [&](const ObjectInfo& object) -> Status {
       const auto found = present.find(object.key);
@@ -150,7 +153,9 @@ Result<std::int64_t> copy_all(ObjectStore& objects, storage::Database* state, co
     TERRAPIN_TRY(Names missing, copy_state(*state, state_copy, copy));
     TERRAPIN_TRY(const std::int64_t more, copy_objects(objects, copy, quiet));
     copied += more;
-    std::erase_if(missing, [&](const auto& name) { return copy.head({name.first, name.second}).has_value(); });
+    std::erase_if(missing, [&](const auto& name) {
+      return copy.head({name.first, name.second}).has_value();
+    });
     const bool settled = missing == gone;
     gone = std::move(missing);
     if (gone.empty()) return copied;
@@ -170,11 +175,10 @@ Result<std::int64_t> write_inventory(ObjectStore& copy, const fs::path& path) {
     TERRAPIN_TRY_STATUS(file.write(json_text(ordered_json{{"bucket", bucket.name}}) + "\n"));
     TERRAPIN_TRY_STATUS(storage::for_each_object(copy, bucket.name, "", [&](const ObjectInfo& object) {
       ++count;
-      return file.write(json_text(ordered_json{{"bucket", bucket.name},
-                                               {"key", object.key},
-                                               {"size", object.size},
-                                               {"md5", object.etag}}) +
-                        "\n");
+      return file.write(
+          json_text(ordered_json{
+              {"bucket", bucket.name}, {"key", object.key}, {"size", object.size}, {"md5", object.etag}}) +
+          "\n");
     }));
   }
   TERRAPIN_TRY_STATUS(file.commit());
@@ -202,12 +206,11 @@ Result<int> backup(const Options& options, const Invocation& invocation) {
   const fs::path folder = fs::absolute(options.folder);
   TERRAPIN_TRY(const auto objects, open_objects(installation, system_clock()));
   TERRAPIN_TRY(const auto copy, storage::open_folder_store(folder / "objects", system_clock()));
-  const std::string state_name = options.without_state ? ""
+  const std::string state_name = options.without_state     ? ""
                                  : is_sqlite(installation) ? "state.db"
                                                            : "state.dump";
-  TERRAPIN_TRY(const std::int64_t copied,
-               copy_all(*objects, options.without_state ? nullptr : state.get(), folder / state_name, *copy,
-                        invocation.quiet));
+  TERRAPIN_TRY(const std::int64_t copied, copy_all(*objects, options.without_state ? nullptr : state.get(),
+                                                   folder / state_name, *copy, invocation.quiet));
   ordered_json files = ordered_json::object();
   const auto add = [&](const std::string& name) -> Status {
     TERRAPIN_TRY(files[name], description_of(folder / name));
@@ -257,12 +260,14 @@ Result<Backup> read_backup(const fs::path& folder) {
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object() || json.value("format", nlohmann::json()) != "terrapin-backup" ||
       json.value("version", nlohmann::json()) != kVersion)
-    return fail(ErrorCode::kUnsupported, "{}: is not version {} of a terrapin-backup", path.string(), kVersion);
+    return fail(ErrorCode::kUnsupported, "{}: is not version {} of a terrapin-backup", path.string(),
+                kVersion);
   Backup backup;
   backup.folder = folder;
   const auto member = [&](const char* name, bool good) -> Status {
     if (good) return {};
-    return fail(ErrorCode::kCorrupt, "{}: \"{}\" is missing or is not what a backup says", path.string(), name);
+    return fail(ErrorCode::kCorrupt, "{}: \"{}\" is missing or is not what a backup says", path.string(),
+                name);
   };
   for (const auto& [name, value] :
        {std::pair("region", &backup.region), std::pair("account_id", &backup.account_id),
@@ -270,8 +275,8 @@ Result<Backup> read_backup(const fs::path& folder) {
     TERRAPIN_TRY_STATUS(member(name, json.contains(name) && json[name].is_string()));
     *value = json[name].get<std::string>();
   }
-  TERRAPIN_TRY_STATUS(member("state", backup.state.empty() || backup.state == "state.db" ||
-                                          backup.state == "state.dump"));
+  TERRAPIN_TRY_STATUS(
+      member("state", backup.state.empty() || backup.state == "state.db" || backup.state == "state.dump"));
   TERRAPIN_TRY_STATUS(member("objects", json.contains("objects") && json["objects"].is_number_integer()));
   backup.objects = json["objects"].get<std::int64_t>();
   TERRAPIN_TRY_STATUS(member("files", json.contains("files") && json["files"].is_object()));
@@ -354,9 +359,8 @@ Result<std::int64_t> restore_objects(const Backup& backup, ObjectStore& from, Ob
   const auto flush = [&]() -> Status {
     if (interrupted()) return fail(ErrorCode::kCancelled, "interrupted; run it again to the end");
     const auto count = static_cast<std::int64_t>(batch.size());
-    TERRAPIN_TRY_STATUS(several_at_once(count, [&](std::int64_t i) {
-      return restore_object(from, to, batch[static_cast<std::size_t>(i)]);
-    }));
+    TERRAPIN_TRY_STATUS(several_at_once(
+        count, [&](std::int64_t i) { return restore_object(from, to, batch[static_cast<std::size_t>(i)]); }));
     copied += count;
     batch.clear();
     bar.update(copied);
@@ -405,10 +409,11 @@ Result<int> restore(const Options& options, const Invocation& invocation) {
   if (resumed) {
     const auto json = nlohmann::json::parse(*mark, nullptr, false);
     if (!json.is_object() || json.value("from", nlohmann::json()) != backup.folder.string())
-      return fail(ErrorCode::kConflict,
-                  "{}: holds a restore of another backup that was cut short ({}); run that one to the end, or "
-                  "name a new folder",
-                  data_dir.string(), restore_mark(data_dir).string());
+      return fail(
+          ErrorCode::kConflict,
+          "{}: holds a restore of another backup that was cut short ({}); run that one to the end, or "
+          "name a new folder",
+          data_dir.string(), restore_mark(data_dir).string());
     state_begun = json.value("state_begun", nlohmann::json()) == true;
   }
   if (!resumed && fs::exists(data_dir, error) && !fs::is_empty(data_dir, error)) {
@@ -453,7 +458,8 @@ Result<int> restore(const Options& options, const Invocation& invocation) {
   TERRAPIN_TRY_STATUS(keep_settings(installation));
   fs::remove(restore_mark(data_dir), error);
   if (error)
-    return fail(ErrorCode::kIo, "{}: cannot be removed: {}", restore_mark(data_dir).string(), error.message());
+    return fail(ErrorCode::kIo, "{}: cannot be removed: {}", restore_mark(data_dir).string(),
+                error.message());
   fmt::print("{} objects and the keys are in {}; start it with `terrapin serve --data-dir {}`\n", copied,
              installation.data_dir.string(), installation.data_dir.string());
   return 0;
@@ -476,9 +482,10 @@ void add_backup_commands(CLI::App& app, Invocation& invocation) {
   auto* restore_command = app.add_subcommand("restore", "Make a new data folder from a backup");
   add_installation_options(*restore_command, options->installation, true);
   restore_command->add_option("--from", options->folder, "Folder that `terrapin backup` made")->required();
-  restore_command->add_flag("--replace", options->replace,
-                            "Take the place of what is there: a data folder is kept under another name; a "
-                            "PostgreSQL database and buckets elsewhere are overwritten. Stop the server first");
+  restore_command->add_flag(
+      "--replace", options->replace,
+      "Take the place of what is there: a data folder is kept under another name; a "
+      "PostgreSQL database and buckets elsewhere are overwritten. Stop the server first");
   restore_command->add_flag("--quiet", invocation.quiet, "No progress bars");
   restore_command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return restore(*options, invocation); };

@@ -165,8 +165,9 @@ Status Engine::insert_lines(JobHead& job, ByteSourcePtr manifest) {
       return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
                   record->source_uri);
     const auto [known, fresh] = readable.emplace(source->bucket, true);
-    if (fresh && core_.collaborators.may_read)
-      known->second = core_.collaborators.may_read(job.spec.owner, source->bucket);
+    if (fresh) {
+      TERRAPIN_TRY(known->second, core_.may_read(job.spec.owner, source->bucket));
+    }
     if (!known->second)
       return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
                   source->bucket);

@@ -6,6 +6,7 @@
 #include "artifacts/label_categories.h"
 #include "crypto/secrets.h"
 #include "labeling/jobs/consolidator.h"
+#include "labeling/jobs/job_rules.h"
 #include "labeling/jobs/output.h"
 #include "labeling/tasks/template.h"
 
@@ -42,14 +43,13 @@ std::string like_pattern(const std::string& text) {
 
 }  // namespace
 
-Result<JobRecord> Jobs::create(const JobSpec& spec) {
+Result<JobRecord> Jobs::create(const JobSpec& wanted) {
+  TERRAPIN_TRY_STATUS(check_spec(wanted));
   JobRow job;
   job.id = crypto::random_uuid();
-  job.spec = spec;
+  job.spec = completed(wanted);
+  const JobSpec& spec = job.spec;
   job.created = job.modified = core_.clock.now();
-  if (spec.workers_per_object < 1 || spec.workers_per_object > 9)
-    return fail(ErrorCode::kInvalidArgument, "workers per object is {}; 1 to 9 are allowed",
-                spec.workers_per_object);
 
   for (const auto& [uri, what] :
        {std::pair(&spec.input_uri, "input manifest"), std::pair(&spec.output_uri, "output path"),

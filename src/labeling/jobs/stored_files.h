@@ -8,7 +8,8 @@
 
 namespace terrapin::labeling {
 
-// Calls `visit` for every answer and mask that the state names. Nothing for a database without labeling tables.
+// Calls `visit` for every answer and mask that the state names. Nothing for a database without labeling
+// tables.
 Status for_each_stored_file(storage::Transaction& state,
                             const std::function<Status(const storage::ObjectName&)>& visit);
 

@@ -31,6 +31,11 @@ tl::unexpected<Error> no_such_task(const std::string& id) {
 Result<AssignmentRow> own_assignment(Transaction& state, const Worker& worker, const std::string& id) {
   TERRAPIN_TRY(auto assignment, find_assignment(state, id));
   if (!assignment || assignment->worker_id != worker.id) return no_such_task(id);
+  TERRAPIN_TRY(const auto team, (state.select_one<S>("SELECT workteam_arn FROM labeling_jobs WHERE id = ?",
+                                                     assignment->job_id)));
+  const std::vector<std::string>& teams = worker.workteam_arns;
+  if (!team || std::find(teams.begin(), teams.end(), std::get<0>(*team)) == teams.end())
+    return no_such_task(id);
   return std::move(*assignment);
 }
 
@@ -302,8 +307,8 @@ Result<TaskContent> Tasks::content(const Worker& worker, const std::string& assi
   for (const std::string& uri : uris) {
     const auto name = storage::parse_s3_uri(uri);
     if (!name || name->key.empty()) continue;
-    if (core_.collaborators.may_read && !core_.collaborators.may_read(job->spec.owner, name->bucket))
-      continue;
+    TERRAPIN_TRY(const bool may, core_.may_read(job->spec.owner, name->bucket));
+    if (!may) continue;
     content.readable_uris.push_back(uri);
   }
   return content;

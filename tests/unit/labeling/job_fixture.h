@@ -122,6 +122,7 @@ class JobTest : public ::testing::Test {
     spec.post_function = {"arn:aws:lambda:us-east-1:432418664414:function:ACS-SemanticSegmentation",
                           "ACS-SemanticSegmentation"};
     spec.title = "Segment";
+    spec.description = "Segment the photo.";
     spec.owner = "tester";
     return spec;
   }
