@@ -73,7 +73,11 @@ Result<bool> is_over(Transaction& state, const JobHead& job) {
                state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state IN "
                                    "('open', 'ready')",
                                    job.id));
-  return std::get<0>(*left) == 0;
+  TERRAPIN_TRY(const auto unsettled,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1",
+                                   job.id));
+  return std::get<0>(*left) == 0 && std::get<0>(*unsettled) == 0;
 }
 
 // In the order in which the object was accepted.
@@ -346,6 +350,43 @@ Status Engine::open_by_function(const JobHead& job) {
   }
 }
 
+Status Engine::settle_withdrawn(const JobHead& job) {
+  bool more = false;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto one,
+                 state.select_one<I>("SELECT idx FROM labeling_assignments WHERE job_id = ? AND unsettled = 1 "
+                                     "LIMIT 1",
+                                     job.id));
+    more = one.has_value();
+    return {};
+  }));
+  if (more) progress_of(job.id)->skills.reset();  // they are those of the answers that are left
+  while (more && !stopping()) {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      more = false;
+      TERRAPIN_TRY(const auto indices,
+                   state.select<I>("SELECT DISTINCT idx FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1 ORDER BY idx LIMIT 100",
+                                   job.id));
+      if (indices.empty()) return {};
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
+      if (!row) return {};
+      row->modified = core_.clock.now();
+      for (const auto& [index] : indices) {
+        TERRAPIN_TRY(auto object, find_object(state, job.id, index));
+        if (!object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", index, job.id);
+        TERRAPIN_TRY_STATUS(labeling::settle_withdrawn(state, *row, *object, row->modified));
+      }
+      if (job.spec.pre_function.built_in()) {
+        TERRAPIN_TRY_STATUS(open_objects(state, *row, row->modified));
+      }
+      more = true;
+      return save_counts(state, *row);
+    }));
+  }
+  return {};
+}
+
 Status Engine::end_availability(const JobHead& job) {
   const Timestamp now = core_.clock.now();
   const I cutoff = to_microseconds(now - seconds(job.spec.task_availability_s));
@@ -385,8 +426,8 @@ Status Engine::end_leases_of_stopped(const JobHead& job) {
                   "'leased'",
                   job.id));
     TERRAPIN_TRY_STATUS(
-        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state = "
-                  "'open' AND answers > 0",
+        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state IN "
+                  "('open', 'waiting') AND answers > 0",
                   job.id));
     TERRAPIN_TRY_STATUS(state.run(
         "UPDATE labeling_objects SET state = 'waiting', slots = 0 WHERE job_id = ? AND state = 'open'",
@@ -706,6 +747,7 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     }));
     TERRAPIN_TRY(job, load());
   }
+  TERRAPIN_TRY_STATUS(settle_withdrawn(*job));
   if (job->status == JobStatus::kInProgress) {
     TERRAPIN_TRY_STATUS(end_availability(*job));
     if (!job->spec.pre_function.built_in()) {

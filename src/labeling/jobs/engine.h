@@ -38,6 +38,8 @@ class Engine {
   Result<ByteSourcePtr> manifest_of_prefix(const JobHead& job);
   Status fail_job(const std::string& job_id, const std::string& reason);
   Status open_by_function(const JobHead& job);
+  // Tells the objects whose answers were taken out.
+  Status settle_withdrawn(const JobHead& job);
   Status end_availability(const JobHead& job);
   Status end_leases_of_stopped(const JobHead& job);
   // Returns how many objects it took.

@@ -264,11 +264,10 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
           state.run("UPDATE labeling_assignments SET state = 'withdrawn' WHERE job_id = ? AND idx = ? AND "
                     "state = 'submitted'",
                     job.id, index));
-      object->answers = 0;
-      object->wanted = job.spec.workers_per_object;
-    } else {
-      object->wanted = std::max(job.spec.workers_per_object, object->answers + 1);
     }
+    TERRAPIN_TRY(const I answers, count_answers(state, job.id, index));
+    object->answers = static_cast<int>(answers);
+    object->wanted = std::max(job.spec.workers_per_object, object->answers + 1);
     // A worker who declined it may look again: it is shown for a reason.
     TERRAPIN_TRY_STATUS(
         state.run("UPDATE labeling_assignments SET state = 'returned' WHERE job_id = ? AND idx = ? AND state "
@@ -294,51 +293,23 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
     if (job.status != JobStatus::kInProgress && !has_ended(job.status))
       return fail(ErrorCode::kConflict, "labeling job '{}' is {}; try again when it has ended", name,
                   job_status_name(job.status));
-    const Value values[] = {job.id, worker_id};
-    TERRAPIN_TRY(const auto answers,
-                 select_assignments(state, "WHERE a.job_id = ? AND a.worker_id = ? AND a.state = 'submitted'",
-                                    values));
-    if (answers.empty())
+    // Masks could not be made again without the answers that stay.
+    TERRAPIN_TRY(const auto removed,
+                 state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND "
+                                     "worker_id = ? AND state = 'submitted' AND answer_uri = ''",
+                                     job.id, worker_id));
+    if (std::get<0>(*removed) > 0)
+      return fail(ErrorCode::kConflict,
+                  "the answers of labeling job '{}' were removed, as their retention says", name);
+    // All answers at once; their objects follow in batches, in the engine (Engine::settle_withdrawn).
+    TERRAPIN_TRY(const I taken,
+                 state.run("UPDATE labeling_assignments SET state = 'withdrawn', unsettled = 1 WHERE job_id = "
+                           "? AND worker_id = ? AND state = 'submitted'",
+                           job.id, worker_id));
+    if (taken == 0)
       return fail(ErrorCode::kNotFound, "worker '{}' has no answer in labeling job '{}'", worker_id, name);
     job.modified = core_.clock.now();
     job.dirty = true;
-    // Masks could not be made again without the answers that stay.
-    for (const AssignmentRow& answer : answers)
-      if (answer.answer_uri.empty())
-        return fail(ErrorCode::kConflict,
-                    "the answers of labeling job '{}' were removed, as their retention says", name);
-    for (const AssignmentRow& answer : answers) {
-      TERRAPIN_TRY_STATUS(
-          state.run("UPDATE labeling_assignments SET state = 'withdrawn' WHERE id = ?", answer.id));
-      TERRAPIN_TRY(auto object, find_object(state, job.id, answer.index));
-      if (!object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", answer.index, job.id);
-      --object->answers;
-      TERRAPIN_TRY_STATUS(
-          state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, answer.index));
-      if (object->state == ObjectState::kOpen) {
-        TERRAPIN_TRY_STATUS(settle_object(state, job, *object, job.modified));
-        continue;
-      }
-      if (object->state == ObjectState::kLabeled) --job.labeled;
-      if (object->state == ObjectState::kFailed) --job.failed;
-      object->value_json.clear();
-      object->metadata_json.clear();
-      if (!has_ended(job.status)) {
-        object->failure.clear();
-        object->take_mask_back();
-        object->wanted = std::max(object->answers + 1, job.spec.workers_per_object);
-        TERRAPIN_TRY_STATUS(open_object(state, job, *object, job.modified));
-      } else if (object->answers > 0) {
-        object->state = ObjectState::kReady;
-        TERRAPIN_TRY_STATUS(save_object(state, job.id, *object));
-      } else {
-        object->state = ObjectState::kFailed;
-        object->failure = "its answers were taken out";
-        object->take_mask_back();
-        ++job.failed;
-        TERRAPIN_TRY_STATUS(save_object(state, job.id, *object));
-      }
-    }
     job.rework = has_ended(job.status);
     return save_counts(state, job);
   }));

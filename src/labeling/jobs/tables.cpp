@@ -118,6 +118,10 @@ CREATE INDEX labeling_assignments_answers ON labeling_assignments (job_id, submi
 CREATE INDEX labeling_assignments_by_worker ON labeling_assignments (job_id, worker_id, state, accepted, submitted);
 CREATE INDEX labeling_objects_by_dispute ON labeling_objects (job_id, disagreement DESC, idx, state)
 )"},
+    {3, R"(
+ALTER TABLE labeling_assignments ADD COLUMN unsettled BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX labeling_assignments_unsettled ON labeling_assignments (job_id, idx) WHERE unsettled = 1
+)"},
 };
 
 struct StateName {
@@ -585,6 +589,50 @@ Status settle_object(storage::Transaction& state, JobHead& job, ObjectRow& objec
     if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   }
   return {};
+}
+
+Result<std::int64_t> count_answers(storage::Transaction& state, const std::string& job_id,
+                                   std::int64_t index) {
+  TERRAPIN_TRY_STATUS(state.run(
+      "UPDATE labeling_assignments SET unsettled = 0 WHERE job_id = ? AND idx = ? AND unsettled = 1", job_id,
+      index));
+  TERRAPIN_TRY(const auto count,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? "
+                                   "AND state = 'submitted'",
+                                   job_id, index));
+  return std::get<0>(*count);
+}
+
+Status settle_withdrawn(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now) {
+  TERRAPIN_TRY(const std::int64_t answers, count_answers(state, job.id, object.index));
+  object.answers = static_cast<int>(answers);
+  TERRAPIN_TRY_STATUS(
+      state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, object.index));
+  job.dirty = true;
+  if (object.state == ObjectState::kOpen) return settle_object(state, job, object, now);
+  const bool complete = object.state == ObjectState::kReady && object.answers >= object.wanted;
+  if (complete || object.state == ObjectState::kWaiting || object.state == ObjectState::kPassed)
+    return save_object(state, job.id, object);
+  if (object.state == ObjectState::kLabeled) --job.labeled;
+  if (object.state == ObjectState::kFailed) --job.failed;
+  object.value_json.clear();
+  object.metadata_json.clear();
+  object.failure.clear();
+  if (job.status != JobStatus::kInProgress && object.answers > 0) {
+    object.state = ObjectState::kReady;
+  } else {
+    object.take_mask_back();
+    if (has_ended(job.status)) {
+      object.state = ObjectState::kFailed;
+      object.failure = "its answers were taken out";
+      ++job.failed;
+    } else {
+      object.state = ObjectState::kWaiting;
+      object.wanted = std::max(object.answers + 1, job.spec.workers_per_object);
+      job.next_index = std::min(job.next_index, object.index);
+    }
+  }
+  return save_object(state, job.id, object);
 }
 
 Status save_counts(storage::Transaction& state, const JobHead& job) {

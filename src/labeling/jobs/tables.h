@@ -128,6 +128,12 @@ Status open_object(storage::Transaction& state, JobHead& job, ObjectRow& object,
 Result<std::int64_t> openable(storage::Transaction& state, const JobHead& job);
 // After an answer, a decline or an end of a lease: whether the object is complete, and what it becomes.
 Status settle_object(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now);
+// Forgets that answers of the object were taken out, and says how many there are.
+Result<std::int64_t> count_answers(storage::Transaction& state, const std::string& job_id,
+                                   std::int64_t index);
+// After answers were taken out: the object waits for others or, in a job that does not run, is consolidated
+// from those that are left; failed if none is.
+Status settle_withdrawn(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now);
 // Writes back what the functions above changed in the job's counts.
 Status save_counts(storage::Transaction& state, const JobHead& job);
 // How many objects may get a mask before a stopping condition holds.

@@ -167,6 +167,18 @@ TEST_F(Statements, TheMostDisputedAreReadInOrder) {
   }
 }
 
+TEST_F(Statements, TakingAWorkersAnswersOutCostsTheSameHoweverManyThereAre) {
+  put_photos(20);
+  std::vector<std::size_t> counts;
+  for (const int answers : {1, 15}) {
+    const std::string name = "job" + std::to_string(answers);
+    create(spec(name));
+    for (int i = 0; i < answers; ++i) submit("mallory", accept("mallory", name), rectangle(1));
+    counts.push_back(of("labeling", [&] { EXPECT_OK(jobs().withdraw_worker(name, "mallory")); }).size());
+  }
+  EXPECT_EQ(counts[0], counts[1]);
+}
+
 TEST_F(Statements, SkillsAreEstimatedAgainOnlyWhenATenthMoreIsKnown) {
   put_photos(14);
   JobSpec wanted = spec();
