@@ -67,13 +67,17 @@ std::string line_for(const std::string& source_uri) {
 }
 
 // Objects may be opened again and answers taken out at any moment: whether the job still has nothing to do.
-Result<bool> is_over(Transaction& state, const JobRow& job) {
+Result<bool> is_over(Transaction& state, const JobHead& job) {
   if (job.dirty) return false;
   TERRAPIN_TRY(const auto left,
                state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state IN "
                                    "('open', 'ready')",
                                    job.id));
-  return std::get<0>(*left) == 0;
+  TERRAPIN_TRY(const auto unsettled,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1",
+                                   job.id));
+  return std::get<0>(*left) == 0 && std::get<0>(*unsettled) == 0;
 }
 
 // In the order in which the object was accepted.
@@ -103,9 +107,19 @@ std::shared_ptr<Engine::Progress> Engine::progress_of(const std::string& job_id)
   return progress;
 }
 
+Result<JobRow> Engine::whole(const std::string& job_id) {
+  std::optional<JobRow> job;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+    return {};
+  }));
+  if (!job) return fail(ErrorCode::kInternal, "job {} is gone", job_id);
+  return std::move(*job);
+}
+
 // ---- from nothing to InProgress ----
 
-Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobRow& job) {
+Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobHead& job) {
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   TERRAPIN_TRY(const storage::ObjectName prefix, storage::parse_s3_uri(job.spec.input_uri));
   TERRAPIN_TRY(ScratchFile file, ScratchFile::create(core_.options.scratch_folder));
@@ -125,7 +139,7 @@ Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobRow& job) {
   return source;
 }
 
-Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
+Status Engine::insert_lines(JobHead& job, ByteSourcePtr manifest) {
   LineReader reader(std::move(manifest), kMaxLineBytes);
   std::map<std::string, bool> readable;  // by bucket
   std::vector<ObjectRow> batch;
@@ -184,7 +198,8 @@ Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
   return {};
 }
 
-Status Engine::initialize(JobRow& job) {
+Status Engine::initialize(const JobRow& given) {
+  JobHead job = given;
   if (job.spec.workteam_arn.find("/public-crowd/") != std::string::npos) {
     const auto& classifiers = job.spec.content_classifiers;
     if (std::find(classifiers.begin(), classifiers.end(), "FreeOfPersonallyIdentifiableInformation") ==
@@ -212,14 +227,14 @@ Status Engine::initialize(JobRow& job) {
   }
   TERRAPIN_TRY_STATUS(insert_lines(job, manifest));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.at("annotation-tool/template.liquid"),
-                                                    *bytes_source(job.template_html), "text/html")));
+                                                    *bytes_source(given.template_html), "text/html")));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(
       layout.at("annotation-tool/data.json"),
-      *bytes_source(artifacts::format_label_categories(job.categories())), "application/json")));
+      *bytes_source(artifacts::format_label_categories(given.categories())), "application/json")));
   // From the start there is a manifest, and counters that speak of it.
   TERRAPIN_TRY_STATUS(write_manifest(job, layout, false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto now_job, find_job_head(state, job.id));
     if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
     now_job->objects = job.objects;
     now_job->passed = job.passed;
@@ -234,15 +249,13 @@ Status Engine::initialize(JobRow& job) {
         TERRAPIN_TRY_STATUS(open_objects(state, *now_job, now_job->modified));
       }
     }
-    TERRAPIN_TRY_STATUS(save_counts(state, *now_job));
-    job = *now_job;
-    return {};
+    return save_counts(state, *now_job);
   }));
   wake_notices();
   return {};
 }
 
-Status Engine::post(Transaction& state, const char* event, const JobRow& job) {
+Status Engine::post(Transaction& state, const char* event, const JobHead& job) {
   if (core_.collaborators.notices == nullptr) return {};
   return core_.collaborators.notices->post(state, event, job.record());
 }
@@ -252,9 +265,9 @@ void Engine::wake_notices() {
 }
 
 Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
-  std::optional<JobRow> job;
+  std::optional<JobHead> job;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+    TERRAPIN_TRY(job, find_job_head(state, job_id));
     if (!job || has_ended(job->status)) return {};
     TERRAPIN_TRY_STATUS(move_job(state, job_id, job->status, JobStatus::kFailed, reason, core_.clock.now()));
     job->status = JobStatus::kFailed;
@@ -267,15 +280,15 @@ Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
 
 // ---- while it runs ----
 
-Status Engine::open_by_function(const JobRow& job) {
+Status Engine::open_by_function(const JobHead& job) {
   FunctionCaller* functions = core_.collaborators.functions;
   for (;;) {
     if (stopping()) return {};
-    std::optional<JobRow> now_job;
+    std::optional<JobHead> now_job;
     std::vector<ObjectRow> objects;
     std::int64_t room = 0;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(now_job, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(now_job, find_job_head(state, job.id));
       if (!now_job) return {};
       TERRAPIN_TRY(room, openable(state, *now_job));
       TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
@@ -311,7 +324,7 @@ Status Engine::open_by_function(const JobRow& job) {
       }
     }
     TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
       TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
       if (!row || !current || current->state != ObjectState::kWaiting ||
           row->status != JobStatus::kInProgress)
@@ -337,7 +350,44 @@ Status Engine::open_by_function(const JobRow& job) {
   }
 }
 
-Status Engine::end_availability(const JobRow& job) {
+Status Engine::settle_withdrawn(const JobHead& job) {
+  bool more = false;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto one,
+                 state.select_one<I>("SELECT idx FROM labeling_assignments WHERE job_id = ? AND unsettled = 1 "
+                                     "LIMIT 1",
+                                     job.id));
+    more = one.has_value();
+    return {};
+  }));
+  if (more) progress_of(job.id)->skills.reset();  // they are those of the answers that are left
+  while (more && !stopping()) {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      more = false;
+      TERRAPIN_TRY(const auto indices,
+                   state.select<I>("SELECT DISTINCT idx FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1 ORDER BY idx LIMIT 100",
+                                   job.id));
+      if (indices.empty()) return {};
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
+      if (!row) return {};
+      row->modified = core_.clock.now();
+      for (const auto& [index] : indices) {
+        TERRAPIN_TRY(auto object, find_object(state, job.id, index));
+        if (!object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", index, job.id);
+        TERRAPIN_TRY_STATUS(labeling::settle_withdrawn(state, *row, *object, row->modified));
+      }
+      if (job.spec.pre_function.built_in()) {
+        TERRAPIN_TRY_STATUS(open_objects(state, *row, row->modified));
+      }
+      more = true;
+      return save_counts(state, *row);
+    }));
+  }
+  return {};
+}
+
+Status Engine::end_availability(const JobHead& job) {
   const Timestamp now = core_.clock.now();
   const I cutoff = to_microseconds(now - seconds(job.spec.task_availability_s));
   std::int64_t after = -1;
@@ -352,7 +402,7 @@ Status Engine::end_availability(const JobRow& job) {
               state, "WHERE job_id = ? AND state = 'open' AND idx > ? AND opened <= ? ORDER BY idx LIMIT 200",
               values));
       if (objects.empty()) return {};
-      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
       if (!row || row->status != JobStatus::kInProgress) return {};
       row->modified = now;
       for (ObjectRow& object : objects) {
@@ -366,9 +416,9 @@ Status Engine::end_availability(const JobRow& job) {
   }
 }
 
-Status Engine::end_leases_of_stopped(const JobRow& job) {
+Status Engine::end_leases_of_stopped(const JobHead& job) {
   return core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     if (!row) return {};
     TERRAPIN_TRY_STATUS(
         state.run("UPDATE labeling_assignments SET state = 'returned', reason = 'the job was stopped' WHERE "
@@ -376,8 +426,8 @@ Status Engine::end_leases_of_stopped(const JobRow& job) {
                   "'leased'",
                   job.id));
     TERRAPIN_TRY_STATUS(
-        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state = "
-                  "'open' AND answers > 0",
+        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state IN "
+                  "('open', 'waiting') AND answers > 0",
                   job.id));
     TERRAPIN_TRY_STATUS(state.run(
         "UPDATE labeling_objects SET state = 'waiting', slots = 0 WHERE job_id = ? AND state = 'open'",
@@ -424,7 +474,7 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   bool kept = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     kept = false;
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
     if (!row || !current || current->state != object.state || current->answers != object.answers) return {};
     TERRAPIN_TRY(const auto still, submitted_answers(state, job.id, object.index));
@@ -458,22 +508,24 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   return {};
 }
 
-Result<int> Engine::consolidate_ready(const JobRow& job) {
+Result<int> Engine::consolidate_ready(const JobHead& job) {
   std::vector<ObjectRow> objects;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kReady, 0, 20));
     return {};
   }));
+  if (objects.empty()) return 0;
+  TERRAPIN_TRY(const JobRow whole_job, whole(job.id));
   int done = 0;
   for (const ObjectRow& object : objects) {
     if (stopping()) break;
-    TERRAPIN_TRY_STATUS(consolidate_one(job, object, false));
+    TERRAPIN_TRY_STATUS(consolidate_one(whole_job, object, false));
     ++done;
   }
   return done;
 }
 
-Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one) {
+Status Engine::write_manifest(const JobHead& job, const OutputLayout& layout, bool final_one) {
   const Timestamp began = core_.clock.now();
   const auto progress = progress_of(job.id);
   progress->manifest_stale = true;  // until it and its counters are stored: what follows may fail
@@ -534,7 +586,7 @@ Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, boo
 
 // ---- the end ----
 
-Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) {
+Status Engine::remove_superseded(const JobHead& job, const OutputLayout& layout) {
   // Masks and figures that no object names any more.
   std::set<std::string> results;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
@@ -570,7 +622,7 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
                                                  return {};
                                                }));
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(const auto row, find_job_head(state, job.id));
     TERRAPIN_TRY(const bool over, row ? is_over(state, *row) : Result<bool>(false));
     if (!over) {
       orphans.clear();
@@ -592,8 +644,8 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
   return {};
 }
 
-Result<bool> Engine::finish(const JobRow& given) {
-  JobRow job = given;
+Result<bool> Engine::finish(const JobHead& given) {
+  JobHead job = given;
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   const bool several = job.spec.post_function.built_in() && task_kind(job.spec) != TaskKind::kVerification &&
                        !job.spec.majority_vote;
@@ -608,7 +660,7 @@ Result<bool> Engine::finish(const JobRow& given) {
     }));
     if (any) {
       progress_of(job.id)->skills.reset();  // from what is stored, whatever the order of submission was
-      JobRow pass = job;
+      TERRAPIN_TRY(JobRow pass, whole(job.id));
       pass.iteration = job.iteration + 1;
       std::int64_t next = 0;
       for (;;) {
@@ -631,7 +683,7 @@ Result<bool> Engine::finish(const JobRow& given) {
   TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
   bool over = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
     TERRAPIN_TRY(over, is_over(state, *row));
     if (!over) {
@@ -665,10 +717,10 @@ Result<bool> Engine::finish(const JobRow& given) {
 }
 
 Result<Timestamp> Engine::work_on(const std::string& job_id) {
-  const auto load = [&]() -> Result<std::optional<JobRow>> {
-    std::optional<JobRow> job;
+  const auto load = [&]() -> Result<std::optional<JobHead>> {
+    std::optional<JobHead> job;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+      TERRAPIN_TRY(job, find_job_head(state, job_id));
       return {};
     }));
     return job;
@@ -677,7 +729,8 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   if (!job || (has_ended(job->status) && !job->rework)) return core_.clock.now() + kNever;
 
   if (job->objects == 0) {
-    Status done = initialize(*job);
+    TERRAPIN_TRY(const JobRow whole_job, whole(job_id));
+    Status done = initialize(whole_job);
     if (!done) {
       const ErrorCode code = done.error().code;
       if (code == ErrorCode::kCancelled || code == ErrorCode::kIo || code == ErrorCode::kNoSpace)
@@ -694,6 +747,7 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     }));
     TERRAPIN_TRY(job, load());
   }
+  TERRAPIN_TRY_STATUS(settle_withdrawn(*job));
   if (job->status == JobStatus::kInProgress) {
     TERRAPIN_TRY_STATUS(end_availability(*job));
     if (!job->spec.pre_function.built_in()) {

@@ -32,24 +32,27 @@ class Engine {
  private:
   // All that is due for this job now. Returns when it wants to be looked at again.
   Result<Timestamp> work_on(const std::string& job_id);
-  Status initialize(JobRow& job);
-  Status insert_lines(JobRow& job, ByteSourcePtr manifest);
-  Result<ByteSourcePtr> manifest_of_prefix(const JobRow& job);
+  Result<JobRow> whole(const std::string& job_id);
+  Status initialize(const JobRow& given);
+  Status insert_lines(JobHead& job, ByteSourcePtr manifest);
+  Result<ByteSourcePtr> manifest_of_prefix(const JobHead& job);
   Status fail_job(const std::string& job_id, const std::string& reason);
-  Status open_by_function(const JobRow& job);
-  Status end_availability(const JobRow& job);
-  Status end_leases_of_stopped(const JobRow& job);
+  Status open_by_function(const JobHead& job);
+  // Tells the objects whose answers were taken out.
+  Status settle_withdrawn(const JobHead& job);
+  Status end_availability(const JobHead& job);
+  Status end_leases_of_stopped(const JobHead& job);
   // Returns how many objects it took.
-  Result<int> consolidate_ready(const JobRow& job);
+  Result<int> consolidate_ready(const JobHead& job);
   Status consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass);
   // The intermediate manifest, and with `final_one` the final one, of the same bytes; counters with them.
-  Status write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one);
+  Status write_manifest(const JobHead& job, const OutputLayout& layout, bool final_one);
   // False: objects were opened again or answers taken out meanwhile, so the job goes on.
-  Result<bool> finish(const JobRow& job);
+  Result<bool> finish(const JobHead& job);
   // Inside the write that makes it true; after it wake_notices().
-  Status post(storage::Transaction& state, const char* event, const JobRow& job);
+  Status post(storage::Transaction& state, const char* event, const JobHead& job);
   void wake_notices();
-  Status remove_superseded(const JobRow& job, const OutputLayout& layout);
+  Status remove_superseded(const JobHead& job, const OutputLayout& layout);
   Result<JobSkills*> skills_of(const JobRow& job);
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
   void tick();   // the thread that ends leases and finds work

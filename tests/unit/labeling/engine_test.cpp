@@ -70,6 +70,93 @@ TEST_F(EngineTest, TheLastPassKeepsAMaskThatItCannotMakeAgain) {
   EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(1));
 }
 
+// ---- answers that are taken out ----
+
+class Withdrawal : public EngineTest {
+ protected:
+  void label(const std::string& id, int count) {
+    for (int i = 0; i < count; ++i) submit(id, accept(id), rectangle(id[0] == 'm' ? 9 : 1));
+  }
+  std::size_t count(ObjectState state) {
+    return jobs().objects("job", {.state = state, .limit = 1000}).value().size();
+  }
+};
+
+TEST_F(Withdrawal, ShowsNoMoreObjectsThanMayBeShownAtOnce) {
+  put_photos(6);
+  JobSpec wanted = spec();
+  wanted.max_concurrent = 2;
+  create(wanted);
+  label("mallory", 4);
+  run();
+  ASSERT_EQ(count(ObjectState::kLabeled), 4U);
+  ASSERT_OK(jobs().withdraw_worker("job", "mallory"));
+  run();
+  EXPECT_EQ(count(ObjectState::kOpen), 2U);
+  EXPECT_EQ(count(ObjectState::kWaiting), 4U);
+  for (int i = 0; i < 6; ++i) {
+    label("bert", 1);
+    EXPECT_LE(count(ObjectState::kOpen), 2U);
+  }
+  run();
+  EXPECT_EQ(describe().status, JobStatus::kCompleted);
+  EXPECT_EQ(describe().counters.total_labeled, 6);
+  EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(1));
+}
+
+TEST_F(Withdrawal, GoesOnAfterACrashAndReachesEveryBatch) {
+  put_photos(230);
+  JobSpec wanted = spec();
+  wanted.workers_per_object = 2;
+  create(wanted);
+  label("mallory", 210);
+  label("bert", 3);
+  ASSERT_OK(jobs().withdraw_worker("job", "mallory"));
+  reopen();
+  run();
+  EXPECT_EQ(count(ObjectState::kLabeled), 0U);
+  EXPECT_EQ(count(ObjectState::kOpen), 230U);
+  for (const std::int64_t index : {0, 2}) EXPECT_EQ(object(index).answers, 1);
+  for (const std::int64_t index : {3, 209, 229}) EXPECT_EQ(object(index).answers, 0);
+  label("anna", 1);
+  run();
+  EXPECT_EQ(object(0).state, ObjectState::kLabeled);
+}
+
+TEST_F(Withdrawal, AJobThatIsStoppedRightAfterKeepsWhatIsLeft) {
+  put_photos(2);
+  JobSpec wanted = spec();
+  wanted.workers_per_object = 2;
+  create(wanted);
+  for (const char* id : {"mallory", "bert"}) label(id, 1);
+  run();
+  label("mallory", 1);
+  ASSERT_OK(jobs().withdraw_worker("job", "mallory"));
+  ASSERT_OK(jobs().stop("job"));
+  run();
+  EXPECT_EQ(describe().status, JobStatus::kStopped);
+  EXPECT_EQ(describe().counters.total_labeled, 1);
+  EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(1));
+  EXPECT_EQ(object(1).state, ObjectState::kWaiting);
+}
+
+TEST_F(Withdrawal, AnObjectThatIsOpenedAgainMeanwhileCountsWhatIsLeft) {
+  put_photos(2);
+  JobSpec wanted = spec();
+  wanted.workers_per_object = 2;
+  create(wanted);
+  for (const char* id : {"mallory", "bert"}) label(id, 1);
+  run();
+  ASSERT_OK(jobs().withdraw_worker("job", "mallory"));
+  ASSERT_OK(jobs().reopen_object("job", 0, false));
+  EXPECT_EQ(object(0).answers, 1);
+  run();
+  EXPECT_EQ(object(0).answers, 1);
+  label("anna", 1);
+  run();
+  EXPECT_EQ(object(0).state, ObjectState::kLabeled);
+}
+
 // ---- manifests ----
 
 TEST_F(EngineTest, AManifestThatCouldNotBeWrittenIsWrittenLater) {
