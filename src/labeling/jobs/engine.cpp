@@ -29,6 +29,14 @@ using std::chrono::seconds;
 constexpr std::size_t kMaxLineBytes = 400'000;
 constexpr auto kNever = seconds(3600);
 constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
+// Objects before a job does something else. A registered function may take long over each.
+constexpr int kObjectsAtOnce = 20;
+constexpr int kCallsAtOnce = 4;
+constexpr int kCallThreads = 16;  // jobs that may wait for a registered function at once
+
+bool calls_functions(const JobSpec& spec) {
+  return !spec.pre_function.built_in() || !spec.post_function.built_in();
+}
 
 bool is_image_key(const std::string& key) {
   const std::string name = lower_case(key);
@@ -280,10 +288,10 @@ Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
 
 // ---- while it runs ----
 
-Status Engine::open_by_function(const JobHead& job) {
+Result<bool> Engine::open_by_function(const JobHead& job) {
   FunctionCaller* functions = core_.collaborators.functions;
-  for (;;) {
-    if (stopping()) return {};
+  for (int calls = 0; calls < kCallsAtOnce; ++calls) {
+    if (stopping()) return false;
     std::optional<JobHead> now_job;
     std::vector<ObjectRow> objects;
     std::int64_t room = 0;
@@ -294,17 +302,19 @@ Status Engine::open_by_function(const JobHead& job) {
       TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
       return {};
     }));
-    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return {};
+    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return false;
     ObjectRow object = std::move(objects.front());
     nlohmann::ordered_json request = nlohmann::ordered_json::object();
     request["version"] = "2018-10-16";
     request["labelingJobArn"] = core_.options.job_arn_prefix + lower_case(job.spec.name);
     request["dataObject"] = nlohmann::ordered_json::parse(object.line, nullptr, false);
-    std::string failure, task_input;
+    std::string failure, task_input = object.task_input;
     bool needed = true;
     const std::string& name = job.spec.pre_function.name;
     TERRAPIN_TRY(const bool known, core_.knows_function(name));
-    if (!known) {
+    if (!task_input.empty()) {
+      // It was asked before, and the object shown to somebody.
+    } else if (!known) {
       failure = fmt::format("no pre-annotation function is registered as '{}'", name);
     } else if (auto answer = functions->call(name, json_text(request)); !answer) {
       // The server stops, or the registry cannot be read: the object waits.
@@ -343,20 +353,25 @@ Status Engine::open_by_function(const JobHead& job) {
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
       } else {
         current->task_input = task_input;
-        TERRAPIN_TRY_STATUS(open_object(state, *row, *current, row->modified));
+        // Others may have been opened again while the function ran.
+        TERRAPIN_TRY(const std::int64_t left, openable(state, *row));
+        TERRAPIN_TRY_STATUS(left > 0 ? open_object(state, *row, *current, row->modified)
+                                     : save_object(state, job.id, *current));
       }
       return save_counts(state, *row);
     }));
   }
+  return true;
 }
 
 Status Engine::settle_withdrawn(const JobHead& job) {
   bool more = false;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const auto one,
-                 state.select_one<I>("SELECT idx FROM labeling_assignments WHERE job_id = ? AND unsettled = 1 "
-                                     "LIMIT 1",
-                                     job.id));
+    TERRAPIN_TRY(
+        const auto one,
+        state.select_one<I>("SELECT idx FROM labeling_assignments WHERE job_id = ? AND unsettled = 1 "
+                            "LIMIT 1",
+                            job.id));
     more = one.has_value();
     return {};
   }));
@@ -511,7 +526,9 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
 Result<int> Engine::consolidate_ready(const JobHead& job) {
   std::vector<ObjectRow> objects;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kReady, 0, 20));
+    TERRAPIN_TRY(objects,
+                 objects_in_state(state, job.id, ObjectState::kReady, 0,
+                                  job.spec.post_function.built_in() ? kObjectsAtOnce : kCallsAtOnce));
     return {};
   }));
   if (objects.empty()) return 0;
@@ -716,7 +733,7 @@ Result<bool> Engine::finish(const JobHead& given) {
   return true;
 }
 
-Result<Timestamp> Engine::work_on(const std::string& job_id) {
+Result<Timestamp> Engine::work_on(const std::string& job_id, bool may_call) {
   const auto load = [&]() -> Result<std::optional<JobHead>> {
     std::optional<JobHead> job;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
@@ -727,6 +744,11 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   };
   TERRAPIN_TRY(auto job, load());
   if (!job || (has_ended(job->status) && !job->rework)) return core_.clock.now() + kNever;
+  if (!may_call && calls_functions(job->spec)) {
+    const std::lock_guard lock(mutex_);
+    callers_.insert(job_id);
+    return core_.clock.now();
+  }
 
   if (job->objects == 0) {
     TERRAPIN_TRY(const JobRow whole_job, whole(job_id));
@@ -748,10 +770,11 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     TERRAPIN_TRY(job, load());
   }
   TERRAPIN_TRY_STATUS(settle_withdrawn(*job));
+  bool more = false;  // objects to open by a function
   if (job->status == JobStatus::kInProgress) {
     TERRAPIN_TRY_STATUS(end_availability(*job));
     if (!job->spec.pre_function.built_in()) {
-      TERRAPIN_TRY_STATUS(open_by_function(*job));
+      TERRAPIN_TRY(more, open_by_function(*job));
     }
   }
   // The job may be stopped at any moment: it ends as Stopped only after a pass that began with its leases
@@ -799,7 +822,7 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     TERRAPIN_TRY_STATUS(write_manifest(*job, layout, false));
     dirty = false;
   }
-  if (consolidated > 0) return core_.clock.now();
+  if (consolidated > 0 || more) return core_.clock.now();
   return dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
 }
 
@@ -838,8 +861,15 @@ void Engine::start() {
   if (jobs)
     for (const std::string& id : *jobs) wake(id);
   const int count = core_.options.threads > 0 ? core_.options.threads : available_cores();
-  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { labor(); });
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { labor(false); });
   threads_.emplace_back([this] { tick(); });
+}
+
+void Engine::start_call_threads() {
+  if (call_threads_running_ || stopping()) return;
+  call_threads_running_ = true;
+  for (int i = 0; i < kCallThreads; ++i) threads_.emplace_back([this] { labor(true); });
 }
 
 void Engine::stop() {
@@ -850,6 +880,7 @@ void Engine::stop() {
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  call_threads_running_ = false;
 }
 
 Status Engine::retain() {
@@ -916,17 +947,20 @@ void Engine::tick() {
       for (const std::string& id : *jobs)
         if (!busy_.contains(id) && due_.emplace(id, Timestamp{}).second) changed_.notify_all();
     if (expired && *expired == 500) continue;
-    changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping(); });
+    changed_.wait_for(lock, std::chrono::milliseconds(core_.options.look_interval_ms),
+                      [&] { return stopping(); });
   }
 }
 
-void Engine::labor() {
+void Engine::labor(bool calls) {
   std::unique_lock lock(mutex_);
   while (!stopping()) {
     const Timestamp now = core_.clock.now();
     auto next = due_.end();
     for (auto job = due_.begin(); job != due_.end(); ++job)
-      if (!busy_.contains(job->first) && (next == due_.end() || job->second < next->second)) next = job;
+      if (!busy_.contains(job->first) && callers_.contains(job->first) == calls &&
+          (next == due_.end() || job->second < next->second))
+        next = job;
     if (next == due_.end() || next->second > now) {
       const auto wait = next == due_.end() ? microseconds(seconds(1))
                                            : std::min<microseconds>(next->second - now, seconds(1));
@@ -937,7 +971,7 @@ void Engine::labor() {
     due_.erase(next);
     busy_.insert(id);
     lock.unlock();
-    const auto again = work_on(id);
+    const auto again = work_on(id, calls);
     Timestamp when = core_.clock.now() + seconds(5);  // after a failure of the machine
     if (again) {
       when = *again;
@@ -947,7 +981,12 @@ void Engine::labor() {
     lock.lock();
     busy_.erase(id);
     // A wake that came meanwhile is due already and stays.
-    if (when < core_.clock.now() + kNever / 2) due_.emplace(id, when);
+    if (when < core_.clock.now() + kNever / 2) {
+      due_.emplace(id, when);
+      if (callers_.contains(id)) start_call_threads();
+    } else {
+      callers_.erase(id);
+    }
     changed_.notify_all();
   }
 }
@@ -960,7 +999,7 @@ Status Engine::run_pending() {
   TERRAPIN_TRY(const auto jobs, unfinished_jobs());
   for (const std::string& id : jobs) {
     for (;;) {
-      TERRAPIN_TRY(const Timestamp again, work_on(id));
+      TERRAPIN_TRY(const Timestamp again, work_on(id, true));
       if (again > core_.clock.now()) break;
     }
   }

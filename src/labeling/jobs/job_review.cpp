@@ -84,15 +84,17 @@ Result<JobProgress> Jobs::progress(const std::string& name) {
       const auto known = progress_.find(job.id);
       now = known != progress_.end() ? known->second : nullptr;
     }
-    if (now && now->answers == answers && now->newest == newest.value_or(0) && now->spent == spent.value_or(0))
+    if (now && now->answers == answers && now->newest == newest.value_or(0) &&
+        now->spent == spent.value_or(0))
       return {};
     Progress made{answers, newest.value_or(0), spent.value_or(0), {}};
     made.progress.answers = answers;
     if (answers > 0) {
-      TERRAPIN_TRY(const auto middle, state.select_one<I>(fmt::format("SELECT submitted - accepted AS spent {} "
-                                                                      "ORDER BY spent LIMIT 1 OFFSET ?",
-                                                                      kAnswers),
-                                                          job.id, (answers - 1) / 2));
+      TERRAPIN_TRY(const auto middle,
+                   state.select_one<I>(fmt::format("SELECT submitted - accepted AS spent {} "
+                                                   "ORDER BY spent LIMIT 1 OFFSET ?",
+                                                   kAnswers),
+                                       job.id, (answers - 1) / 2));
       if (middle) made.progress.median_seconds = static_cast<double>(std::get<0>(*middle)) / 1e6;
       TERRAPIN_TRY_STATUS(read_series(state, job.id, *oldest, *newest, made.progress));
     }

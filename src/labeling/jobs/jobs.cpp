@@ -302,10 +302,11 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
       return fail(ErrorCode::kConflict,
                   "the answers of labeling job '{}' were removed, as their retention says", name);
     // All answers at once; their objects follow in batches, in the engine (Engine::settle_withdrawn).
-    TERRAPIN_TRY(const I taken,
-                 state.run("UPDATE labeling_assignments SET state = 'withdrawn', unsettled = 1 WHERE job_id = "
-                           "? AND worker_id = ? AND state = 'submitted'",
-                           job.id, worker_id));
+    TERRAPIN_TRY(
+        const I taken,
+        state.run("UPDATE labeling_assignments SET state = 'withdrawn', unsettled = 1 WHERE job_id = "
+                  "? AND worker_id = ? AND state = 'submitted'",
+                  job.id, worker_id));
     if (taken == 0)
       return fail(ErrorCode::kNotFound, "worker '{}' has no answer in labeling job '{}'", worker_id, name);
     job.modified = core_.clock.now();

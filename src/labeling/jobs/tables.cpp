@@ -191,8 +191,9 @@ Status read_head(JobHead& job, const storage::TextRow& row) {
 
 Result<std::vector<JobHead>> head_rows(storage::Transaction& state, const std::string& where,
                                        std::span<const storage::Value> values) {
-  TERRAPIN_TRY(const auto rows, state.query(fmt::format("SELECT {} FROM labeling_jobs {}", kHeadColumns, where),
-                                            kHeadColumnCount, values));
+  TERRAPIN_TRY(const auto rows,
+               state.query(fmt::format("SELECT {} FROM labeling_jobs {}", kHeadColumns, where),
+                           kHeadColumnCount, values));
   std::vector<JobHead> jobs(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     TERRAPIN_TRY_STATUS(read_head(jobs[i], rows[i]));
@@ -202,9 +203,9 @@ Result<std::vector<JobHead>> head_rows(storage::Transaction& state, const std::s
 
 Result<std::vector<JobRow>> job_rows(storage::Transaction& state, const std::string& where,
                                      std::span<const storage::Value> values) {
-  TERRAPIN_TRY(const auto rows,
-               state.query(fmt::format("SELECT {}, classes, template FROM labeling_jobs {}", kHeadColumns, where),
-                           kHeadColumnCount + 2, values));
+  TERRAPIN_TRY(const auto rows, state.query(fmt::format("SELECT {}, classes, template FROM labeling_jobs {}",
+                                                        kHeadColumns, where),
+                                            kHeadColumnCount + 2, values));
   std::vector<JobRow> jobs(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     JobRow& job = jobs[i];

@@ -97,13 +97,13 @@ Status Notices::post(Transaction& state, const std::string& event, const JobReco
   const Timestamp now = clock_.now();
   for (const Webhook& webhook : **webhooks) {
     if (!webhook.wants(event)) continue;
-    TERRAPIN_TRY(const auto pause, state.select_one<I>("SELECT not_before FROM notice_pauses WHERE webhook = ?",
-                                                       webhook.id));
+    TERRAPIN_TRY(const auto pause,
+                 state.select_one<I>("SELECT not_before FROM notice_pauses WHERE webhook = ?", webhook.id));
     const I due = std::max(to_microseconds(now), pause ? std::get<0>(*pause) : 0);
-    TERRAPIN_TRY_STATUS(state.run(
-        "INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
-        "?, ?, ?, ?, ?, 0)",
-        id, webhook.id, event, body_of(id, event, now, job), to_microseconds(now), due));
+    TERRAPIN_TRY_STATUS(
+        state.run("INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
+                  "?, ?, ?, ?, ?, 0)",
+                  id, webhook.id, event, body_of(id, event, now, job), to_microseconds(now), due));
   }
   return {};
 }
@@ -130,9 +130,9 @@ Status Notices::put_off(const Entry& entry, bool unreachable, Timestamp due, boo
       TERRAPIN_TRY_STATUS(
           state.run("DELETE FROM notice_outbox WHERE id = ? AND webhook = ?", entry.id, entry.webhook));
     } else {
-      TERRAPIN_TRY_STATUS(state.run(
-          "UPDATE notice_outbox SET due = ?, attempts = attempts + 1 WHERE id = ? AND webhook = ?", when,
-          entry.id, entry.webhook));
+      TERRAPIN_TRY_STATUS(
+          state.run("UPDATE notice_outbox SET due = ?, attempts = attempts + 1 WHERE id = ? AND webhook = ?",
+                    when, entry.id, entry.webhook));
     }
     if (unreachable) {
       TERRAPIN_TRY_STATUS(state.run("UPDATE notice_outbox SET due = ? WHERE webhook = ? AND due < ?", when,

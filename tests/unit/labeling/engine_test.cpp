@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
+#include <thread>
 
 #include "unit/labeling/job_fixture.h"
 
@@ -181,16 +185,16 @@ class Registered final : public FunctionCaller {
  public:
   Result<bool> knows(const std::string&) override { return true; }
   Result<std::string> call(const std::string&, const std::string& request) override {
-    ++calls;
-    if (during) during(calls);
+    const int call = ++calls;
+    if (during) during(call);
     const auto json = nlohmann::json::parse(request);
     if (json.contains("dataObject")) return std::string(R"({"taskInput": {}})");
-    const nlohmann::json content{{"turtle-ref", calls}};
+    const nlohmann::json content{{"turtle-ref", call}};
     return json_text(nlohmann::json::array({{{"datasetObjectId", std::to_string(consolidates)},
                                              {"consolidatedAnnotation", {{"content", content}}}}}));
   }
   std::function<void(int call)> during;
-  int calls = 0;
+  std::atomic<int> calls = 0;
   std::int64_t consolidates = 0;  // which object the call after annotation speaks of
 };
 
@@ -224,7 +228,7 @@ TEST_F(EngineWithFunctions, StoppingConditionsHoldBesideAFunctionBeforeAnnotatio
   run();
   EXPECT_EQ(describe().status, JobStatus::kCompleted);
   EXPECT_EQ(describe().counters.total_labeled, 3);
-  EXPECT_EQ(functions_.calls, 3);
+  EXPECT_EQ(functions_.calls.load(), 3);
 }
 
 TEST_F(EngineWithFunctions, AResultOfOtherAnswersIsVoidEvenIfThereAreAsMany) {
@@ -238,18 +242,76 @@ TEST_F(EngineWithFunctions, AResultOfOtherAnswersIsVoidEvenIfThereAreAsMany) {
     if (call != 1) return;
     ASSERT_OK(database_->write([](storage::Transaction& state) -> Status {
       TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'withdrawn'"));
-      TERRAPIN_TRY_STATUS(
-          state.run("INSERT INTO labeling_assignments (id, job_id, idx, worker_id, state, accepted, deadline, "
-                    "submitted, reason, answer_uri, mask_uri, identity) SELECT 'other', job_id, idx, 'bert', "
-                    "'submitted', accepted, deadline, submitted, '', answer_uri, mask_uri, identity FROM "
-                    "labeling_assignments"));
+      TERRAPIN_TRY_STATUS(state.run(
+          "INSERT INTO labeling_assignments (id, job_id, idx, worker_id, state, accepted, deadline, "
+          "submitted, reason, answer_uri, mask_uri, identity) SELECT 'other', job_id, idx, 'bert', "
+          "'submitted', accepted, deadline, submitted, '', answer_uri, mask_uri, identity FROM "
+          "labeling_assignments"));
       return {};
     }));
   };
   run();
   EXPECT_EQ(describe().status, JobStatus::kCompleted);
-  EXPECT_EQ(functions_.calls, 2);
+  EXPECT_EQ(functions_.calls.load(), 2);
   EXPECT_EQ(manifest()[0]["turtle-ref"], 2);
+}
+
+TEST_F(EngineWithFunctions, AnswersAreConsolidatedWhileAFunctionStillOpensObjects) {
+  put_photos(30);
+  JobSpec wanted = with_pre_function();
+  functions_.during = [this](int call) {
+    if (call == 2) submit("anna", accept("anna"), rectangle(1));
+    if (call == 12) {
+      EXPECT_EQ(object(0).state, ObjectState::kLabeled);
+    }
+  };
+  create(wanted);
+  EXPECT_EQ(functions_.calls.load(), 30);
+}
+
+TEST_F(EngineWithFunctions, AnObjectWhoseAnswersWereTakenOutIsNotPreparedAgain) {
+  put_photos(1);
+  create(with_pre_function());
+  submit("mallory", accept("mallory"), rectangle(9));
+  ASSERT_OK(jobs().withdraw_worker("job", "mallory"));
+  run();
+  submit("anna", accept("anna"), rectangle(1));
+  run();
+  EXPECT_EQ(describe().status, JobStatus::kCompleted);
+  EXPECT_EQ(functions_.calls.load(), 1);
+}
+
+// ---- threads ----
+
+TEST_F(EngineWithFunctions, OneThatHangsHoldsUpNoOtherJob) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int hanging = 0;
+  bool over = false;
+  functions_.during = [&](int) {
+    std::unique_lock lock(mutex);
+    ++hanging;
+    changed.wait(lock, [&] { return over; });
+  };
+  put_photos(1);
+  options_.threads = 1;
+  reopen();
+  service_->start();
+  for (const char* name : {"hangs", "hangs-too"}) EXPECT_OK(jobs().create(with_pre_function(name)));
+  until([&] {
+    const std::lock_guard lock(mutex);
+    return hanging == 2;
+  });
+  EXPECT_OK(jobs().create(spec("free")));
+  until_status("free", JobStatus::kInProgress);
+  submit("anna", accept("anna", "free"), rectangle(1));
+  until_status("free", JobStatus::kCompleted);
+  {
+    const std::lock_guard lock(mutex);
+    over = true;
+    changed.notify_all();
+  }
+  service_->stop();
 }
 
 }  // namespace

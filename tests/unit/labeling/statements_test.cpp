@@ -138,7 +138,9 @@ TEST_F(Statements, ProgressReadsAnIndexAndOnlyTheTotalsWhileNothingChanges) {
   put_photos(3);
   create(spec());
   submit("anna", accept("anna"), rectangle(1));
-  const auto look = [&] { return of("FROM labeling_assignments", [&] { EXPECT_OK(jobs().progress("job")); }); };
+  const auto look = [&] {
+    return of("FROM labeling_assignments", [&] { EXPECT_OK(jobs().progress("job")); });
+  };
   const auto first = look();
   EXPECT_EQ(first.size(), 4U);
   for (const Statement& statement : first)
