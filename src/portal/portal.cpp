@@ -226,7 +226,7 @@ Portal::Implementation::Implementation(PortalContext context)
       account_rate_(context_.clock, context_.options.account_rate),
       address_rate_(context_.clock, context_.options.address_rate),
       pictures_(context_.options.picture_cache_bytes),
-      decode_slots_(context_.options.picture_decoders) {
+      decode_slots_(context_.options.picture_decoders, context_.options.pictures_waiting) {
   while (context_.options.public_url.ends_with("/")) context_.options.public_url.pop_back();
   for (const Row& row : table()) {
     router_.add(std::string(row.method), row.pattern,
@@ -271,6 +271,7 @@ http::Response Portal::Implementation::run(const Row& row, const http::Request& 
   call.session = std::move(*session);
   if (auto refused = check_rate(call)) return std::move(*refused);
   if (auto refused = check_access(row, call)) return std::move(*refused);
+  if (const Status may = require_job(row, call); !may) return error_answer(may.error(), request);
   auto body = read_body(row, call);
   if (!body) return error_answer(body.error(), request);
   if (*body) return std::move(**body);

@@ -16,11 +16,12 @@ export class Caller {
     return this;
   }
 
+  /** The answer of a success; else an Error with the answer's `status`. */
   async send(method, route, body, type = "application/json") {
     const headers = { "Content-Type": type, ...(this.cookie ? { Cookie: this.cookie, "X-CSRF-Token": this.csrf } : {}) };
     const content = body === undefined ? undefined : Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const answer = await fetch(`${this.url}/_/api/${route}`, { method, headers: content ? headers : { Cookie: headers.Cookie ?? "" }, body: content });
-    if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${await answer.text()}`);
+    if (!answer.ok) throw Object.assign(new Error(`${method} ${route}: ${answer.status} ${await answer.text()}`), { status: answer.status });
     return answer;
   }
   async get(route) {

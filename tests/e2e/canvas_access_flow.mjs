@@ -9,7 +9,8 @@ import { Hand, assertSame, openTask } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
 import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const web = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../web");
@@ -37,8 +38,8 @@ after(async () => {
 async function begin(t, job, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   t.after(() => context.close());
-  await ann.enter(context);
-  const page = await watchedPage(context, () => service.url);
+  await service.signIn(context, ann);
+  const page = await openPage(context, service);
   const assignment = await service.accept(ann, job);
   return { page, assignment };
 }
@@ -160,8 +161,8 @@ test("a photo is opened, labelled and submitted by keys alone", { skip }, async 
   await service.job("keys", { "photo.png": photo }, { title: "By keys" });
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   t.after(() => context.close());
-  await ann.enter(context);
-  const page = await watchedPage(context, () => service.url);
+  await service.signIn(context, ann);
+  const page = await openPage(context, service);
   await page.goto(`${service.url}/_/jobs`);
   const card = page.getByRole("article").filter({ hasText: "By keys" });
   await until("the job is listed", async () => (await card.count()) > 0);

@@ -18,7 +18,18 @@ export class Hand {
 
   /** Returns when the photo can be painted on and the frame has the keys. */
   async opened() {
-    await this.canvas.waitFor();
+    // A page that gave up on a slow machine offers to try again; a worker would.
+    const again = this.page.getByRole("button", { name: "Try again" });
+    await until("there is a canvas", async () => {
+      if ((await again.count()) > 0) await again.click();
+      return this.canvas.isVisible();
+    }).catch(async (problem) => {
+      const says = await this.page.locator("terrapin-app").evaluate((app) => {
+        const text = (node) => (node.nodeType === Node.TEXT_NODE ? node.data : node.nodeName === "STYLE" ? "" : [...(node.shadowRoot ?? node).childNodes].map(text).join(" "));
+        return text(app).replace(/\s+/g, " ").trim();
+      });
+      throw new Error(`${problem.message} in ${this.page.url()}, which says: ${says}`);
+    });
     await this.canvas.evaluate(async (element) => {
       while (!element.editor.mask || element.editor.view.width < 2) await new Promise(requestAnimationFrame);
       element.focus();

@@ -7,7 +7,8 @@ import { Hand, assertSame, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { chunk, readPng, writePhoto } from "./png.mjs";
 import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, watchedPage } from "./support.mjs";
+import { findChromium, openBrowser, temporaryFolder } from "./support.mjs";
+import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const WIDTH = 240, HEIGHT = 160; // as stored
@@ -91,8 +92,8 @@ test("turned photos are painted upright and saved as they are stored", { skip },
   const plain = writePhoto(WIDTH, HEIGHT, color);
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   t.after(() => context.close());
-  await worker.enter(context);
-  const page = await watchedPage(context, () => service.url);
+  await service.signIn(context, worker);
+  const page = await openPage(context, service);
   await page.goto(`${service.url}/_/account`);
   const jpeg = Buffer.from(
     await page.evaluate(async (address) => {
@@ -113,7 +114,7 @@ test("turned photos are painted upright and saved as they are stored", { skip },
   const painted = new Map();
   await page.goto(`${service.url}/_/task/${(await service.accept(worker, "turned")).id}`);
   while (painted.size < Object.keys(photos).length) {
-    const { assignment, task_input } = await worker.call("GET", `assignments/${path.basename(page.url())}/content`);
+    const { assignment, task_input } = await worker.get(`assignments/${path.basename(page.url())}/content`);
     const file = path.basename(task_input.taskObject);
     const orientation = Math.max(1, Number(/\d/.exec(file)[0]));
     const hand = await Hand.at(page);
@@ -154,10 +155,10 @@ test("turned photos are painted upright and saved as they are stored", { skip },
   }
 
   // On to training channels: each photo with its mask, pixel on pixel.
-  for (let status = ""; status !== "Completed"; ) status = (await requester.call("GET", "requester/jobs/turned")).job.status;
+  for (let status = ""; status !== "Completed"; ) status = (await requester.get("requester/jobs/turned")).job.status;
   const dataset = path.join(place.folder, "dataset");
   const objects = path.join(service.data, "objects");
-  service.run("transform", path.join(objects, "photos/output/turned/manifests/output/output.manifest"), "--s3-root", `photos=${path.join(objects, "photos")}`, "--output", dataset, "--photos", "copy", "--train-fraction", "0.6", "--quiet");
+  service.command("transform", path.join(objects, "photos/output/turned/manifests/output/output.manifest"), "--s3-root", `photos=${path.join(objects, "photos")}`, "--output", dataset, "--photos", "copy", "--train-fraction", "0.6", "--quiet");
   let found = 0;
   for (const split of ["train", "validation"]) {
     for (const name of await readdir(path.join(dataset, split))) {

@@ -4,8 +4,9 @@ import { after, before, test } from "node:test";
 import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { PASSWORD, Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { Service } from "./service.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { PASSWORD, openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const WIDTH = 240, HEIGHT = 180, SIZE = 24;
@@ -34,12 +35,12 @@ after(async () => {
 async function contextOf(t, person) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
   t.after(() => context.close());
-  const session = await person.enter(context);
+  const session = await service.signIn(context, person);
   return { context, session };
 }
 async function start(t, person, job) {
   const { context, session } = await contextOf(t, person);
-  const page = await watchedPage(context, () => service.url);
+  const page = await openPage(context, service);
   const assignment = await service.accept(person, job);
   const hand = await openTask(page, service, assignment);
   await hand.oneToOne();
@@ -131,11 +132,11 @@ test("two workers on one photo see nothing of each other", { skip }, async (t) =
   };
   await check();
   // Nor is there a link to the photo of somebody else's task, and the page says in words that there is none.
-  const { images } = await ann.call("GET", `assignments/${id}/content`);
+  const { images } = await ann.get(`assignments/${id}/content`);
   assert.equal(await other.page.evaluate(async (link) => (await fetch(link)).status, Object.values(images)[0]), 403);
   await submit(one.page);
   await check();
-  const stranger = await watchedPage(other.context, () => service.url);
+  const stranger = await openPage(other.context, service);
   await stranger.goto(`${service.url}/_/task/${id}`);
   await stranger.getByRole("heading", { name: "There is no such task" }).waitFor();
   await stranger.close();
@@ -144,7 +145,6 @@ test("two workers on one photo see nothing of each other", { skip }, async (t) =
   await submit(other.page);
   const answers = await service.answers("pair", 0, 2);
   assert.equal(new Set(answers.map((answer) => answer.workerId)).size, 2);
-  // A session of one is not a key for the other's browser.
   assert.deepEqual([...one.page.problems, ...other.page.problems], []);
 });
 
@@ -153,7 +153,7 @@ test("a session that ends while painting: signed in again on the page, nothing i
   const one = await start(t, ann, "expiry");
   await stroke(one, 1, [[40, 40], [100, 60]]);
   await one.hand.saved();
-  await one.session.send("POST", "sign-out");
+  await one.session.post("sign-out");
   await stroke(one, 2, [[60, 120], [140, 120]]);
   const dialog = one.page.getByRole("dialog", { name: "Sign in" });
   await dialog.getByText("Your session ended. Sign in to go on; nothing is lost.").waitFor();
@@ -173,7 +173,7 @@ test("an answer that is sent when the session has ended goes out after signing i
   const one = await start(t, ann, "late");
   await stroke(one, 1, [[40, 40], [100, 60]]);
   await one.hand.saved();
-  await one.session.send("POST", "sign-out");
+  await one.session.post("sign-out");
   await one.page.keyboard.press("Control+Enter");
   const dialog = one.page.getByRole("dialog", { name: "Sign in" });
   await dialog.waitFor();
@@ -224,17 +224,17 @@ test("signing out leaves nothing on a shared computer once the server has it; wh
   await one.hand.oneToOne();
   await one.hand.holds(one.expected, "the draft on the server");
   // Now a stroke that the server does not get, and the session ends behind the page's back.
-  const session = await ann.enter(one.context);
+  const session = await service.signIn(one.context, ann);
   await one.page.reload();
   one.hand = await Hand.at(one.page);
   await one.hand.oneToOne();
-  await session.send("POST", "sign-out");
+  await session.post("sign-out");
   await stroke(one, 2, [[60, 120], [140, 120]]);
   await one.page.getByText("Signed out: kept on this computer").waitFor();
   const before = await keptDrafts(one.page);
   assert.ok(before.length > 0);
   // Ben sits down at this computer: he gets his own tasks and nothing of hers.
-  await ben.enter(one.context);
+  await service.signIn(one.context, ben);
   await one.page.goto(`${service.url}/_/`);
   await one.page.getByRole("heading", { name: "Tasks" }).waitFor();
   assert.equal(await one.page.getByRole("article").filter({ hasText: "Paint shared" }).getByRole("link", { name: "Go on" }).count(), 0);
@@ -255,7 +255,7 @@ test("another tab takes the photo over, and gives it back", { skip }, async (t) 
   await service.job("tabs", { "photo.png": photo });
   const one = await start(t, ann, "tabs");
   await stroke(one, 1, [[40, 40], [100, 60]]);
-  const second = await watchedPage(one.context, () => service.url);
+  const second = await openPage(one.context, service);
   const tab = { page: second, expected: one.expected };
   tab.hand = await openTask(second, service, one.assignment);
   await tab.hand.oneToOne();
@@ -305,7 +305,7 @@ test("an own answer is corrected from the history until its mask is made", { ski
   await one.hand.holds(one.expected, "the correction after a reload");
   await one.page.getByRole("button", { name: "Save correction" }).click();
   await one.page.getByRole("heading", { name: "History" }).waitFor();
-  const answer = await ann.call("GET", `assignments/${one.assignment.id}/answer`);
+  const answer = await ann.get(`assignments/${one.assignment.id}/answer`);
   const picture = readPng(Buffer.from(answer["crowd-semantic-segmentation"].labeledImage.pngImageData, "base64"));
   assert.equal(picture.width, WIDTH);
 

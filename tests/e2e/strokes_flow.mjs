@@ -1,12 +1,14 @@
 // Random strokes while servers, tabs, networks and sessions die: what the page told to be kept is in the answer, pixel for pixel.
-// Usage: node strokes_flow.mjs [--strokes N] [--seed N]     (default 60, or TERRAPIN_STROKES and TERRAPIN_SEED)
+// Usage: node strokes_flow.mjs [--strokes N] [--seed N]     (default 40, or TERRAPIN_STROKES and TERRAPIN_SEED)
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Caller } from "./caller.mjs";
 import { Hand, assertSame, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { PASSWORD, Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { Service } from "./service.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { PASSWORD, openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const option = (name, otherwise) => {
@@ -15,7 +17,7 @@ const option = (name, otherwise) => {
   if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`);
   return value;
 };
-const STROKES = option("--strokes", process.env.TERRAPIN_STROKES ?? 60);
+const STROKES = option("--strokes", process.env.TERRAPIN_STROKES ?? 40);
 const SEED = option("--seed", process.env.TERRAPIN_SEED ?? 1);
 const WIDTH = 240, HEIGHT = 180;
 
@@ -50,11 +52,12 @@ class Painter {
     this.task = task;
     this.expected = new Expected(WIDTH, HEIGHT);
     this.happened = {};
+    this.strokes = 0;
     this.unsure = null; // the raster before a stroke that was not yet told to be kept
   }
 
   async open(page = null) {
-    this.page = page ?? (await watchedPage(this.context, () => service.url));
+    this.page = page ?? (await openPage(this.context, service));
     if (!page) {
       // "Leave this page?", where something is not kept yet: yes.
       this.page.on("dialog", (dialog) => void dialog.accept().catch(() => undefined));
@@ -81,7 +84,8 @@ class Painter {
   async stroke() {
     const kind = random();
     await this.act(kind);
-    await this.hand.holds(this.expected, `seed ${SEED}, after the act ${kind}`);
+    this.strokes++;
+    await this.hand.holds(this.expected, `seed ${SEED}, stroke ${this.strokes}, kind ${kind}`);
   }
   async act(kind) {
     const { hand, expected, page } = this;
@@ -127,7 +131,9 @@ class Painter {
     const kinds = ["killServer", "closeTab", "crashTab", "reload", "offline", "signedOut", "secondTab", "killAll"];
     const kind = kinds[whole(0, kinds.length)];
     this.happened[kind] = (this.happened[kind] ?? 0) + 1;
-    await this[kind]();
+    await this[kind]().catch((problem) => {
+      throw new Error(`seed ${SEED}, after ${this.strokes} strokes, ${kind}: ${problem.message}`, { cause: problem });
+    });
   }
   async more(count) {
     for (let i = 0; i < count; i++) await this.stroke();
@@ -176,13 +182,13 @@ class Painter {
   async signedOut() {
     await this.hand.saved();
     this.unsure = null;
-    await this.session.send("POST", "sign-out");
+    await this.session.post("sign-out");
     // The page finds out with the first stroke that it sends.
     for (const before = Buffer.from(this.expected.pixels); before.equals(this.expected.pixels); ) await this.stroke();
     await this.hand.kept();
     const dialog = this.page.getByRole("dialog", { name: "Sign in" });
     await dialog.waitFor();
-    await dialog.getByLabel("Name or e-mail address").fill(worker.name);
+    await dialog.getByLabel("Name or e-mail address").fill(worker.account.name);
     await dialog.getByLabel("Password").fill(PASSWORD);
     await dialog.getByRole("button", { name: "Sign in" }).click();
     await dialog.waitFor({ state: "detached" });
@@ -223,8 +229,9 @@ class Painter {
   /** The page's session, to be ended behind its back. */
   async signedIn() {
     const cookie = (await this.context.cookies()).find((one) => one.name.endsWith("terrapin-session"));
-    this.session = Object.assign(Object.create(Object.getPrototypeOf(worker)), { service, name: worker.name, cookie });
-    this.session.csrf = (await this.session.call("GET", "me")).csrf;
+    this.session = new Caller(service.url);
+    this.session.cookie = `${cookie.name}=${cookie.value}`;
+    this.session.csrf = (await this.session.get("me")).csrf;
   }
 }
 
@@ -232,18 +239,15 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   await service.job("strokes", { "photo.png": writePhoto(WIDTH, HEIGHT, (x, y) => [x % 256, y % 256, 90]) }, { task_time_limit_s: 28_800 });
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   t.after(() => context.close());
-  await worker.enter(context);
+  await service.signIn(context, worker);
   const { id } = await service.accept(worker, "strokes");
   const painter = new Painter(context, `${service.url}/_/task/${id}`);
   await painter.signedIn();
   await painter.open();
-  let strokes = 0;
-  while (strokes < STROKES) {
+  while (painter.strokes < STROKES) {
     const quiet = whole(1, 8);
-    for (let i = 0; i < quiet; i++, strokes++) await painter.stroke();
-    if (strokes >= STROKES) break;
-    await painter.disaster();
-    strokes++;
+    for (let i = 0; i < quiet; i++) await painter.stroke();
+    if (painter.strokes < STROKES) await painter.disaster();
   }
   await painter.hand.saved();
   await painter.hand.holds(painter.expected, `seed ${SEED}, the canvas at the end`);
@@ -251,12 +255,12 @@ test(`${STROKES} random strokes and what may happen meanwhile: none is lost (see
   await painter.page.close({ runBeforeUnload: false });
   const fresh = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   t.after(() => fresh.close());
-  await worker.enter(fresh);
+  await service.signIn(fresh, worker);
   painter.context = fresh;
   await painter.open();
   await submit(painter.page);
   const mask = readPng(await service.mask("strokes", 0));
   assertSame(mask.pixels, painter.expected, "the mask on disk");
   painter.closed();
-  t.diagnostic(`${strokes} strokes, 0 lost; ${Object.entries(painter.happened).map(([what, count]) => `${what} ${count}`).join(", ")}`);
+  t.diagnostic(`${painter.strokes} strokes, 0 lost; ${Object.entries(painter.happened).map(([what, count]) => `${what} ${count}`).join(", ")}`);
 });

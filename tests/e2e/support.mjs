@@ -40,7 +40,7 @@ export function stepsOf(t) {
 }
 
 /** Waits for what only the program's or the browser's own pace brings about. */
-export async function until(what, check, seconds = 30) {
+export async function until(what, check, seconds = 120) {
   for (const end = Date.now() + seconds * 1000; ; ) {
     if (await check()) return;
     if (Date.now() > end) throw new Error(`after ${seconds} s not yet: ${what}`);
@@ -105,7 +105,7 @@ class Program {
   async masks(count, job = "[^/]*") {
     const pattern = new RegExp(`/${job}/annotations/consolidated-annotation/output/(\\d+)_[^/]*\\.png$`);
     let files = [];
-    await until(`${count} masks`, async () => (files = await this.objectFiles(pattern)).length >= count, 60).catch((error) => {
+    await until(`${count} masks`, async () => (files = await this.objectFiles(pattern)).length >= count).catch((error) => {
       throw new Error(`${error.message}; there are ${files.length}\n${this.output}`);
     });
     return new Map(await Promise.all(files.map(async (file) => [Number(pattern.exec(file)[1]), await readFile(file)])));
@@ -143,19 +143,15 @@ export class ServingProgram extends Program {
     this.port = 0;
   }
 
-  /** Sets `url`. */
+  /** Sets `url` and, the first time, `invitation`: the one for the first admin. */
   async start() {
     const pages = process.env.TERRAPIN_PAGES ? ["--pages", process.env.TERRAPIN_PAGES] : [];
-    const [, url] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages], /terrapin serve: (https?:\/\/\S+)/);
+    const ready = this.invitation ? /terrapin serve: (https?:\/\/\S+)/ : /terrapin serve: (https?:\/\/\S+)\s[\s\S]*?(https?:\/\/\S+\/_\/join#\S+)\s/;
+    const [, url, invitation] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages], ready);
+    this.invitation ??= invitation;
     this.url = url;
     this.port = Number(new URL(url).port);
     return this;
-  }
-
-  /** A link that makes an account of this role. */
-  async invite(role, ...more) {
-    const { stdout } = await promisify(execFile)(program, ["people", "invite", "--data-dir", this.data, "--role", role, "--url", this.url, "--json", ...more]);
-    return JSON.parse(stdout).link;
   }
 }
 
@@ -171,18 +167,4 @@ export async function makeScenes(folder, count, size) {
       mask: await readFile(local(line["labelscenes-ref"])),
     })),
   );
-}
-
-/** A page that keeps in `problems` what went wrong in it, and whatever it asked of another origin than `origin()`. */
-export async function watchedPage(context, origin) {
-  const page = await context.newPage();
-  page.problems = [];
-  page.on("pageerror", (error) => page.problems.push(String(error)));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    if (["blob:", "data:", "about:"].includes(url.protocol) || url.origin === origin()) return;
-    page.problems.push(`asked ${request.url()}`);
-  });
-  page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
-  return page;
 }

@@ -6,7 +6,8 @@ import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
 import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const WIDTH = 160, HEIGHT = 120;
@@ -32,8 +33,8 @@ async function show(t, name, template, more = {}) {
   await service.job(name, { "photo.png": photo }, { template_html: template, ...more });
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   t.after(() => context.close());
-  await worker.enter(context);
-  const page = await watchedPage(context, () => service.url);
+  await service.signIn(context, worker);
+  const page = await openPage(context, service);
   const assignment = await service.accept(worker, name);
   await page.goto(`${service.url}/_/task/${assignment.id}`);
   return { page, assignment };
@@ -248,7 +249,7 @@ for (const touched of [true, false]) {
     const seen = [[255, 255, 255], [0, 255, 0], [9, 9, 9], [255, 0, 0]]; // colours of its own, not the job's
     const before = writePhoto(WIDTH, HEIGHT, (x, y) => seen[expected.pixels[y * WIDTH + x]]);
     const requester = await service.requester();
-    await requester.call("PUT", `requester/objects/photos/${name}-mask.png`, before);
+    await requester.send("PUT", `requester/objects/photos/${name}-mask.png`, before, "image/png");
     const template = `${SCRIPT}<crowd-form>
   <crowd-semantic-segmentation name="crowd-semantic-segmentation" src="{{ task.input.taskObject | grant_read_access }}" header="Mend it"
     labels="{{ task.input.labels | to_json | escape }}"
@@ -279,10 +280,10 @@ test("an adjustment job shows the earlier job's mask", { skip }, async (t) => {
   await hand.drag([[40, 40], [100, 80]]);
   expected.brush([[40, 40], [100, 80]], 24, 3);
   await submit(page);
-  await until("the first job is over", async () => (await (await service.requester()).call("GET", "requester/jobs/first-pass")).job.status === "Completed");
-  const { pre_functions, post_functions } = await (await service.requester()).call("GET", "requester/settings");
+  await until("the first job is over", async () => (await (await service.requester()).get("requester/jobs/first-pass")).job.status === "Completed");
+  const { pre_functions, post_functions } = await (await service.requester()).get("requester/settings");
   const adjustment = (list) => list.find((one) => one.kind === "adjustment").arn;
-  await (await service.requester()).call("POST", "requester/jobs/first-pass/chain", {
+  await (await service.requester()).post("requester/jobs/first-pass/chain", {
     new_name: "second-pass",
     label_attribute: "second-ref",
     pre_function_arn: adjustment(pre_functions),

@@ -5,7 +5,8 @@ import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
 import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until, watchedPage } from "./support.mjs";
+import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const WIDTH = 400, HEIGHT = 300;
@@ -36,8 +37,8 @@ async function begin(t, name, count = 1, options = {}) {
   await service.job(name, Object.fromEntries(Array.from({ length: count }, (_, index) => [`photo-${index}.png`, photo])));
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   t.after(() => context.close());
-  await worker.enter(context);
-  const page = await watchedPage(context, () => service.url);
+  await service.signIn(context, worker);
+  const page = await openPage(context, service);
   const hand = await openTask(page, service, await service.accept(worker, name));
   await hand.oneToOne();
   return { page, hand, expected: new Expected(WIDTH, HEIGHT) };

@@ -1,16 +1,17 @@
 // What a person does in a worker's pages: join, open tasks, paint; and what the canvas then holds.
 export const PASSWORD = "a long enough phrase";
 
-/** A page that tells what went wrong in it, and what it asked of other servers. */
+/** A page that keeps in `problems` what went wrong in it, and whatever it asked of another server than `program`'s. */
 export async function openPage(context, program) {
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(String(error)));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["blob:", "data:"].includes(url.protocol) && url.origin !== program.url) page.problems.push(`asked ${request.url()}`);
+    if (!["blob:", "data:", "about:"].includes(url.protocol) && url.origin !== program.url) page.problems.push(`asked ${request.url()}`);
   });
+  page.on("websocket", (socket) => page.problems.push(`opened ${socket.url()}`));
   return page;
 }
 
@@ -34,7 +35,7 @@ export async function start(page) {
 export async function canvasOf(page) {
   const frame = page.frameLocator("iframe");
   const canvas = frame.locator("terrapin-canvas");
-  await canvas.waitFor({ timeout: 30_000 });
+  await canvas.waitFor({ timeout: 60_000 });
   await canvas.evaluate(async (element) => {
     while (!element.editor.mask) await new Promise(requestAnimationFrame);
   });

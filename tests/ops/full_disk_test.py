@@ -65,11 +65,12 @@ class FullDisk(ServiceCase):
         service = Service(["--log-level", "warn", "--quiet", "--max-spool-gb", "1"], data_dir=disk.place / "data")
         self.addCleanup(service.close)
         print(f"({disk.kind})", end=" ", flush=True)
+        self.log = service.server.log
         return disk, service
 
     def refused(self, reply, what):
         """Clearly: the status that says so, and no path of the host."""
-        self.assertIn(reply.status, FULL, f"{what}: {reply}")
+        self.assertIn(reply.status, FULL, f"{what}: {reply}\n{self.log.read_text()[-1500:]}")
         self.assertNotIn("terrapin-disk", reply.text)
         self.assertTrue(reply.text.strip(), what)
 
