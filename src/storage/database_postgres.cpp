@@ -335,20 +335,22 @@ class PostgresBackend final : public Backend {
   Status backup_to(const std::string& target, const std::function<Status(Connection&)>& look) override {
     TERRAPIN_TRY(const std::unique_ptr<Connection> connection, connect_reader());
     TERRAPIN_TRY_STATUS(connection->begin_read());
-    TERRAPIN_TRY(const auto snapshot, connection->query("SELECT pg_export_snapshot()", 1, {}));
-    if (snapshot.size() != 1 || !snapshot.front().front())
-      return fail(ErrorCode::kIo, "{}: exports no snapshot", address_.description);
+    TERRAPIN_TRY(const auto told, connection->query("SELECT pg_export_snapshot(), current_schema()", 2, {}));
+    if (told.size() != 1 || !told.front()[0] || !told.front()[1])
+      return fail(ErrorCode::kIo, "{}: exports no snapshot, or has no schema", address_.description);
+    // Tables of our schema alone: others may share the database.
+    const std::string snapshot = "--snapshot=" + *told.front()[0];
+    const std::string schema = "--schema=\"" + *told.front()[1] + "\"";
     TERRAPIN_TRY_STATUS(look(*connection));
     const fs::path path = fs::absolute(target);
     const std::string temporary = path.string() + ".unfinished";
     // Made here: nobody else may read it from the start.
     const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return fail(ErrorCode::kIo, "{}: cannot be made: {}", temporary, std::strerror(errno));
-    Status status = run_postgres_tool(
-        "pg_dump",
-        {"--format=custom", "--no-owner", "--no-privileges", "--snapshot=" + *snapshot.front().front(),
-         "--file=" + temporary, "--dbname=" + address_.tool_url},
-        address_.password);
+    Status status = run_postgres_tool("pg_dump",
+                                      {"--format=custom", "--no-owner", "--no-privileges", snapshot, schema,
+                                       "--file=" + temporary, "--dbname=" + address_.tool_url},
+                                      address_.password);
     connection->rollback();
     const auto refused = [&](const std::string& at) -> Status {
       return fail(errno == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "{}: {}", at, std::strerror(errno));
@@ -369,32 +371,46 @@ class PostgresBackend final : public Backend {
   Status check_backup() override { return run_postgres_tool("pg_dump", {"--version"}, ""); }
 
   Status check_empty() override {
-    TERRAPIN_TRY(const std::unique_ptr<Connection> connection, connect_reader());
-    TERRAPIN_TRY_STATUS(connection->begin_read());
-    TERRAPIN_TRY(
-        const auto tables,
-        connection->query(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()", 1, {}));
-    connection->rollback();
-    if (tables.front().front().value_or("0") == "0") return {};
+    TERRAPIN_TRY(const std::string tables, one_text(kCountTables));
+    if (tables == "0") return {};
     return fail(ErrorCode::kAlreadyExists, "{}: holds {} tables; an empty database is allowed",
-                address_.description, *tables.front().front());
+                address_.description, tables);
   }
 
   Status restore_from(const std::string& path) override {
-    Status restored =
-        run_postgres_tool("pg_restore",
-                          {"--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
-                           "--clean", "--if-exists", "--dbname=" + address_.tool_url, path},
-                          address_.password);
+    TERRAPIN_TRY(const std::string schema, one_text("SELECT COALESCE(current_schema(), '')"));
+    Status restored = run_postgres_tool(
+        "pg_restore",
+        {"--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", "--clean", "--if-exists",
+         "--schema=" + schema, "--dbname=" + address_.tool_url, path},
+        address_.password);
     if (!restored)
       return with_context(std::move(restored.error()),
                           fmt::format("restoring {} to {}", path, address_.description));
+    TERRAPIN_TRY(const std::string tables, one_text(kCountTables));
+    if (tables == "0")
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "{}: the copy {} holds no tables of the schema '{}'; it is put back where the schema has the "
+          "same name",
+          address_.description, path, schema);
     return {};
   }
   std::string description() const override { return address_.description; }
 
  private:
+  static constexpr std::string_view kCountTables =
+      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
+
+  // The only value of the only row.
+  Result<std::string> one_text(std::string_view sql) {
+    TERRAPIN_TRY(const std::unique_ptr<Connection> connection, connect_reader());
+    TERRAPIN_TRY_STATUS(connection->begin_read());
+    TERRAPIN_TRY(const auto rows, connection->query(sql, 1, {}));
+    connection->rollback();
+    return rows.front().front().value_or("");
+  }
+
   const Address address_;
 };
 

@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from world import BrokenConnection, World, Wrong, is_memory, require, wait_for
+from world import PATIENCE, BrokenConnection, World, Wrong, is_memory, require, wait_for
 
 import postgres
 from objects_actor import ObjectsActor
@@ -129,9 +129,9 @@ class CrashTest:
         for actor in self.workers:
             actor.finishing = True
         idle = 0
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 2 * PATIENCE
         while idle < 3:
-            require(time.monotonic() < deadline, "the workers do not come to an end within 120 s")
+            require(time.monotonic() < deadline, f"the workers do not come to an end within {2 * PATIENCE} s")
             before = world.counts.get("acknowledged answers", 0)
 
             def some_steps(actor):
@@ -148,7 +148,7 @@ class CrashTest:
             return all(job.ended for job in self.jobs.all())
 
         try:
-            wait_for(all_ended, 60, "every labeling job ends")
+            wait_for(all_ended, PATIENCE, "every labeling job ends")
         except Wrong as error:
             open_jobs = [(job.name, self.requester.describe(job).text) for job in self.jobs.all() if not job.ended]
             raise Wrong(f"{error}: {open_jobs}") from None
@@ -159,7 +159,7 @@ class CrashTest:
 
     def check_ended_in_the_end(self, job):
         """Masks and manifest of an ended job are made again when answers are taken out of it: that may still be under way."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.check_ended(job)
@@ -248,6 +248,8 @@ class CrashTest:
     def run(self):
         self.set_up()
         for number in range(1, self.kills + 1):
+            if number % 100 == 0:
+                print(f"crash_test: kill {number} of {self.kills}, {self.world.counts.get('acknowledged deltas', 0)} acknowledged deltas so far", flush=True)
             try:
                 self.round(number)
             except Wrong as error:

@@ -11,7 +11,7 @@ from support.portal_session import PortalSession
 from support.signed_http import AwsClient, Key
 from support.small_png import encode_rgb
 from workers_actor import SIZE
-from world import Actor, require, wait_for
+from world import PATIENCE, Actor, require, wait_for
 
 PRE = "arn:aws:lambda:us-east-1:432418664414:function:PRE-SemanticSegmentation"
 POST = "arn:aws:lambda:us-east-1:432418664414:function:ACS-SemanticSegmentation"
@@ -151,7 +151,7 @@ class RequesterActor(Actor):
         members = [{"CognitoMemberDefinition": {"UserPool": "us-east-1_pool", "UserGroup": "crash", "ClientId": "client"}}]
         reply = self.client.sagemaker("CreateWorkteam", WorkteamName="crash", Description="crash", MemberDefinitions=members)
         require(reply.status == 200, f"CreateWorkteam: {reply}")
-        self.admin = PortalSession(self.world.address)
+        self.admin = PortalSession(self.world.address, timeout=PATIENCE)
         reply = self.admin.join(admin_token, "admin@example.com", "a long enough password")
         require(reply.status == 201, f"the admin cannot join: {reply}")
 

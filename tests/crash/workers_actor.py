@@ -7,7 +7,7 @@ import time
 
 from support.portal_session import PortalSession
 from support.small_png import encode_rgb
-from world import Actor, Wrong, require
+from world import PATIENCE, Actor, Wrong, require
 
 SIZE = (24, 16)  # of every photo
 COLORS = {0: (255, 255, 255), 1: (0x1F, 0x77, 0xB4), 2: (0xFF, 0x7F, 0x0E)}  # background, Turtle, Diver
@@ -376,7 +376,7 @@ class WorkersActor(Actor):
 
 
 def make_session(world, token, name):
-    session = PortalSession(world.address)
+    session = PortalSession(world.address, timeout=PATIENCE)
     reply = session.join(token, name, "a long enough password")
     if reply.status != 201:
         raise Wrong(f"{name} cannot accept an invitation: {reply}")

@@ -27,7 +27,7 @@ async function begin(t) {
     return pages.at(-1);
   };
   const admin = await person();
-  await join(admin, await program.invite("admin"), "boss");
+  await join(admin, program.invitation, "boss");
   return { program, person, admin, pages, step: stepsOf(t) };
 }
 

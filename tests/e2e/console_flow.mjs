@@ -49,7 +49,7 @@ test("photos become a labelled dataset without a terminal", { skip }, async (t) 
   let ann, bob;
 
   await step("an admin takes the invitation, leaves, and signs in again where they were", async () => {
-    await join(admin, await program.invite("admin"), "boss");
+    await join(admin, program.invitation, "boss");
     await admin.getByText("No labeling job yet").waitFor();
     await button(admin, "Account of boss").click();
     await admin.getByRole("menuitem", { name: "Sign out" }).click();

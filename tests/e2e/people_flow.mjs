@@ -145,7 +145,6 @@ test("two workers on one photo see nothing of each other", { skip }, async (t) =
   await submit(other.page);
   const answers = await service.answers("pair", 0, 2);
   assert.equal(new Set(answers.map((answer) => answer.workerId)).size, 2);
-  // A session of one is not a key for the other's browser.
   assert.deepEqual([...one.page.problems, ...other.page.problems], []);
 });
 

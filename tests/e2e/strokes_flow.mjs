@@ -1,5 +1,5 @@
 // Random strokes while servers, tabs, networks and sessions die: what the page told to be kept is in the answer, pixel for pixel.
-// Usage: node strokes_flow.mjs [--strokes N] [--seed N]     (default 60, or TERRAPIN_STROKES and TERRAPIN_SEED)
+// Usage: node strokes_flow.mjs [--strokes N] [--seed N]     (default 40, or TERRAPIN_STROKES and TERRAPIN_SEED)
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Caller } from "./caller.mjs";
@@ -17,7 +17,7 @@ const option = (name, otherwise) => {
   if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`);
   return value;
 };
-const STROKES = option("--strokes", process.env.TERRAPIN_STROKES ?? 60);
+const STROKES = option("--strokes", process.env.TERRAPIN_STROKES ?? 40);
 const SEED = option("--seed", process.env.TERRAPIN_SEED ?? 1);
 const WIDTH = 240, HEIGHT = 180;
 

@@ -143,19 +143,15 @@ export class ServingProgram extends Program {
     this.port = 0;
   }
 
-  /** Sets `url`. */
+  /** Sets `url` and, the first time, `invitation`: the one for the first admin. */
   async start() {
     const pages = process.env.TERRAPIN_PAGES ? ["--pages", process.env.TERRAPIN_PAGES] : [];
-    const [, url] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages], /terrapin serve: (https?:\/\/\S+)/);
+    const ready = this.invitation ? /terrapin serve: (https?:\/\/\S+)/ : /terrapin serve: (https?:\/\/\S+)\s[\s\S]*?(https?:\/\/\S+\/_\/join#\S+)\s/;
+    const [, url, invitation] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages], ready);
+    this.invitation ??= invitation;
     this.url = url;
     this.port = Number(new URL(url).port);
     return this;
-  }
-
-  /** A link that makes an account of this role. */
-  async invite(role, ...more) {
-    const { stdout } = await promisify(execFile)(program, ["people", "invite", "--data-dir", this.data, "--role", role, "--url", this.url, "--json", ...more]);
-    return JSON.parse(stdout).link;
   }
 }
 

@@ -14,7 +14,7 @@ before(async () => {
   place = await temporaryFolder();
   scenes = await makeScenes(path.join(place.folder, "scenes"), 3, "240x180");
   program = await new ServingProgram(path.join(place.folder, "data")).start();
-  admin = await enter(await program.invite("admin"), "boss");
+  admin = await enter(program.invitation, "boss");
   await admin.post("requester/buckets", { name: "reef" });
   for (const { name, photo } of scenes) await admin.send("PUT", `requester/objects/reef/photos/${name}`, photo, "image/jpeg");
   team = (await admin.post("requester/workteams", { name: "divers" })).workteam;

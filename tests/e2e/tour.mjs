@@ -45,7 +45,7 @@ async function describe(caller, job) {
 /** Fills the installation; gives the sessions of `admin` (all roles) and `worker`, and an invitation that nobody took. */
 export async function settle(program, folder) {
   const scenes = await makeScenes(path.join(folder, "scenes"), 8, "640x480");
-  const admin = await enter(program, await program.invite("admin"), "ann@example.org", "Ann Berg");
+  const admin = await enter(program, program.invitation, "ann@example.org", "Ann Berg");
   await admin.put(`accounts/${admin.account.id}`, { roles: ["worker", "requester", "admin"], groups: ["divers"] });
   for (const [name, description] of [["divers", "Marine biologists of the reef station"], ["students", "Summer course 2026"]])
     await admin.post("requester/workteams", { name, description });
@@ -228,8 +228,8 @@ export async function visit(page, url, [, address, , first]) {
   await page.getByRole("heading", { level: 1 }).first().waitFor();
   await page.waitForLoadState("networkidle");
   if (first) await first(page);
-  // Pictures are fetched when they come into view.
-  for (const overlay of await page.locator("p-overlay").all()) await overlay.scrollIntoViewIfNeeded();
+  // Pictures are fetched, and frames drawn, when they come into view.
+  for (const shown of await page.locator("p-overlay, iframe").all()) await shown.scrollIntoViewIfNeeded();
   await page.evaluate(() => window.scrollTo(0, 0));
   await page.waitForLoadState("networkidle", { timeout: 8000 }).catch(() => undefined); // a list that is asked for again and again may keep it busy
 }

@@ -35,7 +35,7 @@ export async function start(page) {
 export async function canvasOf(page) {
   const frame = page.frameLocator("iframe");
   const canvas = frame.locator("terrapin-canvas");
-  await canvas.waitFor({ timeout: 30_000 });
+  await canvas.waitFor({ timeout: 60_000 });
   await canvas.evaluate(async (element) => {
     while (!element.editor.mask) await new Promise(requestAnimationFrame);
   });

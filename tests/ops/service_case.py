@@ -117,13 +117,14 @@ class Service:
         return self.ask("GET", REQUESTER + f"jobs/{job}")["job"]
 
     def manifest(self, bucket, job):
-        """Records of the manifest that is there now: the final one, or the intermediate one."""
-        for path in ("manifests/output/output.manifest", "annotations/intermediate/1/output.manifest"):
-            body = self.get(bucket, f"out/{job}/{path}")
-            if body is not None:
-                assert body.endswith(b"\n"), f"the manifest of {job} does not end in a line end"
-                return [json.loads(line) for line in body.decode().splitlines()]
-        return None
+        """Records of the manifest that counts now: the final one of a job that has ended, else the intermediate one. (A restored folder may
+        hold a final one that the job wrote after the moment of its state.)"""
+        ended = self.describe(job)["status"] in ("Completed", "Stopped")
+        body = self.get(bucket, f"out/{job}/" + ("manifests/output/output.manifest" if ended else "annotations/intermediate/1/output.manifest"))
+        if body is None:
+            return None
+        assert body.endswith(b"\n"), f"the manifest of {job} does not end in a line end"
+        return [json.loads(line) for line in body.decode().splitlines()]
 
     def close(self):
         self.server.close()
@@ -154,11 +155,11 @@ class ServiceCase(unittest.TestCase):
 
         return self.wait_for(reached, f"job {job} is {' or '.join(statuses)}")
 
-    def task(self, worker, job):
-        """The worker's next task of the job."""
+    def task(self, worker, job, prefetch=False):
+        """The worker's next task of the job; `prefetch`: one more beside what they have."""
 
         def offered():
-            reply = worker.call("POST", "/_/api/assignments", {"job": job})
+            reply = worker.call("POST", "/_/api/assignments", {"job": job, "prefetch": prefetch})
             self.assertIn(reply.status, (200, 201, 404, 429), reply)  # 404: it has not begun yet
             return reply.status == 201 and reply.json()["assignment"]
 
@@ -193,7 +194,7 @@ class ServiceCase(unittest.TestCase):
             return (labeled, failed, len(records) - labeled - failed) == (
                 before["total_labeled"], before["failed_non_retryable"], before["unlabeled"])
 
-        self.wait_for(same, f"the counters of {job} are those of its manifest", 30)
+        self.wait_for(same, f"the counters of {job} are those of its manifest")
 
     def check_done(self, service, bucket, job, photos, answered=None):
         """A completed job's manifest is whole, and its masks can be read; `answered`: index -> variants that workers painted."""

@@ -603,17 +603,25 @@ Result<std::optional<std::string>> Tasks::previous(const Worker& worker, const s
 }
 
 Result<std::string> Tasks::answer(const Worker& worker, const std::string& assignment_id) {
-  std::string uri;
-  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const AssignmentRow row, own_assignment(state, worker, assignment_id));
-    if (row.state != AssignmentState::kSubmitted)
-      return fail(ErrorCode::kNotFound, "the task is {}: it has no answer", assignment_state_name(row.state));
-    uri = row.answer_uri;
-    if (uri.empty())
+  for (std::string before;;) {
+    std::string uri;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(const AssignmentRow row, own_assignment(state, worker, assignment_id));
+      if (row.state != AssignmentState::kSubmitted)
+        return fail(ErrorCode::kNotFound, "the task is {}: it has no answer",
+                    assignment_state_name(row.state));
+      uri = row.answer_uri;
+      return {};
+    }));
+    if (uri.empty() || uri == before)
       return fail(ErrorCode::kNotFound, "the answer was removed some time after its job's end");
-    return {};
-  }));
-  return core_.read_text(uri, "the answer", core_.options.tasks.max_answer_bytes);
+    TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(uri));
+    const auto object = core_.store.get(name);
+    if (object) return read_all_text(*object->content, core_.options.tasks.max_answer_bytes);
+    if (object.error().code != ErrorCode::kNotFound) return with_context(object.error(), "the answer");
+    // Gone since: a correction removes the file of the answer before it, retention the file before its name.
+    before = uri;
+  }
 }
 
 Result<std::int64_t> expire_leases(Core& core, int limit) {

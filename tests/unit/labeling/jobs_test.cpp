@@ -396,7 +396,7 @@ TEST_F(JobTest, VerificationCountsChoices) {
 
 TEST_F(JobTest, ListsFiltersAndSorts) {
   put_photos(1);
-  for (const char* name : {"beta", "alpha", "gamma_no"}) {
+  for (const char* name : {"beta", "alpha", "gamma-no"}) {
     JobSpec wanted = spec(name);
     create(wanted);
     clock_.advance(1s);
@@ -408,13 +408,15 @@ TEST_F(JobTest, ListsFiltersAndSorts) {
     for (const JobRecord& job : page->jobs) result.push_back(job.spec.name);
     return result;
   };
-  EXPECT_THAT(names({}), ElementsAre("beta", "alpha", "gamma_no"));
+  EXPECT_THAT(names({}), ElementsAre("beta", "alpha", "gamma-no"));
   JobFilter filter;
   filter.sort_by = JobFilter::SortBy::kName;
   filter.descending = true;
-  EXPECT_THAT(names(filter), ElementsAre("gamma_no", "beta", "alpha"));
-  filter.name_contains = "a_n";
-  EXPECT_THAT(names(filter), ElementsAre("gamma_no"));
+  EXPECT_THAT(names(filter), ElementsAre("gamma-no", "beta", "alpha"));
+  filter.name_contains = "a-n";
+  EXPECT_THAT(names(filter), ElementsAre("gamma-no"));
+  filter.name_contains = "a_n";  // no pattern
+  EXPECT_THAT(names(filter), ElementsAre());
   JobFilter page;
   page.limit = 2;
   EXPECT_TRUE(jobs().list(page)->more);
