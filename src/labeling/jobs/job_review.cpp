@@ -18,7 +18,7 @@ Result<JobRow> load(Core& core, const std::string& name) {
   return job;
 }
 
-// Of all answers; the index of answers alone is read.
+// Of all answers; one index holds all that is asked of them.
 constexpr const char* kAnswers = "FROM labeling_assignments WHERE job_id = ? AND state = 'submitted'";
 
 // Answers by equal spans of time from the first to the last, each point at the end of its span.

@@ -114,7 +114,7 @@ CREATE TABLE labeling_draft_deltas (
     // What grows with every answer is looked up, not read through.
     {2, R"(
 CREATE INDEX labeling_assignments_held ON labeling_assignments (worker_id, accepted) WHERE state = 'leased';
-CREATE INDEX labeling_assignments_answers ON labeling_assignments (job_id, submitted, accepted) WHERE state = 'submitted';
+CREATE INDEX labeling_assignments_answers ON labeling_assignments (job_id, state, submitted, accepted);
 CREATE INDEX labeling_assignments_by_worker ON labeling_assignments (job_id, worker_id, state, accepted, submitted);
 CREATE INDEX labeling_objects_by_dispute ON labeling_objects (job_id, disagreement DESC, idx, state)
 )"},

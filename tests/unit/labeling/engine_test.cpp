@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -168,10 +169,13 @@ TEST_F(EngineTest, AManifestThatCouldNotBeWrittenIsWrittenLater) {
   create(spec());
   submit("anna", accept("anna"), rectangle(1));
   clock_.advance(1s);
-  std::filesystem::remove_all(folder_.path() / "scratch");
+  const auto scratch = folder_.path() / "scratch";
+  std::filesystem::remove_all(scratch);
+  std::ofstream(scratch) << "no folder";
   EXPECT_FALSE(service_->run_pending());
   EXPECT_EQ(describe().counters.total_labeled, 0);
-  std::filesystem::create_directories(folder_.path() / "scratch");
+  std::filesystem::remove(scratch);
+  std::filesystem::create_directories(scratch);
   run();  // nothing new happened
   EXPECT_EQ(describe().counters.total_labeled, 1);
   EXPECT_THAT(text_of("s3://bucket/out/job/annotations/intermediate/1/output.manifest"),

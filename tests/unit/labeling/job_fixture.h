@@ -158,11 +158,13 @@ class JobTest : public ::testing::Test {
     clock_.advance(std::chrono::seconds(1));  // manifests are written at intervals
     ASSERT_OK(service_->run_pending());
   }
-  // Yields to the engine's threads until it is so: a number of steps, not a time.
+  // Lets the engine's threads work until it is so: a number of steps, each a question to the service, not a
+  // time.
   template <class Done>
   void until(const Done& done) {
     for (int step = 0; step < 100'000; ++step) {
       if (done()) return;
+      EXPECT_OK(jobs().list({}));
       std::this_thread::yield();
     }
     ADD_FAILURE() << "the engine did not come to it";
