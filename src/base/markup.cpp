@@ -20,8 +20,6 @@ std::string_view reference_of(char c) {
       return "&gt;";
     case '"':
       return "&quot;";
-    case '\'':
-      return "&#39;";
     case '\r':  // a reader would make '\n' of it
       return "&#13;";
     default:

@@ -6,7 +6,7 @@ namespace terrapin {
 namespace {
 
 TEST(MarkupText, EscapesWhatEndsATextOrAnAttribute) {
-  EXPECT_EQ(markup_text("a<b>&\"'c\r\n\t"), "a&lt;b&gt;&amp;&quot;&#39;c&#13;\n\t");
+  EXPECT_EQ(markup_text("a<b>&\"'c\r\n\t"), "a&lt;b&gt;&amp;&quot;'c&#13;\n\t");
   EXPECT_EQ(markup_text("h\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\xa2 \x7f"),
             "h\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\xa2 \x7f");
 }
