@@ -1,5 +1,7 @@
 #include <png.h>
 
+#include <algorithm>
+
 #include <csetjmp>
 #include <cstring>
 
@@ -30,6 +32,8 @@ class Decoder {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_read_fn(png_, this, on_read);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // A chunk is no larger than the file, whatever length it states: that much would be allocated for it.
+    png_set_chunk_malloc_max(png_, std::max<png_alloc_size_t>(bytes_.size(), 1 << 20));
     // Texts and colour profiles are of no use here, and their compressed forms are a way to eat memory.
     static const png_byte kSkipped[] = "iCCP\0iTXt\0tEXt\0zTXt\0sPLT\0hIST";
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kSkipped, 6);

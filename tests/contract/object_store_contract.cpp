@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -497,7 +498,12 @@ TEST_P(ObjectStoreContract, CountsUpUnderIfMatchWithoutLoss) {
 TEST_P(ObjectStoreContract, ManyThreadsOnKeysThatAreFoldersOfOneAnother) {
   if (GetParam().path_keys) GTEST_SKIP() << "the service keeps keys as paths: none can be another's folder";
   std::vector<std::thread> threads;
-  std::atomic<int> wrong{0};
+  std::mutex mutex;
+  std::vector<std::string> wrong;  // guarded by mutex
+  const auto note = [&](const char* what, const ObjectName& name) {
+    const std::lock_guard lock(mutex);
+    wrong.push_back(fmt::format("{} {}", what, name.key));
+  };
   constexpr int kThreads = 32;
   // Thread t owns the key of depth t / 4 and branch t % 4; all of a branch are in one another's way.
   const auto key_of = [](int t) {
@@ -511,25 +517,25 @@ TEST_P(ObjectStoreContract, ManyThreadsOnKeysThatAreFoldersOfOneAnother) {
       const ObjectName name{"photos", key_of(t)};
       for (int round = 0; round < rounds(30); ++round) {
         const std::string text = fmt::format("{} {}", t, round);
-        if (!store().put(name, *bytes(text))) ++wrong;
-        if (content(store(), name) != text) ++wrong;
+        if (!store().put(name, *bytes(text))) note("put", name);
+        if (content(store(), name) != text) note("get after put", name);
         if (random.below(2) == 0) {
           const auto page = store().list("photos", {"", "", "", 1000});
           if (!page || std::none_of(page->objects.begin(), page->objects.end(),
                                     [&](const ObjectInfo& info) { return info.key == name.key; })) {
-            ++wrong;
+            note("list", name);
           }
         }
         if (random.below(2) == 0) {
-          if (!store().remove(name)) ++wrong;
-          if (store().get(name)) ++wrong;
+          if (!store().remove(name)) note("remove", name);
+          if (store().get(name)) note("get after remove", name);
         }
       }
-      if (!store().put(name, *bytes("last " + name.key))) ++wrong;
+      if (!store().put(name, *bytes("last " + name.key))) note("last put", name);
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(wrong, std::vector<std::string>());
   for (int t = 0; t < kThreads; ++t) EXPECT_EQ(content(store(), {"photos", key_of(t)}), "last " + key_of(t));
   EXPECT_EQ(keys_of(store(), "photos").size(), static_cast<std::size_t>(kThreads));
 }
