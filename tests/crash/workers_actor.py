@@ -309,6 +309,10 @@ class WorkersActor(Actor):
         reply = self.call(account, "GET", f"/_/api/assignments/{task_id}/answer")
         if reply.status == 429:
             return
+        worker = account.session.account["id"]
+        taken_out = self.jobs.by_name[task.job].may_have(lambda event: event.takes_out(task.index, worker) and (event.end is None or event.end > task.began))
+        if reply.status == 404 and taken_out:
+            return  # taken out since its state was asked: settling looks again
         require(reply.status == 200, f"the answer of {task_id} ({task.job}, object {task.index}) of {account.name}: {reply}")
         require(reply.text in task.answers, f"the answer of {task_id} is none of those given: {reply.text[-100:]}")
         task.answers = [reply.text]
