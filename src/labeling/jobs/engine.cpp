@@ -3,17 +3,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "artifacts/json_fields.h"
 #include "artifacts/label_categories.h"
-#include "artifacts/manifest.h"
 #include "artifacts/manifest_write.h"
-#include "base/json_text.h"
-#include "base/line_reader.h"
 #include "base/parallel.h"
-#include "base/text.h"
-#include "crypto/secrets.h"
+#include "labeling/jobs/job_input.h"
+#include "labeling/jobs/pre_annotation.h"
+#include "labeling/jobs/retention.h"
+#include "labeling/jobs/scratch_file.h"
 #include "labeling/tasks/tasks.h"
 
 namespace terrapin::labeling {
@@ -26,7 +24,6 @@ using S = std::string;
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxLineBytes = 400'000;
 constexpr auto kNever = seconds(3600);
 constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
 // Objects before a job does something else. A registered function may take long over each.
@@ -36,42 +33,6 @@ constexpr int kCallThreads = 16;  // jobs that may wait for a registered functio
 
 bool calls_functions(const JobSpec& spec) {
   return !spec.pre_function.built_in() || !spec.post_function.built_in();
-}
-
-bool is_image_key(const std::string& key) {
-  const std::string name = lower_case(key);
-  for (const char* extension : {".jpg", ".jpeg", ".png", ".webp"})
-    if (name.ends_with(extension)) return true;
-  return false;
-}
-
-// A file in the scratch folder that goes when its content has been read.
-class ScratchFile {
- public:
-  static Result<ScratchFile> create(const std::filesystem::path& folder) {
-    ScratchFile file;
-    file.path_ = folder / ("manifest-" + crypto::random_text(16));
-    TERRAPIN_TRY(file.writer_, AtomicFileWriter::open(file.path_).map([](AtomicFileWriter&& writer) {
-      return std::optional<AtomicFileWriter>(std::move(writer));
-    }));
-    return file;
-  }
-  Status write(std::string_view text) { return writer_->write(text); }
-  Result<ByteSourcePtr> finish() {
-    TERRAPIN_TRY_STATUS(writer_->commit());
-    auto source = file_source(path_);
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-    return source;
-  }
-
- private:
-  std::filesystem::path path_;
-  std::optional<AtomicFileWriter> writer_;
-};
-
-std::string line_for(const std::string& source_uri) {
-  return "{\"source-ref\":" + artifacts::json_string(source_uri) + "}";
 }
 
 // Objects may be opened again and answers taken out at any moment: whether the job still has nothing to do.
@@ -127,85 +88,6 @@ Result<JobRow> Engine::whole(const std::string& job_id) {
 
 // ---- from nothing to InProgress ----
 
-Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobHead& job) {
-  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
-  TERRAPIN_TRY(const storage::ObjectName prefix, storage::parse_s3_uri(job.spec.input_uri));
-  TERRAPIN_TRY(ScratchFile file, ScratchFile::create(core_.options.scratch_folder));
-  TERRAPIN_TRY_STATUS(storage::for_each_object(
-      core_.store, prefix.bucket, prefix.key, [&](const storage::ObjectInfo& object) -> Status {
-        // The job's own masks are no photos, nor are those of a job before it below the same output path.
-        if (prefix.bucket == layout.bucket() &&
-            (object.key.starts_with(layout.root()) ||
-             object.key.find("/annotations/consolidated-annotation/") != std::string::npos ||
-             object.key.find("/intermediate/answers/") != std::string::npos))
-          return {};
-        if (!is_image_key(object.key)) return {};
-        return file.write(line_for(storage::s3_uri({prefix.bucket, object.key})) + "\n");
-      }));
-  TERRAPIN_TRY(ByteSourcePtr source, file.finish());
-  TERRAPIN_TRY_STATUS(core_.store.put(layout.input_manifest(), *source, "application/jsonlines"));
-  return source;
-}
-
-Status Engine::insert_lines(JobHead& job, ByteSourcePtr manifest) {
-  LineReader reader(std::move(manifest), kMaxLineBytes);
-  std::map<std::string, bool> readable;  // by bucket
-  std::vector<ObjectRow> batch;
-  std::int64_t index = 0, passed = 0;
-  const auto flush = [&]() -> Status {
-    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      for (const ObjectRow& object : batch) {
-        TERRAPIN_TRY_STATUS(insert_object(state, job.id, object));
-      }
-      return {};
-    }));
-    batch.clear();
-    return {};
-  };
-  for (;;) {
-    if (stopping()) return fail(ErrorCode::kCancelled, "the server stops");
-    TERRAPIN_TRY(auto line, reader.next());
-    if (!line) break;
-    if (line->text.find_first_not_of(" \t") == std::string::npos) continue;
-    const auto where = [&] { return fmt::format("{}: line {}", job.spec.input_uri, line->number); };
-    if (line->cut) return fail(ErrorCode::kInvalidArgument, "{}: is longer than 100,000 characters", where());
-    if (line->number == 1 && line->text.starts_with("\xef\xbb\xbf")) line->text.erase(0, 3);
-    auto record = artifacts::parse_manifest_line(line->text, line->number);
-    if (!record) return fail(ErrorCode::kInvalidArgument, "{}: {}", where(), record.error().message);
-    auto source = storage::parse_s3_uri(record->source_uri);
-    if (!source || source->key.empty())
-      return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
-                  record->source_uri);
-    const auto [known, fresh] = readable.emplace(source->bucket, true);
-    if (fresh) {
-      TERRAPIN_TRY(known->second, core_.may_read(job.spec.owner, source->bucket));
-    }
-    if (!known->second)
-      return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
-                  source->bucket);
-    ObjectRow object;
-    object.index = index++;
-    object.line = line->text;
-    object.source_uri = record->source_uri;
-    object.wanted = job.spec.workers_per_object;
-    if (job.spec.skip_labeled && record->json.contains(job.spec.label_attribute)) {
-      object.state = ObjectState::kPassed;
-      ++passed;
-    }
-    batch.push_back(std::move(object));
-    if (batch.size() == 1000) {
-      TERRAPIN_TRY_STATUS(flush());
-    }
-  }
-  TERRAPIN_TRY_STATUS(flush());
-  if (index == 0)
-    return fail(ErrorCode::kInvalidArgument, "{}: names no image; JPEG, PNG and WebP are known",
-                job.spec.input_uri);
-  job.objects = index;
-  job.passed = passed;
-  return {};
-}
-
 Status Engine::initialize(const JobRow& given) {
   JobHead job = given;
   if (job.spec.workteam_arn.find("/public-crowd/") != std::string::npos) {
@@ -219,21 +101,8 @@ Status Engine::initialize(const JobRow& given) {
       return fail(ErrorCode::kInvalidArgument,
                   "the public work team needs a price for a task (PublicWorkforceTaskPrice)");
   }
-  // What a crash left of an earlier attempt.
-  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_objects WHERE job_id = ?", job.id));
-    return {};
-  }));
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
-  ByteSourcePtr manifest;
-  if (job.spec.input_uri.ends_with('/')) {
-    TERRAPIN_TRY(manifest, manifest_of_prefix(job));
-  } else {
-    TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(job.spec.input_uri));
-    TERRAPIN_TRY(const storage::OpenObject object, core_.store.get(name));
-    manifest = object.content;
-  }
-  TERRAPIN_TRY_STATUS(insert_lines(job, manifest));
+  TERRAPIN_TRY_STATUS(read_input(core_, layout, job, [this] { return stopping(); }));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.at("annotation-tool/template.liquid"),
                                                     *bytes_source(given.template_html), "text/html")));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(
@@ -289,7 +158,6 @@ Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
 // ---- while it runs ----
 
 Result<bool> Engine::open_by_function(const JobHead& job) {
-  FunctionCaller* functions = core_.collaborators.functions;
   for (int calls = 0; calls < kCallsAtOnce; ++calls) {
     if (stopping()) return false;
     std::optional<JobHead> now_job;
@@ -304,34 +172,10 @@ Result<bool> Engine::open_by_function(const JobHead& job) {
     }));
     if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return false;
     ObjectRow object = std::move(objects.front());
-    nlohmann::ordered_json request = nlohmann::ordered_json::object();
-    request["version"] = "2018-10-16";
-    request["labelingJobArn"] = core_.options.job_arn_prefix + lower_case(job.spec.name);
-    request["dataObject"] = nlohmann::ordered_json::parse(object.line, nullptr, false);
-    std::string failure, task_input = object.task_input;
-    bool needed = true;
-    const std::string& name = job.spec.pre_function.name;
-    TERRAPIN_TRY(const bool known, core_.knows_function(name));
-    if (!task_input.empty()) {
-      // It was asked before, and the object shown to somebody.
-    } else if (!known) {
-      failure = fmt::format("no pre-annotation function is registered as '{}'", name);
-    } else if (auto answer = functions->call(name, json_text(request)); !answer) {
-      // The server stops, or the registry cannot be read: the object waits.
-      if (answer.error().code == ErrorCode::kCancelled || answer.error().code == ErrorCode::kInternal)
-        return tl::unexpected<Error>(std::move(answer.error()));
-      failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
-    } else {
-      const auto json = nlohmann::json::parse(*answer, nullptr, false);
-      if (!json.is_object() || !json.contains("taskInput")) {
-        failure = fmt::format("pre-annotation function {}: its answer has no \"taskInput\"", name);
-      } else {
-        task_input = json_text(json["taskInput"]);
-        for (const char* key : {"isHumanAnnotationRequired", "humanAnnotationRequired"})
-          if (const auto flag = json.find(key); flag != json.end())
-            needed =
-                !(*flag == false || (flag->is_string() && lower_case(flag->get<std::string>()) == "false"));
-      }
+    // With a task input it was asked before, and the object shown to somebody.
+    Prepared prepared{"", object.task_input, true};
+    if (object.task_input.empty()) {
+      TERRAPIN_TRY(prepared, prepare_object(core_, job, object));
     }
     TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
       TERRAPIN_TRY(auto row, find_job_head(state, job.id));
@@ -340,19 +184,19 @@ Result<bool> Engine::open_by_function(const JobHead& job) {
           row->status != JobStatus::kInProgress)
         return {};
       row->modified = core_.clock.now();
-      if (!failure.empty()) {
+      if (!prepared.failure.empty()) {
         current->state = ObjectState::kFailed;
-        current->failure = failure;
+        current->failure = prepared.failure;
         ++row->failed;
         row->dirty = true;
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
-      } else if (!needed) {
+      } else if (!prepared.needed) {
         current->state = ObjectState::kPassed;
         ++row->passed;
         row->dirty = true;
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
       } else {
-        current->task_input = task_input;
+        current->task_input = prepared.task_input;
         // Others may have been opened again while the function ran.
         TERRAPIN_TRY(const std::int64_t left, openable(state, *row));
         TERRAPIN_TRY_STATUS(left > 0 ? open_object(state, *row, *current, row->modified)
@@ -883,51 +727,6 @@ void Engine::stop() {
   call_threads_running_ = false;
 }
 
-Status Engine::retain() {
-  const I now = to_microseconds(core_.clock.now());
-  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
-      TERRAPIN_TRY_STATUS(
-          state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
-                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
-                                table),
-                    now - I{24} * 3600 * 1'000'000));
-    }
-    return {};
-  }));
-  if (core_.options.retain_answers_days <= 0) return {};
-  const I before = now - I{24} * 3600 * 1'000'000 * core_.options.retain_answers_days;
-  for (;;) {
-    if (stopping()) return {};
-    std::vector<std::tuple<S, S, S>> old;
-    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(old,
-                   (state.select<S, S, S>(
-                       "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs "
-                       "j ON j.id "
-                       "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
-                       "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
-                       before)));
-      return {};
-    }));
-    if (old.empty()) return {};
-    for (const auto& [id, answer, mask] : old) {
-      for (const std::string& uri : {answer, mask}) {
-        const auto name = storage::parse_s3_uri(uri);
-        if (!name) continue;
-        TERRAPIN_TRY_STATUS(core_.store.remove(*name));
-      }
-    }
-    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      for (const auto& [id, answer, mask] : old) {
-        TERRAPIN_TRY_STATUS(
-            state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
-      }
-      return {};
-    }));
-  }
-}
-
 void Engine::tick() {
   std::unique_lock lock(mutex_);
   Timestamp retained{};
@@ -939,7 +738,7 @@ void Engine::tick() {
     const auto jobs = unfinished_jobs();
     if (core_.clock.now() >= retained + std::chrono::hours(1)) {
       retained = core_.clock.now();
-      const Status done = retain();
+      const Status done = apply_retention(core_, [this] { return stopping(); });
       if (!done) spdlog::error("retention: {}", done.error().message);
     }
     lock.lock();

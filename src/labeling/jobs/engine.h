@@ -35,8 +35,6 @@ class Engine {
   Result<Timestamp> work_on(const std::string& job_id, bool may_call);
   Result<JobRow> whole(const std::string& job_id);
   Status initialize(const JobRow& given);
-  Status insert_lines(JobHead& job, ByteSourcePtr manifest);
-  Result<ByteSourcePtr> manifest_of_prefix(const JobHead& job);
   Status fail_job(const std::string& job_id, const std::string& reason);
   // A few objects; false: there is none more now.
   Result<bool> open_by_function(const JobHead& job);
@@ -61,8 +59,6 @@ class Engine {
   void labor(bool calls);     // the threads that do it; those with `calls` the jobs that call functions
   void start_call_threads();  // with mutex_ held
   Result<std::vector<std::string>> unfinished_jobs();
-  // Removes drafts of ended jobs and, as LabelingOptions say, answers.
-  Status retain();
 
   Core& core_;
   std::atomic<bool> stopping_{false};
