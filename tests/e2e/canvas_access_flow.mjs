@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { Hand, assertSame, openTask } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium, until } from "./support.mjs";
 import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
@@ -18,22 +18,14 @@ const WIDTH = 300, HEIGHT = 200;
 const photo = writePhoto(WIDTH, HEIGHT, (x, y) => [x % 256, y % 256, 90]);
 const MANY = Array.from({ length: 20 }, (_, index) => ({ label: `Species ${index + 1}`, void: index === 19 }));
 
-let browser, place, service, ann, axe;
+let shared, browser, service, ann, axe;
 before(async () => {
   if (skip) return;
-  [browser, place, axe] = await Promise.all([
-    openBrowser(),
-    temporaryFolder(),
-    readFile(createRequire(path.join(web, "package.json")).resolve("axe-core/axe.min.js"), "utf8"),
-  ]);
-  service = await new Service(place.folder).start();
-  ann = await service.worker("ann");
+  axe = await readFile(createRequire(path.join(web, "package.json")).resolve("axe-core/axe.min.js"), "utf8");
+  shared = await serviceWith("ann");
+  ({ browser, service, workers: [ann] } = shared);
 });
-after(async () => {
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
-});
+after(() => shared?.end());
 
 async function begin(t, job, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });

@@ -6,8 +6,8 @@ import { after, before, test } from "node:test";
 import { Hand, assertSame, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { chunk, readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium } from "./support.mjs";
 import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
@@ -59,18 +59,13 @@ function turnedPng(png, orientation) {
   return Buffer.concat([png.subarray(0, afterHeader), chunk("eXIf", tiff(orientation, false)), png.subarray(afterHeader)]);
 }
 
-let browser, place, service, worker;
+let shared, browser, service, worker;
 before(async () => {
   if (skip) return;
-  [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
-  service = await new Service(place.folder).start();
-  worker = await service.worker("ann");
+  shared = await serviceWith("ann");
+  ({ browser, service, workers: [worker] } = shared);
 });
-after(async () => {
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
-});
+after(() => shared?.end());
 
 /** Where red is seen in the window: the middle of it. */
 async function redSpot(hand) {
@@ -156,7 +151,7 @@ test("turned photos are painted upright and saved as they are stored", { skip },
 
   // On to training channels: each photo with its mask, pixel on pixel.
   for (let status = ""; status !== "Completed"; ) status = (await requester.get("requester/jobs/turned")).job.status;
-  const dataset = path.join(place.folder, "dataset");
+  const dataset = path.join(shared.folder, "dataset");
   const objects = path.join(service.data, "objects");
   service.command("transform", path.join(objects, "photos/output/turned/manifests/output/output.manifest"), "--s3-root", `photos=${path.join(objects, "photos")}`, "--output", dataset, "--photos", "copy", "--train-fraction", "0.6", "--quiet");
   let found = 0;

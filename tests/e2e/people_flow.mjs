@@ -4,32 +4,27 @@ import { after, before, test } from "node:test";
 import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium, until } from "./support.mjs";
 import { PASSWORD, openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
 const WIDTH = 240, HEIGHT = 180, SIZE = 24;
 const photo = writePhoto(WIDTH, HEIGHT, (x, y) => [x % 256, y % 256, 90]);
 
-let browser, place, service, ann, ben, cleo, lease;
+let shared, browser, service, ann, ben, cleo, lease;
 const endings = [];
 before(async () => {
   if (skip) return;
-  [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
-  service = await new Service(place.folder).start();
-  ann = await service.worker("ann");
-  ben = await service.worker("ben");
-  cleo = await service.worker("cleo");
+  shared = await serviceWith("ann", "ben", "cleo");
+  ({ browser, service, workers: [ann, ben, cleo] } = shared);
   await service.job("lease", { "photo.png": photo }, { task_time_limit_s: 30 });
   lease = leaseEnds({ after: (end) => endings.push(end) });
   lease.catch(() => undefined); // the last test tells it
 });
 after(async () => {
   for (const end of endings) await end();
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
+  await shared?.end();
 });
 
 async function contextOf(t, person) {

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { Caller } from "./caller.mjs";
-import { ServingProgram, program, until } from "./support.mjs";
+import { ServingProgram, openBrowser, program, temporaryFolder, until } from "./support.mjs";
 import { PASSWORD } from "./worker.mjs";
 
 export class Service extends ServingProgram {
@@ -101,5 +101,25 @@ export class Service extends ServingProgram {
       return answers.length >= count;
     });
     return answers;
+  }
+}
+
+/** What the tests of a file share: a browser, a service in a folder of its own, and these workers of its team. `end` ends all of it. */
+export async function serviceWith(...names) {
+  const [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
+  const service = new Service(place.folder);
+  const end = async () => {
+    await browser.close();
+    await service.kill();
+    await place.remove();
+  };
+  try {
+    await service.start();
+    const workers = [];
+    for (const name of names) workers.push(await service.worker(name));
+    return { browser, service, workers, folder: place.folder, end };
+  } catch (problem) {
+    await end();
+    throw problem;
   }
 }

@@ -6,8 +6,8 @@ import { Caller } from "./caller.mjs";
 import { Hand, assertSame, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium, until } from "./support.mjs";
 import { PASSWORD, openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
@@ -32,18 +32,13 @@ function random() {
 const whole = (from, below) => from + Math.floor(random() * (below - from));
 const spot = () => [whole(0, WIDTH), whole(0, HEIGHT)];
 
-let browser, place, service, worker;
+let shared, browser, service, worker;
 before(async () => {
   if (skip) return;
-  [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
-  service = await new Service(place.folder).start();
-  worker = await service.worker("ann");
+  shared = await serviceWith("ann");
+  ({ browser, service, workers: [worker] } = shared);
 });
-after(async () => {
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
-});
+after(() => shared?.end());
 
 /** One worker painting, and the oracle that replays what was kept. */
 class Painter {

@@ -5,8 +5,8 @@ import { after, before, test } from "node:test";
 import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium, until } from "./support.mjs";
 import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
@@ -15,18 +15,13 @@ const photo = writePhoto(WIDTH, HEIGHT, (x, y) => ((x - 80) ** 2 + (y - 60) ** 2
 const SCRIPT = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>';
 const COLORS = { Turtle: "#1f77b4", Diver: "#ff7f0e", Coral: "#2ca02c" };
 
-let browser, place, service, worker;
+let shared, browser, service, worker;
 before(async () => {
   if (skip) return;
-  [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
-  service = await new Service(place.folder).start();
-  worker = await service.worker("ann");
+  shared = await serviceWith("ann");
+  ({ browser, service, workers: [worker] } = shared);
 });
-after(async () => {
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
-});
+after(() => shared?.end());
 
 /** A job of one photo with this template, and its task in a page. */
 async function show(t, name, template, more = {}) {

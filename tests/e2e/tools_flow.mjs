@@ -4,8 +4,8 @@ import { after, before, test } from "node:test";
 import { Hand, assertSame, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
-import { Service } from "./service.mjs";
-import { findChromium, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { serviceWith } from "./service.mjs";
+import { findChromium, until } from "./support.mjs";
 import { openPage } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
@@ -19,18 +19,13 @@ const color = (x, y) => {
 const photo = writePhoto(WIDTH, HEIGHT, color);
 const photoPixels = readPng(photo).pixels;
 
-let browser, place, service, worker;
+let shared, browser, service, worker;
 before(async () => {
   if (skip) return;
-  [browser, place] = await Promise.all([openBrowser(), temporaryFolder()]);
-  service = await new Service(place.folder).start();
-  worker = await service.worker("ann");
+  shared = await serviceWith("ann");
+  ({ browser, service, workers: [worker] } = shared);
 });
-after(async () => {
-  await browser?.close();
-  await service?.kill();
-  await place?.remove();
-});
+after(() => shared?.end());
 
 /** A job with `count` photos, the first of them open, one photo pixel for each of the screen. */
 async function begin(t, name, count = 1, options = {}) {

@@ -1,19 +1,8 @@
 // A task with all it shows: content, rendered template, photos. Also loaded ahead, so that the next one is there at once.
 import type { FrameFile } from "../bridge/protocol";
 import { client } from "../api/client";
+import type { Assignment } from "../api/facts";
 import { renderTemplate } from "../template/template";
-
-export interface Assignment {
-  id: string;
-  job_name: string;
-  object_index: number;
-  state: "leased" | "submitted" | "returned" | "declined" | "expired" | "withdrawn";
-  accepted: string;
-  deadline: string;
-  remaining_seconds: number;
-  submitted: string | null;
-  correctable: boolean;
-}
 
 export interface TaskContent {
   assignment: Assignment;

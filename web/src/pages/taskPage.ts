@@ -4,6 +4,7 @@ import { LitElement, html, nothing, type PropertyValues, type TemplateResult } f
 import { property, state } from "lit/decorators.js";
 import { keyed } from "lit/directives/keyed.js";
 import { ApiError, address, client } from "../api/client";
+import type { Assignment } from "../api/facts";
 import { readFromFrame } from "../bridge/untrusted";
 import type { FromFrame, LabelFacts, ToFrame, ViewSettings } from "../bridge/protocol";
 import { draftServer } from "../drafts/server";
@@ -16,7 +17,7 @@ import { chooseTheme, chosenTheme } from "../ui/theme";
 import { problemText, toast } from "../ui/toast";
 import { navigate } from "./navigation";
 import "./signIn";
-import { dropPrefetched, nextTask, prefetch, takeTask, type Assignment, type LoadedTask } from "./taskLoading";
+import { dropPrefetched, nextTask, prefetch, takeTask, type LoadedTask } from "./taskLoading";
 import { keepSettings, readSettings } from "./taskSettings";
 import { taskStyles } from "./taskStyles";
 import { clockText, saveSign } from "./taskWords";
