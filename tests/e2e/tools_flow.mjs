@@ -420,3 +420,23 @@ test("the previous photo's mask is copied, and can be taken back", { skip }, asy
   again.brush([[300, 200], [320, 250]], size, DIVER);
   await submitAndCompare("copy", page, second, again, 1);
 });
+
+test("a photo on which nothing is painted is submitted only once the worker says so", { skip }, async (t) => {
+  const { page, hand, expected } = await begin(t, "unpainted");
+  const question = page.getByRole("dialog", { name: "Nothing is painted" });
+  await page.keyboard.press("Control+Enter");
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await question.waitFor({ state: "detached" });
+  await hand.look();
+  await hand.drag([[60, 60], [120, 90]]);
+  expected.brush([[60, 60], [120, 90]], 24, TURTLE);
+  await hand.holds(expected, "painted after the question");
+  await hand.key("Control+z");
+  await page.keyboard.press("Control+Enter");
+  await question.waitFor();
+  const address = page.url();
+  await page.keyboard.press("Enter");
+  await until("the answer was taken", async () => page.url() !== address || (await page.getByText("All done").count()) > 0);
+  assertSame(readPng(await service.mask("unpainted", 0)).pixels, new Expected(WIDTH, HEIGHT), "the mask on disk");
+  assert.deepEqual(page.problems, []);
+});

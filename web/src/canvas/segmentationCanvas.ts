@@ -199,6 +199,12 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     return { data: await (work ?? mask).snapshot(), deltas };
   }
 
+  /** Whether a photo is open and no pixel of it has a label. */
+  get unpainted(): boolean {
+    const { mask } = this.editor;
+    return mask !== null && mask.count(0) === mask.width * mask.height;
+  }
+
   /** The worker changed the mask, or opened work that was begun before. */
   get modified(): boolean {
     return this.editor.modified;

@@ -123,7 +123,9 @@ export class CrowdForm extends HTMLElement implements FormMember {
     try {
       const answers = await this.answers();
       if (withEvent && !this.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }))) return;
-      runtime().send({ type: "submit", answer: JSON.stringify(answers) });
+      const canvases = [...this.querySelectorAll<CrowdSemanticSegmentation>("crowd-semantic-segmentation")];
+      const unpainted = canvases.length > 0 && canvases.every((canvas) => canvas.unpainted);
+      runtime().send({ type: "submit", answer: JSON.stringify(answers), unpainted });
     } catch (error) {
       this.showProblem(error instanceof Error ? error.message : String(error));
     } finally {

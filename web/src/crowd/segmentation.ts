@@ -179,6 +179,10 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
     return answer;
   }
 
+  get unpainted(): boolean {
+    return this.canvas.unpainted;
+  }
+
   async takeSnapshot(): Promise<{ data: string; deltas: number } | null> {
     return this.isOpen ? await this.canvas.snapshot() : null;
   }

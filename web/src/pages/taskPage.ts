@@ -63,6 +63,7 @@ export class TaskPage extends LitElement {
   private toldSaved: boolean | null = null;
   private retrySubmit: (() => void) | null = null;
   private movingOn = false;
+  private asking = false;
   private previousSignedOut: (() => void) | null = null;
   private channel: BroadcastChannel | null = null;
 
@@ -267,7 +268,8 @@ export class TaskPage extends LitElement {
         this.sync?.offerSnapshot(message.data, message.deltas);
         break;
       case "submit":
-        void this.submit(message.answer);
+        if (message.unpainted) void this.askUnpainted(message.answer);
+        else void this.submit(message.answer);
         break;
       case "skip":
         if (this.phase.name === "working") void this.decline();
@@ -393,6 +395,18 @@ export class TaskPage extends LitElement {
   private readonly beforeUnload = (event: BeforeUnloadEvent): void => {
     if (this.status.unkept > 0 || this.submitting !== "") event.preventDefault();
   };
+
+  private async askUnpainted(answer: string): Promise<void> {
+    if (this.submitting !== "" || this.asking) return;
+    this.asking = true;
+    await ask({
+      heading: "Nothing is painted",
+      text: "Submit this photo without a label? Do so if none of the labels is in it.",
+      action: "Submit without labels",
+      perform: async () => void this.submit(answer),
+    });
+    this.asking = false;
+  }
 
   private async submit(answer: string): Promise<void> {
     if (this.submitting !== "" || (this.phase.name !== "working" && this.phase.name !== "correcting")) return;

@@ -112,6 +112,9 @@ class QuestionBox extends LitElement {
     }
   }
   protected override firstUpdated(): void {
+    const { danger, input } = this.question;
+    const first = input ? "input" : danger ? "button[type=button]" : "button.primary";
+    this.renderRoot.querySelector<HTMLElement>(first)!.focus();
     this.renderRoot.querySelector("input")?.select();
   }
   override render(): TemplateResult {
