@@ -459,13 +459,17 @@ class RequesterActor(Actor):
             reply = session.call("GET", "/_/api/me")
             require(reply.status == 200 and reply.json()["account"]["name"] == name, f"the session of {name}: {reply}")
 
+    def settle_key(self, key_id):
+        secret, states = self.access_keys[key_id]
+        reply = AwsClient(self.world.address, Key(key_id, secret)).s3("GET", "/")
+        require(reply.status in (200, 403), f"key {key_id}: {reply}")
+        state = "alive" if reply.status == 200 else "revoked"
+        require(state in states, f"access key {key_id} is {state}; it was acknowledged as {states}")
+        self.access_keys[key_id] = (secret, [state])
+
     def settle_keys(self):
-        for key_id, (secret, states) in list(self.access_keys.items())[-4:]:
-            reply = AwsClient(self.world.address, Key(key_id, secret)).s3("GET", "/")
-            require(reply.status in (200, 403), f"key {key_id}: {reply}")
-            state = "alive" if reply.status == 200 else "revoked"
-            require(state in states, f"access key {key_id} is {state}; it was acknowledged as {states}")
-            self.access_keys[key_id] = (secret, [state])
+        for key_id in list(self.access_keys)[-4:]:
+            self.settle_key(key_id)
 
     def listed_keys(self):
         return {each["AccessKeyId"] for each in json.loads(self.world.command("keys", "list", "--json"))}
@@ -475,9 +479,8 @@ class RequesterActor(Actor):
         for job in self.jobs.all():
             self.check_job(job)
             self.check_tags(job)
-        for key_id, (secret, states) in self.access_keys.items():
-            reply = AwsClient(self.world.address, Key(key_id, secret)).s3("GET", "/")
-            require(("alive" if reply.status == 200 else "revoked") in states, f"access key {key_id}: {reply.status}, expected {states}")
+        for key_id in list(self.access_keys):
+            self.settle_key(key_id)
         names = self.listed_keys() - self.first_keys
         alive = {key_id for key_id, (_, states) in self.access_keys.items() if states == ["alive"]}
         require(alive <= names, f"keys {alive - names} are gone")
