@@ -1,15 +1,20 @@
 // Drives the harness page with real mouse events and measures in the page. Prints one JSON object.
 // Usage: node harness/measure.mjs FOLDER CHROMIUM MEGAPIXELS SECONDS
 //
-// Input to paint: from a pointer event's timeStamp (when the browser took the mouse's move) to the end of the frame that shows
-// what it painted. The canvas draws in requestAnimationFrame; a message posted there is handled only after style, layout, paint and
-// commit of that frame, so its arrival is the end of the frame's work on the page's thread.
+// The mouse moves 125 times a second, as USB mice do, whether or not the page keeps up. (A driver that waits for the page to have
+// handled one move before it sends the next would always send right after a frame, when the wait for the next one is longest.)
+// Input to paint: from a move's own timeStamp (when the browser took it) to the end of the frame that shows what it painted; every
+// move counts once, also those that the browser hands over together. The canvas draws in requestAnimationFrame; a message posted
+// there is handled only after style, layout, paint and commit of that frame, so its arrival is the end of the frame's work on the
+// page's thread.
 // Dropped frames: of the 60 Hz frames that fit between two animation frames, all but one were dropped.
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
+const kMovesPerSecond = 125;
 const [folder, executablePath, megapixels, seconds] = process.argv.slice(2);
 const types = { ".html": "text/html", ".js": "text/javascript" };
 const server = http.createServer((request, response) => {
@@ -45,9 +50,8 @@ try {
     let began = [];
     stage.addEventListener("pointermove", (event) => {
       if (!state.running || event.buttons === 0) return;
-      // The oldest of the merged events has waited longest.
-      const merged = event.getCoalescedEvents();
-      began.push(Math.min(event.timeStamp, ...merged.map((one) => one.timeStamp)));
+      const together = event.getCoalescedEvents();
+      for (const one of together.length > 0 ? together : [event]) began.push(one.timeStamp);
     });
     let last = 0;
     const frame = (time) => {
@@ -70,13 +74,22 @@ try {
     requestAnimationFrame(frame);
   });
   const at = (u, v) => [area.x + area.width * u, area.y + area.height * v];
-  const run = async (milliseconds, step) => {
+  const mouse = await page.context().newCDPSession(page);
+  const pressed = { left: 1, middle: 4 };
+  const run = async (milliseconds, button, path) => {
     await page.evaluate(() => (window.measured.running = true));
-    const end = Date.now() + milliseconds;
-    for (let i = 0; Date.now() < end; ++i) await page.mouse.move(...at(...step(i)));
+    const sent = [];
+    const start = performance.now();
+    for (let time = 0; time < milliseconds; time += 1000 / kMovesPerSecond) {
+      const early = start + time - performance.now();
+      if (early > 0) await setTimeout(early);
+      const [x, y] = at(...path(time / 1000));
+      sent.push(mouse.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y, button, buttons: pressed[button] }));
+    }
+    await Promise.all(sent);
     await page.evaluate(() => (window.measured.running = false));
   };
-  const circle = (i) => [0.5 + 0.3 * Math.cos(i / 40 + i / 900), 0.5 + 0.3 * Math.sin(i / 23)];
+  const circle = (seconds) => [0.5 + 0.3 * Math.cos(1.57 * seconds), 0.5 + 0.3 * Math.sin(2.61 * seconds)];
   const half = (Number(seconds) * 1000) / 4;
   // Painting and panning, with the whole photo in sight and near one to one.
   for (const zoom of [0, 12]) {
@@ -85,7 +98,7 @@ try {
     for (const button of ["left", "middle"]) {
       await page.mouse.move(...at(...circle(0)));
       await page.mouse.down({ button });
-      await run(half, circle);
+      await run(half, button, circle);
       await page.mouse.up({ button });
     }
   }
