@@ -13,8 +13,8 @@ namespace terrapin::assist {
 struct RefineOptions {
   // The guided filter's window in pixels of its grid, and the variance of colour it takes for an edge; radius
   // 0 leaves edges where the network put them. Chosen by measurement: docs/decisions/0009-assistance.md.
-  std::int64_t radius = 4;
-  float epsilon = 1e-3F;
+  std::int64_t radius = 8;
+  float epsilon = 1e-4F;
   // The grid has at most this many pixels for each of the crop's.
   double grid_per_crop = 2;
   // The mask may pass the box of extremes and positive points by this many pixels and this share of the side.

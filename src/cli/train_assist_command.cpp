@@ -174,8 +174,8 @@ Result<int> run(const Options& given, const Invocation& invocation) {
   recipe.output = options.output;
   recipe.resume = !options.fresh;
   recipe.device = options.device == "cpu"    ? training::DeviceChoice::kCpu
-                    : options.device == "cuda" ? training::DeviceChoice::kCuda
-                                               : training::DeviceChoice::kAuto;
+                  : options.device == "cuda" ? training::DeviceChoice::kCuda
+                                             : training::DeviceChoice::kAuto;
   require_usage(training::validate_options(recipe));
   recipe.weights = options.weights;
   if (options.weights.empty()) {
@@ -262,8 +262,7 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--seed", recipe.seed, "Decides every random choice")->capture_default_str();
   command->add_option("--threads", recipe.threads, "Cores to use (default: all)")
       ->check(CLI::NonNegativeNumber);
-  command
-      ->add_option("--loader-threads", recipe.loader_threads, "Threads that make crops (default: chosen)")
+  command->add_option("--loader-threads", recipe.loader_threads, "Threads that make crops (default: chosen)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", options->device, "auto, cpu or cuda")
       ->check(CLI::IsMember(std::vector<std::string>{"auto", "cpu", "cuda"}))

