@@ -86,7 +86,9 @@ TEST_F(ObjectFolder, ClassesGiveTheirPartsAndTheWhole) {
         EXPECT_EQ(std::count(truth->bytes().begin(), truth->bytes().end(), 1), object.area) << object.name;
         EXPECT_EQ(std::count(truth->bytes().begin(), truth->bytes().end(), 255), 120);
         EXPECT_EQ(imaging::box_of(*truth, 1), object.box);
-        if (object.kind == MarkedObject::Kind::kWhole) EXPECT_EQ(object.area, 800);
+        if (object.kind == MarkedObject::Kind::kWhole) {
+          EXPECT_EQ(object.area, 800);
+        }
       }
     }
   }

@@ -109,7 +109,9 @@ TEST(Refine, WorksAtEveryBorderAndAtOnePixel) {
       const Mask mask = whole(*object, size);
       EXPECT_EQ(mask.at(0, 0), 1);
       EXPECT_EQ(mask.at(size.width - 1, size.height - 1), 1);
-      if (logit > 0) EXPECT_EQ(std::count(mask.bytes().begin(), mask.bytes().end(), 1), size.area());
+      if (logit > 0) {
+        EXPECT_EQ(std::count(mask.bytes().begin(), mask.bytes().end(), 1), size.area());
+      }
     }
   }
 }

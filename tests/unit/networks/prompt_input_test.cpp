@@ -112,8 +112,12 @@ TEST(PromptInput, ThePreviousMaskLandsWhereItLies) {
                    py = frame.to_photo_y(static_cast<double>(y));
       const bool inside =
           px > -9 && px < 28 && py > -9 && py<38, outside = px> 31 || py > 41 || px < -12 || py < -12;
-      if (inside) ASSERT_EQ(plane.at(x, y), 1) << x << "," << y;
-      if (outside) ASSERT_EQ(plane.at(x, y), 0) << x << "," << y;
+      if (inside) {
+        ASSERT_EQ(plane.at(x, y), 1) << x << "," << y;
+      }
+      if (outside) {
+        ASSERT_EQ(plane.at(x, y), 0) << x << "," << y;
+      }
     }
   }
 }

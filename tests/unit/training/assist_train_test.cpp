@@ -146,7 +146,9 @@ TEST_F(AssistTrain, BatchesDoNotDependOnThreadsOrWhereOneBegins) {
     for (std::size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(one[s][i].crop, three[s][i].crop);
       EXPECT_EQ(one[s][i].truth, three[s][i].truth);
-      if (s >= 3) EXPECT_EQ(one[s][i].crop, late[s - 3][i].crop);
+      if (s >= 3) {
+        EXPECT_EQ(one[s][i].crop, late[s - 3][i].crop);
+      }
     }
   }
   EXPECT_NE(one[0][0].crop, one[1][0].crop);
