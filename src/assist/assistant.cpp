@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "artifacts/safetensors.h"
 #include "assist/classical.h"
 #include "base/digest.h"
 #include "base/parallel.h"
