@@ -29,6 +29,8 @@ def peer_program(folder):
     named = os.environ.get("TERRAPIN_VERSITYGW")
     if named:
         return Path(named)
+    if os.access(ROOT / ".tools" / "versitygw", os.X_OK):
+        return ROOT / ".tools" / "versitygw"  # of script/setup
     go = shutil.which("go")
     if not go:
         print("bench s3: SKIPPED: no go to build versitygw with (or name the program in TERRAPIN_VERSITYGW)", file=sys.stderr)

@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/logging.h"
+#include "base/markup.h"
 #include "crypto/hash.h"
 #include "crypto/secrets.h"
 
@@ -12,65 +13,12 @@ namespace terrapin::api {
 namespace {
 
 constexpr std::string_view kXmlStart = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// Bytes of the UTF-8 character that begins at text[at]; 0 if none does.
-std::size_t character_bytes(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-  };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    if (!continues(1) || !continues(2)) return 0;
-    const unsigned point = (first & 0x0fU) << 12 | (byte(1) & 0x3fU) << 6 | (byte(2) & 0x3fU);
-    const bool allowed = point >= 0x800 && (point < 0xd800 || point > 0xdfff) && point < 0xfffe;
-    return allowed ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    const unsigned point = (first & 7U) << 18 | (byte(1) & 0x3fU) << 12;
-    return point >= 0x10000 && point <= 0x10ffff ? 4 : 0;
-  }
-  return 0;
-}
 
 void append_element(std::string& xml, std::string_view name, std::string_view value) {
-  xml.append("<").append(name).append(">").append(xml_text(value)).append("</").append(name).append(">");
+  xml.append("<").append(name).append(">").append(markup_text(value)).append("</").append(name).append(">");
 }
 
 }  // namespace
-
-std::string xml_text(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t bytes = character_bytes(text, i);
-    const char c = text[i];
-    const bool control = static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
-    if (bytes == 0 || control) {
-      result += kReplacement;
-    } else if (bytes > 1) {
-      result.append(text, i, bytes);
-    } else if (c == '&') {
-      result += "&amp;";
-    } else if (c == '<') {
-      result += "&lt;";
-    } else if (c == '>') {
-      result += "&gt;";
-    } else if (c == '"') {
-      result += "&quot;";
-    } else if (c == '\r') {
-      result += "&#13;";
-    } else {
-      result += c;
-    }
-    i += std::max<std::size_t>(bytes, 1);
-  }
-  return result;
-}
 
 http::Response s3_error(const AwsError& error, const std::string& request_id) {
   std::string xml(kXmlStart);

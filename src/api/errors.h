@@ -13,9 +13,6 @@ namespace terrapin::api {
 // S3: REST with XML. JSON 1.1: POST / with X-Amz-Target. REST with JSON: SageMaker's runtime. Query: STS.
 enum class Protocol { kS3, kJson, kRestJson, kQuery };
 
-// `text` inside XML elements and attributes; what XML 1.0 cannot carry becomes U+FFFD.
-std::string xml_text(std::string_view text);
-
 // <Error><Code/><Message/>details<Resource/><RequestId/></Error>
 http::Response s3_error(const AwsError& error, const std::string& request_id);
 // {"__type": code, "message": text}; the member is "Message" for the codes whose shape in SageMaker's model

@@ -8,6 +8,7 @@
 
 #include "api/errors.h"
 #include "base/base64.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 
@@ -100,9 +101,10 @@ AwsResult<Link> read_link(const http::Request& request, const Refusals& refuse) 
     rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
     if (pair.empty()) continue;
     const std::size_t equals = pair.find('=');
-    const std::string name = storage::uri_decode(pair.substr(0, equals), true);
-    const std::string value =
-        equals == std::string_view::npos ? std::string() : storage::uri_decode(pair.substr(equals + 1), true);
+    const std::string name = percent_decode_loosely(pair.substr(0, equals), true);
+    const std::string value = equals == std::string_view::npos
+                                  ? std::string()
+                                  : percent_decode_loosely(pair.substr(equals + 1), true);
     const std::string lower = lower_case(name);
     const bool member = lower.starts_with("x-amz-");
     // Whoever reads one of two would not know which of them was meant.

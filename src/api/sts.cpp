@@ -1,6 +1,7 @@
 #include "api/sts.h"
 
 #include "api/errors.h"
+#include "base/markup.h"
 #include "http/target.h"
 
 namespace terrapin::api {
@@ -43,8 +44,8 @@ http::Response answer_sts(const Exchange& exchange, const Place& place) {
                   "<GetCallerIdentityResult><Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account>"
                   "</GetCallerIdentityResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>"
                   "</GetCallerIdentityResponse>",
-                  xml_text(caller_arn(place, *exchange.caller)), xml_text(exchange.caller->owner),
-                  xml_text(place.account_id), exchange.request_id));
+                  markup_text(caller_arn(place, *exchange.caller)), markup_text(exchange.caller->owner),
+                  markup_text(place.account_id), exchange.request_id));
   set_request_id(Protocol::kQuery, response, exchange.request_id);
   return response;
 }

@@ -3,35 +3,10 @@
 #include "artifacts/json_fields.h"
 #include "artifacts/manifest.h"
 #include "base/files.h"
+#include "base/percent.h"
 
 namespace terrapin::artifacts {
 namespace {
-
-// RFC 3986: %41 -> 'A'. nullopt for a broken escape or a NUL.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    int value = 0;
-    for (std::size_t k = 1; k <= 2; ++k) {
-      if (i + k >= text.size()) return std::nullopt;
-      const char c = text[i + k];
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) return std::nullopt;
-      value = value * 16 + digit;
-    }
-    if (value == 0) return std::nullopt;
-    out.push_back(static_cast<char>(value));
-    i += 2;
-  }
-  return out;
-}
 
 Status check_key(const std::string& uri, const std::string& key) {
   const auto refuse = [&](const char* why) {
@@ -84,8 +59,8 @@ Result<std::filesystem::path> S3Roots::resolve(const std::string& uri,
   }
   const std::string scheme = uri.substr(0, colon), rest = uri.substr(colon + 3);
   if (scheme == "file") {
-    const auto decoded = percent_decoded(rest.starts_with("localhost/") ? rest.substr(9) : rest);
-    if (!decoded || !decoded->starts_with('/')) {
+    const auto decoded = percent_decode(rest.starts_with("localhost/") ? rest.substr(9) : rest);
+    if (!decoded || !decoded->starts_with('/') || decoded->find('\0') != std::string::npos) {
       return fail(ErrorCode::kInvalidArgument, "'{}' is no file URI, expected file:///absolute/path", uri);
     }
     return std::filesystem::path(*decoded);

@@ -80,6 +80,12 @@ std::span<const std::uint8_t> as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// Of a name that cannot be made: that it is not there is no news.
+ErrorCode code_of_creation(int number) {
+  const ErrorCode code = code_of_errno(number);
+  return code == ErrorCode::kNoSpace ? code : ErrorCode::kIo;
+}
+
 // Hidden, so that list_files never shows a half-written file; unique among threads and processes of
 // one machine, and O_EXCL decides between machines that share a folder.
 fs::path temporary_name(const fs::path& path) {
@@ -147,8 +153,8 @@ Result<AtomicFileWriter> AtomicFileWriter::open(const fs::path& path) {
   if (path.has_parent_path()) {
     fs::create_directories(path.parent_path(), error);
     if (error && !fs::is_directory(path.parent_path())) {
-      return fail(ErrorCode::kIo, "{}: cannot create folder: {}", path.parent_path().string(),
-                  error.message());
+      return fail(code_of_creation(error.value()), "{}: cannot create folder: {}",
+                  path.parent_path().string(), error.message());
     }
   }
   AtomicFileWriter writer;
@@ -162,7 +168,7 @@ Result<AtomicFileWriter> AtomicFileWriter::open(const fs::path& path) {
   }
   const int number = errno;
   writer.temporary_path_.clear();
-  return fail(ErrorCode::kIo, "{}: cannot create: {}", path.string(), system_message(number));
+  return fail(code_of_creation(number), "{}: cannot create: {}", path.string(), system_message(number));
 }
 
 AtomicFileWriter::AtomicFileWriter(AtomicFileWriter&& other) noexcept {

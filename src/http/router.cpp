@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/percent.h"
 #include "http/target.h"
 
 namespace terrapin::http {

@@ -1,4 +1,4 @@
-// Request targets (RFC 9112, 3.2; RFC 3986): path, query, percent-encoding.
+// Request targets (RFC 9112, 3.2; RFC 3986): path and query.
 #pragma once
 
 #include <string>
@@ -9,11 +9,6 @@
 
 namespace terrapin::http {
 
-// Bytes for every %XX; kInvalidArgument names a '%' that two hexadecimal digits do not follow. With
-// `plus_is_space`, '+' becomes ' ' (form encoding).
-Result<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
-// Everything but the unreserved characters A-Z a-z 0-9 - . _ ~ becomes %XX, upper case.
-std::string percent_encode(std::string_view text);
 // "a=1&b=x+y&c" -> {a,1} {b,"x y"} {c,""}; empty parts are skipped.
 Result<Query> parse_query(std::string_view text);
 

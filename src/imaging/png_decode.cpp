@@ -27,6 +27,7 @@ class Decoder {
       std::strcpy(message_, "out of memory");
       return false;
     }
+    if (!chunks_fit(false)) return false;
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_read_fn(png_, this, on_read);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
@@ -71,6 +72,7 @@ class Decoder {
     for (int pass = 0; pass < passes_; ++pass) {
       for (png_uint_32 y = 0; y < height; ++y) png_read_row(png_, pixels + y * stride, nullptr);
     }
+    if (!chunks_fit(true)) return false;
     png_read_end(png_, nullptr);
     return true;
   }
@@ -84,6 +86,7 @@ class Decoder {
 
   bool read_end() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    if (!chunks_fit(true)) return false;
     png_read_end(png_, nullptr);
     return true;
   }
@@ -110,6 +113,23 @@ class Decoder {
   }
 
  private:
+  // libpng allocates what a chunk's length states before it reads. Up to the pixels, which may be cut off
+  // where only the head of a file is looked at, or all.
+  bool chunks_fit(bool all) {
+    constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;
+    for (std::size_t at = kSignature; bytes_.size() >= kHead && at <= bytes_.size() - kHead;) {
+      const bool pixels = std::memcmp(&bytes_[at + 4], "IDAT", 4) == 0;
+      if (pixels && !all) break;
+      const std::size_t length = png_get_uint_32(&bytes_[at]), left = bytes_.size() - at - kHead;
+      if (length > left) {
+        std::strcpy(message_, "a chunk states more bytes than the file has");
+        return false;
+      }
+      at += kHead + length + kChecksum;
+    }
+    return true;
+  }
+
   bool update() {
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);

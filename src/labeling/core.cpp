@@ -68,11 +68,20 @@ Result<bool> Core::knows_function(const std::string& name) {
   return collaborators.functions->knows(name);
 }
 
+Result<bool> Core::may_read(const std::string& owner, const std::string& bucket) const {
+  if (!collaborators.may_read) return true;
+  const auto may = collaborators.may_read(owner, bucket);
+  if (may) return *may;
+  // Not known is not "no": what waits for it is tried again.
+  return fail(ErrorCode::kIo, "whether {} may use bucket {} cannot be told now: {}", owner, bucket,
+              may.error().message);
+}
+
 Status Core::check_readable(const std::string& owner, const std::string& uri, const std::string& what) {
   auto name = storage::parse_s3_uri(uri);
   if (!name) return with_context(std::move(name.error()), what);
-  if (collaborators.may_read && !collaborators.may_read(owner, name->bucket))
-    return fail(ErrorCode::kDenied, "{}: {} may not use bucket {}", what, owner, name->bucket);
+  TERRAPIN_TRY(const bool may, may_read(owner, name->bucket));
+  if (!may) return fail(ErrorCode::kDenied, "{}: {} may not use bucket {}", what, owner, name->bucket);
   return {};
 }
 

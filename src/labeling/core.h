@@ -81,6 +81,7 @@ struct Core {
   Result<std::string> read_text(const std::string& uri, const std::string& what, std::int64_t limit_bytes);
   // False also where no function can be registered; errors as FunctionCaller::knows.
   Result<bool> knows_function(const std::string& name);
+  Result<bool> may_read(const std::string& owner, const std::string& bucket) const;
   // kDenied naming the bucket if the job's owner may not read it.
   Status check_readable(const std::string& owner, const std::string& uri, const std::string& what);
 };

@@ -22,7 +22,8 @@ struct LabelingOptions {
   std::int64_t max_job_s = 30LL * 24 * 3600;  // a job that is older is stopped
   int manifest_interval_ms =
       500;  // between two writes of a job's intermediate manifest; longer for long ones
-  std::int64_t max_photo_bytes = std::int64_t{1} << 30;
+  // Between two looks for leases that are over and for jobs that other processes made or changed.
+  int look_interval_ms = 1000;
   std::int64_t max_decoded_pixels = std::int64_t{800} << 20;
   int retain_answers_days = 0;  // answers of jobs that ended longer ago are removed; 0: never
   TaskLimits tasks;
@@ -54,7 +55,8 @@ struct Collaborators {
   FunctionCaller* functions = nullptr;  // null: none is registered
   NoticeSink* notices = nullptr;
   // May the owner of a job read this bucket; empty: yes.
-  std::function<bool(const std::string& owner, const std::string& bucket)> may_read;
+  // May this owner of a job use this bucket; an error where nobody can tell now.
+  std::function<Result<bool>(const std::string& owner, const std::string& bucket)> may_read;
 };
 
 class LabelingService {

@@ -65,10 +65,10 @@ Portal::Implementation::Handled Portal::Implementation::picture(
   const std::string key = call.request.path + "\n" + tag;
   std::optional<Picture> made = pictures_.find(key);
   if (!made) {
-    TERRAPIN_TRY(const DecodeSlots::Slot slot, decode_slots_.take(kPatience));
+    TERRAPIN_TRY(const DecodeSlots::Slot slot,
+                 decode_slots_.take(kPatience, [&call] { return call.request.abandoned(); }));
     made = pictures_.find(key);  // another may have made it while this one waited
     if (!made) {
-      if (call.request.abandoned()) return fail(ErrorCode::kCancelled, "the client is gone");
       TERRAPIN_TRY(made, make());
       pictures_.keep(key, *made);
     }
@@ -84,14 +84,16 @@ Portal::Implementation::Handled Portal::Implementation::object_photo(Call& call)
   TERRAPIN_TRY(const std::int64_t index, object_index(call));
   TERRAPIN_TRY(const auto width, wanted_width(call));
   TERRAPIN_TRY(const labeling::ObjectRecord record, context_.jobs.object(call.parameter("name"), index));
-  TERRAPIN_TRY(const storage::OpenObject object, open_object(call, record.source_uri));
   if (!width) {
+    TERRAPIN_TRY(const storage::OpenObject object, open_object(call, record.source_uri));
     TERRAPIN_TRY(http::Response whole,
                  object_answer(call.request, object, {kRevalidate, false, object.info.key}));
     if (whole.status == 200) whole.headers.set("X-Orientation", std::to_string(orientation_of(object)));
     return whole;
   }
-  return picture(call, tag_of(object.info.etag, *width), [&]() -> Result<Picture> {
+  TERRAPIN_TRY(const storage::ObjectInfo info, object_info(call, record.source_uri));
+  return picture(call, tag_of(info.etag, *width), [&]() -> Result<Picture> {
+    TERRAPIN_TRY(const storage::OpenObject object, open_object(call, record.source_uri));
     TERRAPIN_TRY(const Bytes bytes, read_all(*object.content, kMaxPictureFileBytes));
     return of_stored(reduced_photo(bytes, *width), record.source_uri);
   });
@@ -99,9 +101,13 @@ Portal::Implementation::Handled Portal::Implementation::object_photo(Call& call)
 
 Portal::Implementation::Handled Portal::Implementation::mask_picture(Call& call, const std::string& uri,
                                                                      std::optional<std::int64_t> width) {
-  TERRAPIN_TRY(const storage::OpenObject object, open_object(call, uri));
-  if (!width) return object_answer(call.request, object, {kRevalidate, false, object.info.key});
-  return picture(call, tag_of(object.info.etag, *width), [&]() -> Result<Picture> {
+  if (!width) {
+    TERRAPIN_TRY(const storage::OpenObject object, open_object(call, uri));
+    return object_answer(call.request, object, {kRevalidate, false, object.info.key});
+  }
+  TERRAPIN_TRY(const storage::ObjectInfo info, object_info(call, uri));
+  return picture(call, tag_of(info.etag, *width), [&]() -> Result<Picture> {
+    TERRAPIN_TRY(const storage::OpenObject object, open_object(call, uri));
     TERRAPIN_TRY(const Bytes bytes, read_all(*object.content, kMaxPictureFileBytes));
     return of_stored(reduced_mask(bytes, *width), uri);
   });
@@ -134,13 +140,13 @@ Portal::Implementation::Handled Portal::Implementation::object_disagreement(Call
   TERRAPIN_TRY(const std::int64_t index, object_index(call));
   TERRAPIN_TRY(const auto width, wanted_width(call));
   TERRAPIN_TRY(const auto answers, context_.jobs.answers(call.parameter("name"), index));
-  std::vector<storage::OpenObject> files;
+  std::vector<std::string> files;
   std::string etags;
   for (const labeling::AnswerRecord& answer : answers) {
     if (answer.withdrawn || !is_mask_uri(answer.answer_uri)) continue;
-    TERRAPIN_TRY(storage::OpenObject file, open_object(call, answer.answer_uri));
-    etags += file.info.etag + ".";
-    files.push_back(std::move(file));
+    TERRAPIN_TRY(const storage::ObjectInfo info, object_info(call, answer.answer_uri));
+    etags += info.etag + ".";
+    files.push_back(answer.answer_uri);
   }
   if (files.size() < 2)
     return fail(ErrorCode::kNotFound, "object {} has {} answers with a mask; two are needed", index,
@@ -148,7 +154,8 @@ Portal::Implementation::Handled Portal::Implementation::object_disagreement(Call
   return picture(call, tag_of(etags, width.value_or(0)), [&]() -> Result<Picture> {
     std::vector<imaging::Mask> masks;
     const std::int64_t most = kMaxDisagreementPixels / static_cast<std::int64_t>(files.size());
-    for (const storage::OpenObject& file : files) {
+    for (const std::string& uri : files) {
+      TERRAPIN_TRY(const storage::OpenObject file, open_object(call, uri));
       TERRAPIN_TRY(const Bytes bytes, read_all(*file.content, kMaxPictureFileBytes));
       TERRAPIN_TRY(const imaging::MaskFile mask,
                    of_stored(imaging::decode_mask(bytes, {kMaxWholePixels}), file.info.key));

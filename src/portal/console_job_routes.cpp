@@ -27,9 +27,10 @@ void remove_file(storage::ObjectStore& objects, const std::string& uri) {
 Portal::Implementation::Handled Portal::Implementation::settings(Call&) {
   const labeling::WorkforcesOptions& place = context_.workforces.options();
   json before = json::array(), after = json::array();
-  for (const BuiltInFunction& one : built_in_functions())
+  for (const labeling::BuiltInFunction& one : labeling::built_in_functions())
     (one.before ? before : after)
-        .push_back(function_json(built_in_arn(place.region, one.name), one.name, task_kind_name(one.kind)));
+        .push_back(function_json(built_in_arn(place.region, one.name), one.name,
+                                 labeling::task_kind_name(one.kind)));
   TERRAPIN_TRY(const auto registered, context_.registered_functions());
   for (const std::string& name : registered) {
     const json function =
@@ -51,15 +52,18 @@ Portal::Implementation::Handled Portal::Implementation::settings(Call&) {
                   {"max_upload_bytes", context_.options.max_upload_bytes}}}});
 }
 
+Status Portal::Implementation::require_team(const std::string& arn) const {
+  TERRAPIN_TRY(const auto team, context_.workforces.find_team(arn));
+  if (team) return {};
+  return fail(ErrorCode::kInvalidArgument, "'workteam_arn' is '{}': there is no such work team", arn);
+}
+
 Portal::Implementation::Handled Portal::Implementation::create_job(Call& call) {
   TERRAPIN_TRY(NewJob job, new_job_of(call.body, context_.workforces.options().region));
   labeling::JobSpec& spec = job.spec;
   spec.owner = identity::principal_of(call.account());
-  TERRAPIN_TRY(const auto team, context_.workforces.find_team(spec.workteam_arn));
-  if (!team)
-    return fail(ErrorCode::kInvalidArgument, "'workteam_arn' is '{}': there is no such work team",
-                spec.workteam_arn);
-  // Before anything is written where a job of that name has its files.
+  TERRAPIN_TRY_STATUS(require_team(spec.workteam_arn));
+  // Before anything is written.
   const auto present = context_.jobs.describe(spec.name);
   if (present) return fail(ErrorCode::kAlreadyExists, "'name': there is a labeling job '{}'", spec.name);
   if (present.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(present.error());
@@ -74,11 +78,8 @@ Portal::Implementation::Handled Portal::Implementation::create_job(Call& call) {
   }
   auto record = context_.jobs.create(spec);
   if (!record) {
-    // Files of a job of that name that another made meanwhile are its own.
-    if (record.error().code != ErrorCode::kAlreadyExists) {
-      if (job.categories_text) remove_file(context_.objects, spec.categories_uri);
-      if (job.template_text) remove_file(context_.objects, spec.template_uri);
-    }
+    if (job.categories_text) remove_file(context_.objects, spec.categories_uri);
+    if (job.template_text) remove_file(context_.objects, spec.template_uri);
     return tl::unexpected<Error>(std::move(record.error()));
   }
   return job_answer(201, *record);

@@ -174,8 +174,10 @@ Portal::Implementation::Handled Portal::Implementation::remove_member(Call& call
   Fields fields(call.body);
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(const Workteam team, context_.workforces.team(call.parameter("name")));
-  TERRAPIN_TRY(const std::string group, first_group(team));
-  TERRAPIN_TRY_STATUS(context_.accounts.leave_group(call.parameter("account"), group));
+  // Of all the team's groups: who is left in one is left in the team.
+  for (const std::string& group : groups_of(team)) {
+    TERRAPIN_TRY_STATUS(context_.accounts.leave_group(call.parameter("account"), group));
+  }
   TERRAPIN_TRY(json changed, team_json(team));
   return json_answer(200, json{{"workteam", std::move(changed)}});
 }

@@ -16,21 +16,18 @@ class MaskSizes {
   explicit MaskSizes(storage::ObjectStore& objects) : objects_(objects) {}
 
   Result<std::int64_t> of(const storage::ObjectName& name) {
-    const std::string uri = storage::s3_uri(name);
-    auto known = sizes_.find(uri);
-    if (known == sizes_.end()) {
-      const std::string folder = name.key.substr(0, name.key.rfind('/') + 1);
-      if (listed_.insert(name.bucket + "/" + folder).second) {
-        TERRAPIN_TRY_STATUS(storage::for_each_object(
-            objects_, name.bucket, folder, [&](const storage::ObjectInfo& object) -> Status {
-              sizes_[storage::s3_uri({name.bucket, object.key})] = object.size;
-              return {};
-            }));
-      }
-      known = sizes_.find(uri);
+    const std::string folder = name.key.substr(0, name.key.rfind('/') + 1);
+    if (listed_.insert(name.bucket + "/" + folder).second) {
+      TERRAPIN_TRY_STATUS(storage::for_each_object(
+          objects_, name.bucket, folder, [&](const storage::ObjectInfo& object) -> Status {
+            sizes_[storage::s3_uri({name.bucket, object.key})] = object.size;
+            return {};
+          }));
     }
-    if (known == sizes_.end()) return fail(ErrorCode::kNotFound, "there is no object {}", uri);
-    return known->second;
+    const auto known = sizes_.find(storage::s3_uri(name));
+    if (known != sizes_.end()) return known->second;
+    TERRAPIN_TRY(const storage::ObjectInfo fresh, objects_.head(name));  // made since
+    return fresh.size;
   }
 
  private:
@@ -79,15 +76,18 @@ Portal::Implementation::Handled Portal::Implementation::download_dataset(Call& c
       {"format", "terrapin-classes"}, {"version", 1}, {"classes", artifacts::to_json(categories.classes)}};
   files.push_back(file_in_memory("classes.json", json_text(classes, 2) + "\n"));
   MaskSizes sizes(context_.objects);
+  // Every object in turn, so that those which are labeled meanwhile move no page.
   labeling::ObjectFilter filter;
-  filter.state = labeling::ObjectState::kLabeled;
   filter.limit = 1000;
+  std::set<std::string> buckets;  // that may be read
   for (;;) {
     TERRAPIN_TRY(const auto page, context_.jobs.objects(record.spec.name, filter));
     for (const labeling::ObjectRecord& object : page) {
-      if (object.mask_uri.empty()) continue;
+      if (object.state != labeling::ObjectState::kLabeled || object.mask_uri.empty()) continue;
       TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(object.mask_uri));
-      TERRAPIN_TRY_STATUS(require_bucket(call, name.bucket));
+      if (buckets.insert(name.bucket).second) {
+        TERRAPIN_TRY_STATUS(require_bucket(call, name.bucket));
+      }
       TERRAPIN_TRY(const std::int64_t size, sizes.of(name));
       files.push_back({fmt::format("masks/{}.png", object.index), size,
                        [&objects = context_.objects, name]() -> Result<ByteSourcePtr> {

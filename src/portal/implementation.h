@@ -146,8 +146,12 @@ class Portal::Implementation {
   Handled get_object(Call& call);
   // kDenied unless the account may use the bucket; kInvalidArgument for what is no bucket's name.
   Status require_bucket(const Call& call, const std::string& bucket) const;
+  Status require_team(const std::string& arn) const;
+  // Routes of one job are for those who may use the bucket of its output.
+  Status require_job(const Row& row, const Call& call) const;
   // The object, of a bucket that the account may use.
   Result<storage::OpenObject> open_object(const Call& call, const std::string& uri) const;
+  Result<storage::ObjectInfo> object_info(const Call& call, const std::string& uri) const;
 
   // console_image_routes.cpp
   Handled object_photo(Call& call);
@@ -210,8 +214,6 @@ json job_json(const labeling::JobRecord& record);
 http::Response job_answer(int status, const labeling::JobRecord& record);
 // The {index} of the path. kNotFound if it is none.
 Result<std::int64_t> object_index(const Call& call);
-// "arn:aws:lambda:...:NAME": the function of that name.
-labeling::FunctionReference function_of(const std::string& arn);
 // What an invitation's maker gets: the token stands in the link alone.
 http::Response invitation_answer(const Call& call, const identity::Invitation& invitation);
 

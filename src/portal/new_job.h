@@ -6,6 +6,7 @@
 
 #include "labeling/jobs/job.h"
 #include "labeling/tasks/template.h"
+#include "portal/fields.h"
 #include "portal/implementation.h"
 
 namespace terrapin::portal {
@@ -17,15 +18,9 @@ struct NewJob {
   std::optional<std::string> template_text;
 };
 
-// Annotation functions that are built in, by what they are for.
-struct BuiltInFunction {
-  const char* name;
-  labeling::TaskKind kind;
-  bool before;  // pre-annotation, else consolidation
-};
-const std::vector<BuiltInFunction>& built_in_functions();
-const char* task_kind_name(labeling::TaskKind kind);  // "segmentation"
 std::string built_in_arn(const std::string& region, const char* name);
+// workers_per_object, task_time_limit_s, task_availability_s, max_concurrent; absent ones stay.
+void read_pace(Fields& fields, labeling::JobSpec& spec);
 
 // kInvalidArgument naming the member that is missing, wrong or not allowed with another. Where the files go
 // is the spec's categories_uri and template_uri.

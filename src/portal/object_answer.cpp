@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/percent.h"
 #include "http/media_type.h"
 #include "http/target.h"
 #include "portal/implementation.h"
@@ -88,7 +89,7 @@ std::string attachment(const std::string& file_name) {
   for (const char c : file_name.substr(file_name.rfind('/') + 1))
     if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\') name += c;
   if (name.empty()) return "attachment";
-  return "attachment; filename*=UTF-8''" + http::percent_encode(name);
+  return "attachment; filename*=UTF-8''" + percent_encode(name);
 }
 
 void set_content_headers(http::Response& response, const std::string& tag, const std::string& cache_control) {

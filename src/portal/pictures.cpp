@@ -50,10 +50,27 @@ DecodeSlots::Slot::~Slot() {
   slots_->freed_.notify_one();
 }
 
-Result<DecodeSlots::Slot> DecodeSlots::take(std::chrono::milliseconds patience) {
+Result<DecodeSlots::Slot> DecodeSlots::take(std::chrono::milliseconds patience,
+                                            const std::function<bool()>& given_up) {
+  constexpr auto kLook = std::chrono::milliseconds(100);
+  const auto busy = [] { return fail(ErrorCode::kCancelled, "too many pictures are asked for at once"); };
+  const auto end = std::chrono::steady_clock::now() + patience;
   std::unique_lock lock(mutex_);
-  if (!freed_.wait_for(lock, patience, [&] { return free_ > 0; }))
-    return fail(ErrorCode::kCancelled, "too many pictures are asked for at once; try again");
+  if (free_ == 0 && waiting_ >= most_waiting_) return busy();
+  ++waiting_;
+  while (free_ == 0) {
+    freed_.wait_for(lock, kLook);
+    if (free_ > 0) break;
+    lock.unlock();
+    const bool gone = given_up();
+    lock.lock();
+    if (gone || std::chrono::steady_clock::now() >= end) {
+      --waiting_;
+      if (gone) return fail(ErrorCode::kCancelled, "the client is gone");
+      return busy();
+    }
+  }
+  --waiting_;
   --free_;
   return Slot(*this);
 }

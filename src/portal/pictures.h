@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -46,10 +47,11 @@ class PictureCache {
   std::int64_t bytes_ = 0;                                             // guarded by mutex_
 };
 
-// How many pictures may be decoded at once, whoever asks. Thread-safe.
+// How many pictures may be decoded at once, whoever asks, and how many requests may wait for that: those who
+// wait hold a thread each. Thread-safe.
 class DecodeSlots {
  public:
-  explicit DecodeSlots(int count) : free_(count) {}
+  DecodeSlots(int count, int most_waiting) : free_(count), most_waiting_(most_waiting) {}
   class Slot {
    public:
     explicit Slot(DecodeSlots& slots) : slots_(&slots) {}
@@ -60,13 +62,15 @@ class DecodeSlots {
    private:
     DecodeSlots* slots_;
   };
-  // kCancelled if none is free within `patience`.
-  Result<Slot> take(std::chrono::milliseconds patience);
+  // kCancelled: at once if too many wait already, after `patience` if none is free, and once `given_up`.
+  Result<Slot> take(std::chrono::milliseconds patience, const std::function<bool()>& given_up);
 
  private:
   std::mutex mutex_;
   std::condition_variable freed_;
-  int free_;  // guarded by mutex_
+  int free_;         // guarded by mutex_
+  int waiting_ = 0;  // guarded by mutex_
+  const int most_waiting_;
 };
 
 // A file of at most this many bytes is read for a picture.

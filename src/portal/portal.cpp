@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/logging.h"
+#include "base/percent.h"
 #include "crypto/hash.h"
 #include "http/media_type.h"
 #include "http/target.h"
@@ -89,6 +90,11 @@ http::Response error_answer(const Error& error, const http::Request& request) {
   if (status == 500) {
     spdlog::error("{} {}: {}", request.method, request.path, error.message);
     return refusal(500, "Internal", "internal error");
+  }
+  if (error.code == ErrorCode::kNoSpace) {  // the message names a file of the host
+    spdlog::error("{} {}: {}", request.method, request.path, error.message);
+    return refusal(status, code_name(error.code),
+                   "there is no space left on the server; nothing was changed");
   }
   http::Response response = refusal(status, code_name(error.code), error.message);
   if (status == 503) response.headers.set("Retry-After", "1");
@@ -220,7 +226,7 @@ Portal::Implementation::Implementation(PortalContext context)
       account_rate_(context_.clock, context_.options.account_rate),
       address_rate_(context_.clock, context_.options.address_rate),
       pictures_(context_.options.picture_cache_bytes),
-      decode_slots_(context_.options.picture_decoders) {
+      decode_slots_(context_.options.picture_decoders, context_.options.pictures_waiting) {
   while (context_.options.public_url.ends_with("/")) context_.options.public_url.pop_back();
   for (const Row& row : table()) {
     router_.add(std::string(row.method), row.pattern,
@@ -265,6 +271,7 @@ http::Response Portal::Implementation::run(const Row& row, const http::Request& 
   call.session = std::move(*session);
   if (auto refused = check_rate(call)) return std::move(*refused);
   if (auto refused = check_access(row, call)) return std::move(*refused);
+  if (const Status may = require_job(row, call); !may) return error_answer(may.error(), request);
   auto body = read_body(row, call);
   if (!body) return error_answer(body.error(), request);
   if (*body) return std::move(**body);
@@ -413,7 +420,7 @@ void Portal::add_routes(http::Router& router) {
 }
 
 bool Portal::takes(std::string_view path) {
-  const auto decoded = http::percent_decode(path);
+  const auto decoded = percent_decode(path);
   return decoded && (*decoded == "/_" || decoded->starts_with(kPrefix) || *decoded == "/oauth2/idpresponse");
 }
 

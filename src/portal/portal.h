@@ -39,6 +39,7 @@ struct PortalOptions {
   std::int64_t max_upload_bytes = std::int64_t{5} << 30;           // of one object
   std::int64_t picture_cache_bytes = std::int64_t{64} << 20;       // reduced photos and masks
   int picture_decoders = 2;                                        // at once
+  int pictures_waiting = 8;     // requests that may wait for those; each holds a thread
   labeling::TaskLimits limits;  // bodies above them are refused before TaskService sees them
 };
 

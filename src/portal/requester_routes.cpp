@@ -1,8 +1,10 @@
 // What requesters ask of their jobs beyond AWS's operations.
 #include <charconv>
+#include <map>
 
 #include "portal/fields.h"
 #include "portal/implementation.h"
+#include "portal/new_job.h"
 
 namespace terrapin::portal {
 namespace {
@@ -78,14 +80,6 @@ http::Response job_answer(int status, const JobRecord& record) {
   return json_answer(status, json{{"job", job_json(record)}});
 }
 
-labeling::FunctionReference function_of(const std::string& arn) {
-  constexpr std::string_view kBefore = ":function:";
-  const std::size_t at = arn.find(kBefore);
-  if (at == std::string::npos) return {arn, arn.substr(arn.rfind(':') + 1)};
-  const std::string name = arn.substr(at + kBefore.size());
-  return {arn, name.substr(0, name.find(':'))};
-}
-
 Result<std::int64_t> object_index(const Call& call) {
   const std::string text = call.parameter("index");
   std::int64_t index = -1;
@@ -93,6 +87,13 @@ Result<std::int64_t> object_index(const Call& call) {
   if (error != std::errc() || end != text.data() + text.size() || index < 0)
     return fail(ErrorCode::kNotFound, "'{}' is no object's index", text);
   return index;
+}
+
+Status Portal::Implementation::require_job(const Row& row, const Call& call) const {
+  if (!row.pattern.starts_with("/_/api/requester/jobs/{name}")) return {};
+  TERRAPIN_TRY(const JobRecord record, context_.jobs.describe(call.parameter("name")));
+  TERRAPIN_TRY(const storage::ObjectName output, storage::parse_s3_uri(record.spec.output_uri));
+  return require_bucket(call, output.bucket);
 }
 
 Portal::Implementation::Handled Portal::Implementation::jobs(Call& call) {
@@ -113,7 +114,16 @@ Portal::Implementation::Handled Portal::Implementation::jobs(Call& call) {
   }
   TERRAPIN_TRY(const labeling::JobPage found, context_.jobs.list(filter));
   json list = json::array();
-  for (const JobRecord& record : found.jobs) list.push_back(job_json(record));
+  std::map<std::string, bool> may_use;  // by bucket
+  const std::string principal = identity::principal_of(call.account());
+  for (const JobRecord& record : found.jobs) {
+    TERRAPIN_TRY(const storage::ObjectName output, storage::parse_s3_uri(record.spec.output_uri));
+    const auto [may, fresh] = may_use.emplace(output.bucket, false);
+    if (fresh) {
+      TERRAPIN_TRY(may->second, context_.may_read(principal, output.bucket));
+    }
+    if (may->second) list.push_back(job_json(record));
+  }
   return json_answer(200, json{{"jobs", std::move(list)}, {"more", found.more}});
 }
 
@@ -158,20 +168,19 @@ Portal::Implementation::Handled Portal::Implementation::chain_job(Call& call) {
   spec.categories_uri = fields.text_or("categories_uri", spec.categories_uri);
   spec.template_uri = fields.text_or("template_uri", spec.template_uri);
   spec.workteam_arn = fields.text_or("workteam_arn", spec.workteam_arn);
-  spec.pre_function = function_of(fields.text_or("pre_function_arn", spec.pre_function.arn));
-  spec.post_function = function_of(fields.text_or("post_function_arn", spec.post_function.arn));
+  spec.pre_function =
+      labeling::FunctionReference::of_arn(fields.text_or("pre_function_arn", spec.pre_function.arn));
+  spec.post_function =
+      labeling::FunctionReference::of_arn(fields.text_or("post_function_arn", spec.post_function.arn));
   spec.keywords = fields.texts_or("keywords", spec.keywords);
   spec.title = fields.text_or("title", spec.title);
   spec.description = fields.text_or("description", spec.description);
-  spec.workers_per_object =
-      static_cast<int>(fields.integer_or("workers_per_object", spec.workers_per_object, 1, 9));
-  spec.task_time_limit_s = fields.integer_or("task_time_limit_s", spec.task_time_limit_s, 30, 28'800);
-  spec.task_availability_s = fields.integer_or("task_availability_s", spec.task_availability_s, 60, 864'000);
-  spec.max_concurrent = fields.integer_or("max_concurrent", spec.max_concurrent, 1, 5000);
+  read_pace(fields, spec);
   spec.skip_labeled = fields.flag_or("skip_labeled", spec.skip_labeled);
   spec.majority_vote = fields.flag_or("majority_vote", spec.majority_vote);
   TERRAPIN_TRY_STATUS(fields.finish());
   spec.owner = identity::principal_of(call.account());
+  TERRAPIN_TRY_STATUS(require_team(spec.workteam_arn));
   TERRAPIN_TRY(const JobRecord record, context_.jobs.chain(before.spec.name, std::move(spec)));
   return job_answer(201, record);
 }

@@ -29,6 +29,14 @@ Result<storage::OpenObject> Portal::Implementation::open_object(const Call& call
   return context_.objects.get(name);
 }
 
+Result<storage::ObjectInfo> Portal::Implementation::object_info(const Call& call,
+                                                                const std::string& uri) const {
+  TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(uri));
+  TERRAPIN_TRY_STATUS(require_bucket(call, name.bucket));
+  TERRAPIN_TRY_STATUS(storage::check_key(name.key));
+  return context_.objects.head(name);
+}
+
 Portal::Implementation::Handled Portal::Implementation::buckets(Call& call) {
   TERRAPIN_TRY(const auto all, context_.objects.list_buckets());
   const std::string principal = identity::principal_of(call.account());

@@ -379,7 +379,15 @@ class SharedDatabase final : public Database {
     return readers_.read(work);
   }
 
-  Status backup_to(const std::string& path) override { return backend_->backup_to(path); }
+  Status backup_to(const std::string& path, const Work& look) override {
+    return backend_->backup_to(path, [&](Connection& connection) -> Status {
+      if (!look) return {};
+      Outcome outcome = perform(look, connection);
+      if (outcome.exception) std::rethrow_exception(outcome.exception);
+      return std::move(outcome.status);
+    });
+  }
+  Status check_backup() override { return backend_->check_backup(); }
   std::string description() const override { return backend_->description(); }
 
  private:
@@ -416,6 +424,19 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& url) {
   TERRAPIN_TRY(std::unique_ptr<Backend> backend, backend_for(url));
   TERRAPIN_TRY(std::unique_ptr<Connection> writer, backend->connect_writer());
   return std::unique_ptr<Database>(std::make_unique<SharedDatabase>(std::move(backend), std::move(writer)));
+}
+
+Status Database::restore(const std::string& url, const std::string& path, bool replace) {
+  TERRAPIN_TRY(const std::unique_ptr<Backend> backend, backend_for(url));
+  if (!replace) {
+    TERRAPIN_TRY_STATUS(backend->check_empty());
+  }
+  return backend->restore_from(path);
+}
+
+Status Database::check_empty(const std::string& url) {
+  TERRAPIN_TRY(const std::unique_ptr<Backend> backend, backend_for(url));
+  return backend->check_empty();
 }
 
 }  // namespace terrapin::storage

@@ -81,10 +81,21 @@ class Database {
   // Runs `work` on a consistent snapshot; it must not write. Readers do not wait for writers.
   virtual Status read(const std::function<Status(Transaction&)>& work) = 0;
 
-  // A consistent copy of all tables as one file, while others write: SQLite's own backup; for PostgreSQL
-  // kUnsupported with the pg_dump command to use instead.
-  virtual Status backup_to(const std::string& path) = 0;
+  // A consistent copy of all tables as one file, while others write: SQLite's own backup, or the archive that
+  // pg_dump makes (in PATH, and not older than the server). `look`, if given, reads the very state that the
+  // copy holds; its failure is the backup's. A failure leaves no file.
+  virtual Status backup_to(const std::string& path, const std::function<Status(Transaction&)>& look) = 0;
+  Status backup_to(const std::string& path) { return backup_to(path, nullptr); }
   virtual std::string description() const = 0;  // without passwords
+  // What backup_to needs beside the database is here; else kNotFound naming it.
+  virtual Status check_backup() = 0;
+
+  // Puts what backup_to wrote to `path` in place of what is at `url`, whole or not at all. Nobody may use the
+  // database meanwhile. kAlreadyExists if there is anything and not `replace`, kInvalidArgument for another
+  // kind of database, kCorrupt or kIo for a file that is no such copy.
+  static Status restore(const std::string& url, const std::string& path, bool replace);
+  // kAlreadyExists if there is anything at `url`.
+  static Status check_empty(const std::string& url);
 };
 
 // ---- templates ----

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,8 +62,12 @@ class Backend {
   virtual ~Backend() = default;
   virtual Result<std::unique_ptr<Connection>> connect_writer() = 0;
   virtual Result<std::unique_ptr<Connection>> connect_reader() = 0;
-  virtual Status backup_to(const std::string& path) = 0;
+  // Database's; `look` gets a connection in a transaction that reads what the copy holds.
+  virtual Status backup_to(const std::string& path, const std::function<Status(Connection&)>& look) = 0;
   virtual std::string description() const = 0;
+  virtual Status check_backup() { return {}; }
+  virtual Status check_empty() = 0;
+  virtual Status restore_from(const std::string& path) = 0;  // in place of what is there
 };
 
 // `path` is what follows "sqlite:".

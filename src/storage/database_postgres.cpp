@@ -3,15 +3,25 @@
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <map>
 
+#include "base/percent.h"
 #include "storage/database_connection.h"
 #include "storage/database_statement.h"
+#include "storage/postgres_tools.h"
 
 namespace terrapin::storage {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr int kOldestServer = 120'000;
 constexpr unsigned kBooleanType = 16;  // pg_type's row for bool
@@ -54,18 +64,9 @@ ErrorCode code_of(std::string_view state) {
 struct Address {
   std::string url;          // in a form that SOCI hands on as it is; with the password
   std::string description;  // for people
-  std::string backup_command;
+  std::string tool_url;     // as `url`, for PostgreSQL's own programs: without the password
   std::string password;
 };
-
-std::string escaped(const std::string& value) {
-  std::string text;
-  for (const char c : value) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
 
 Result<Address> parse_address(const std::string& url) {
   char* message = nullptr;
@@ -92,9 +93,12 @@ Result<Address> parse_address(const std::string& url) {
   // SOCI takes connect strings apart at spaces and double quotes; here are none.
   address.url = "postgresql://";
   char separator = '?';
+  std::string options_without_password;
   for (const auto& [key, value] : given) {
-    address.url += separator + key + "=" + escaped(value);
+    const std::string option = separator + key + "=" + percent_encode(value);
+    address.url += option;
     separator = '&';
+    if (key != "password") options_without_password += '&' + key + '=' + percent_encode(value);
   }
   address.password = given["password"];
   const auto or_default = [&](const char* key, const char* otherwise) {
@@ -106,11 +110,8 @@ Result<Address> parse_address(const std::string& url) {
   address.description =
       fmt::format("PostgreSQL database {} at {}:{}", or_default("dbname", "of the user's name"), host,
                   or_default("port", "5432"));
-  address.backup_command = "pg_dump --format=custom --file=<file>";
-  for (const auto& [key, option] : {std::pair("host", "host"), std::pair("port", "port"),
-                                    std::pair("user", "username"), std::pair("dbname", "dbname")}) {
-    if (!given[key].empty()) address.backup_command += fmt::format(" --{}={}", option, given[key]);
-  }
+  options_without_password.front() = '?';
+  address.tool_url = "postgresql://" + options_without_password;
   return address;
 }
 
@@ -330,14 +331,86 @@ class PostgresBackend final : public Backend {
   explicit PostgresBackend(Address address) : address_(std::move(address)) {}
   Result<std::unique_ptr<Connection>> connect_writer() override { return PostgresConnection::open(address_); }
   Result<std::unique_ptr<Connection>> connect_reader() override { return PostgresConnection::open(address_); }
-  Status backup_to(const std::string&) override {
-    return fail(ErrorCode::kUnsupported,
-                "{} is copied by PostgreSQL's own tools, also while it is in use: {}", address_.description,
-                address_.backup_command);
+  // pg_dump reads the snapshot of a transaction of ours, in which `look` reads too.
+  Status backup_to(const std::string& target, const std::function<Status(Connection&)>& look) override {
+    TERRAPIN_TRY(const std::unique_ptr<Connection> connection, connect_reader());
+    TERRAPIN_TRY_STATUS(connection->begin_read());
+    TERRAPIN_TRY(const auto told, connection->query("SELECT pg_export_snapshot(), current_schema()", 2, {}));
+    if (told.size() != 1 || !told.front()[0] || !told.front()[1])
+      return fail(ErrorCode::kIo, "{}: exports no snapshot, or has no schema", address_.description);
+    // Tables of our schema alone: others may share the database.
+    const std::string snapshot = "--snapshot=" + *told.front()[0];
+    const std::string schema = "--schema=\"" + *told.front()[1] + "\"";
+    TERRAPIN_TRY_STATUS(look(*connection));
+    const fs::path path = fs::absolute(target);
+    const std::string temporary = path.string() + ".unfinished";
+    // Made here: nobody else may read it from the start.
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) return fail(ErrorCode::kIo, "{}: cannot be made: {}", temporary, std::strerror(errno));
+    Status status = run_postgres_tool("pg_dump",
+                                      {"--format=custom", "--no-owner", "--no-privileges", snapshot, schema,
+                                       "--file=" + temporary, "--dbname=" + address_.tool_url},
+                                      address_.password);
+    connection->rollback();
+    const auto refused = [&](const std::string& at) -> Status {
+      return fail(errno == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "{}: {}", at, std::strerror(errno));
+    };
+    if (status && ::fsync(file) != 0) status = refused(temporary);
+    ::close(file);
+    if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = refused(target);
+    if (!status) {
+      ::unlink(temporary.c_str());
+      return with_context(std::move(status.error()), "backup to " + target);
+    }
+    const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = folder >= 0 && ::fsync(folder) == 0;
+    if (folder >= 0) ::close(folder);
+    return synced ? Status() : refused(path.parent_path().string());
+  }
+
+  Status check_backup() override { return run_postgres_tool("pg_dump", {"--version"}, ""); }
+
+  Status check_empty() override {
+    TERRAPIN_TRY(const std::string tables, one_text(kCountTables));
+    if (tables == "0") return {};
+    return fail(ErrorCode::kAlreadyExists, "{}: holds {} tables; an empty database is allowed",
+                address_.description, tables);
+  }
+
+  Status restore_from(const std::string& path) override {
+    TERRAPIN_TRY(const std::string schema, one_text("SELECT COALESCE(current_schema(), '')"));
+    Status restored = run_postgres_tool(
+        "pg_restore",
+        {"--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", "--clean", "--if-exists",
+         "--schema=" + schema, "--dbname=" + address_.tool_url, path},
+        address_.password);
+    if (!restored)
+      return with_context(std::move(restored.error()),
+                          fmt::format("restoring {} to {}", path, address_.description));
+    TERRAPIN_TRY(const std::string tables, one_text(kCountTables));
+    if (tables == "0")
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "{}: the copy {} holds no tables of the schema '{}'; it is put back where the schema has the "
+          "same name",
+          address_.description, path, schema);
+    return {};
   }
   std::string description() const override { return address_.description; }
 
  private:
+  static constexpr std::string_view kCountTables =
+      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
+
+  // The only value of the only row.
+  Result<std::string> one_text(std::string_view sql) {
+    TERRAPIN_TRY(const std::unique_ptr<Connection> connection, connect_reader());
+    TERRAPIN_TRY_STATUS(connection->begin_read());
+    TERRAPIN_TRY(const auto rows, connection->query(sql, 1, {}));
+    connection->rollback();
+    return rows.front().front().value_or("");
+  }
+
   const Address address_;
 };
 

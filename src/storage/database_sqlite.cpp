@@ -408,12 +408,20 @@ Status copy_database(const std::string& from, const std::string& to) {
   if (stepped != SQLITE_DONE || finished != SQLITE_OK) {
     return tl::unexpected<Error>(copy.error(to, stepped != SQLITE_DONE ? stepped : finished));
   }
-  // One file on its own, also for a reader that may not write beside it.
-  const int single =
-      sqlite_api::sqlite3_exec(copy.get(), "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
-  if (single != SQLITE_OK) return tl::unexpected<Error>(copy.error(to, single));
   const int closed = copy.close();
   if (closed != SQLITE_OK) return tl::unexpected<Error>(copy.error(to, closed));
+  return {};
+}
+
+// One file on its own, also for a reader that may not write beside it.
+Status without_log(const std::string& path) {
+  PlainHandle file(path, SQLITE_OPEN_READWRITE);
+  if (file.opened() != SQLITE_OK) return tl::unexpected<Error>(file.error(path, file.opened()));
+  const int changed =
+      sqlite_api::sqlite3_exec(file.get(), "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
+  if (changed != SQLITE_OK) return tl::unexpected<Error>(file.error(path, changed));
+  const int closed = file.close();
+  if (closed != SQLITE_OK) return tl::unexpected<Error>(file.error(path, closed));
   return {};
 }
 
@@ -428,7 +436,7 @@ class SqliteBackend final : public Backend {
     return SqliteConnection::open(path_, false);
   }
 
-  Status backup_to(const std::string& target) override {
+  Status backup_to(const std::string& target, const std::function<Status(Connection&)>& look) override {
     const fs::path path = fs::absolute(target);
     std::error_code ignored;
     if (fs::equivalent(path, path_, ignored)) {
@@ -438,29 +446,58 @@ class SqliteBackend final : public Backend {
       return fail(ErrorCode::kInvalidArgument, "{} is no regular file: the path of a file is allowed",
                   target);
     }
-    TERRAPIN_TRY_STATUS(make_folders(path.parent_path()));
-    std::string temporary = path.string() + ".XXXXXX";
-    const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
-    if (file < 0) return errno_error(temporary, "cannot be made");
-    Status status = copy_database(path_, temporary);
-    if (status && ::fsync(file) != 0) status = errno_error(temporary, "cannot be synced");
-    ::close(file);
-    if (status && ::rename(temporary.c_str(), path.c_str()) != 0) {
-      status = errno_error(target, "cannot be put in place");
-    }
-    if (!status) {
-      ::unlink(temporary.c_str());
-      ::unlink((temporary + "-journal").c_str());
-      ::unlink((temporary + "-wal").c_str());
-      ::unlink((temporary + "-shm").c_str());
-      return with_context(status.error(), "backup to " + target);
-    }
-    return sync_folder_of(path);
+    const Status status = copy_into_place(path_, path, look);
+    if (!status) return with_context(status.error(), "backup to " + target);
+    return {};
   }
 
   std::string description() const override { return "SQLite file " + path_; }
 
+  Status check_empty() override {
+    std::error_code error;
+    if (fs::file_size(path_, error) > 0)
+      return fail(ErrorCode::kAlreadyExists, "{} is there; a path where no file is is allowed", path_);
+    return {};
+  }
+
+  Status restore_from(const std::string& source) override {
+    TERRAPIN_TRY_STATUS(copy_into_place(source, path_, [](Connection& copy) -> Status {
+      TERRAPIN_TRY(const auto said, copy.query("PRAGMA quick_check(1)", 1, {}));
+      if (said.size() == 1 && said.front().front() == "ok") return {};
+      return fail(ErrorCode::kCorrupt, "damaged: {}", said.empty() ? "" : said.front().front().value_or(""));
+    }));
+    return {};
+  }
+
  private:
+  // `to` is the old file or the whole new one, also after a crash. A log of the old file goes with it.
+  static Status copy_into_place(const std::string& from, const fs::path& to,
+                                const std::function<Status(Connection&)>& look) {
+    TERRAPIN_TRY_STATUS(make_folders(to.parent_path()));
+    std::string temporary = to.string() + ".XXXXXX";
+    const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
+    if (file < 0) return errno_error(temporary, "cannot be made");
+    Status status = copy_database(from, temporary);
+    if (status) {
+      auto copy = SqliteConnection::open(temporary, false);
+      status = copy ? look(**copy) : Status(tl::unexpected<Error>(std::move(copy.error())));
+    }
+    if (status) status = without_log(temporary);
+    if (status && ::fsync(file) != 0) status = errno_error(temporary, "cannot be synced");
+    ::close(file);
+    if (status) {
+      ::unlink((to.string() + "-wal").c_str());
+      ::unlink((to.string() + "-shm").c_str());
+      if (::rename(temporary.c_str(), to.c_str()) != 0)
+        status = errno_error(to.string(), "cannot be put in place");
+    }
+    if (!status) {
+      for (const char* beside : {"", "-journal", "-wal", "-shm"}) ::unlink((temporary + beside).c_str());
+      return status;
+    }
+    return sync_folder_of(to);
+  }
+
   const std::string path_;
 };
 

@@ -575,19 +575,25 @@ Result<ListPage> FolderStore::list(const std::string& bucket, const ListQuery& q
   std::vector<std::size_t> unhashed;
   std::size_t count = 0;
   const auto describe = [&](const std::string& path, const std::string& key) -> std::optional<ObjectInfo> {
+    const ObjectName name{bucket, key};
     ObjectFile object;
     object.file = open_beneath(folder.get(), path, O_RDONLY | O_NONBLOCK);
     if (!object.file.is_open() || ::fstat(object.file.get(), &object.status) != 0 ||
         !S_ISREG(object.status.st_mode)) {
-      return std::nullopt;
+      auto moved = open_object_file(folder.get(), name, rule_);  // it may have taken its other name
+      if (!moved) return std::nullopt;
+      object = std::move(*moved);
     }
-    const ObjectName name{bucket, key};
     auto record = records_.read(object.file.get(), object.status, name, false);
     if (!record) unhashed.push_back(count);
     ++count;
     return info_of(object, name, record ? std::move(*record) : ObjectRecord());
   };
-  TERRAPIN_TRY(ListPage page, list_folder(folder.get(), query, rule_, cache_, describe));
+  const auto read = [&](int opened) {
+    const std::shared_lock structure(structure_lock(bucket));
+    return cache_.read(opened);
+  };
+  TERRAPIN_TRY(ListPage page, list_folder(folder.get(), query, rule_, read, describe));
   // Files that a person put there are hashed once, on all cores.
   std::vector<Status> hashed(unhashed.size());
   parallel_for(static_cast<std::int64_t>(unhashed.size()), available_cores(), [&](std::int64_t i) {

@@ -161,7 +161,8 @@ Timestamp modified_time(const struct stat& status) {
 
 Result<ObjectFile> open_object_file(int bucket, const ObjectName& name, NameRule rule) {
   const KeyPath path = key_path(name.key, rule);
-  for (const std::string* candidate : {&path.plain, &path.escaped}) {
+  // Twice each: a newer object may have taken the first name and removed the second between two looks.
+  for (const std::string* candidate : {&path.plain, &path.escaped, &path.plain, &path.escaped}) {
     if (candidate->empty()) continue;
     ObjectFile object;
     object.file = open_beneath(bucket, *candidate, O_RDONLY | O_NONBLOCK);

@@ -146,8 +146,8 @@ std::int64_t nanoseconds(const timespec& time) {
 
 class Walk {
  public:
-  Walk(int bucket, const ListQuery& query, NameRule rule, FolderCache& cache, const DescribeObject& info)
-      : bucket_(bucket), query_(query), rule_(rule), cache_(cache), info_(info) {}
+  Walk(int bucket, const ListQuery& query, NameRule rule, const ReadFolder& read, const DescribeObject& info)
+      : bucket_(bucket), query_(query), rule_(rule), read_(read), info_(info) {}
 
   // `folder`: the path of all keys that begin with `above`. False: the page is full.
   Result<bool> visit(const std::string& folder, const std::string& above) {
@@ -200,7 +200,7 @@ class Walk {
   Result<std::shared_ptr<const FolderEntries>> entries_of(const std::string& folder) {
     TERRAPIN_TRY(const Descriptor opened, open_folder(bucket_, folder));
     if (!opened.is_open()) return std::shared_ptr<const FolderEntries>();
-    return cache_.read(opened.get());
+    return read_(opened.get());
   }
 
   Result<bool> visit_entry(const std::string& folder, const FolderEntry& entry, const std::string& key) {
@@ -248,7 +248,7 @@ class Walk {
   const int bucket_;
   const ListQuery& query_;
   const NameRule rule_;
-  FolderCache& cache_;
+  const ReadFolder& read_;
   const DescribeObject& info_;
   ListPage page_;
   std::string last_;
@@ -319,11 +319,11 @@ Result<bool> holds_object(int bucket, const std::string& folder, NameRule rule) 
   return false;
 }
 
-Result<ListPage> list_folder(int bucket, const ListQuery& query, NameRule rule, FolderCache& cache,
+Result<ListPage> list_folder(int bucket, const ListQuery& query, NameRule rule, const ReadFolder& read,
                              const DescribeObject& info) {
   const std::size_t slash = query.prefix.rfind('/');
   const std::string above = slash == std::string::npos ? std::string() : query.prefix.substr(0, slash + 1);
-  Walk walk(bucket, query, rule, cache, info);
+  Walk walk(bucket, query, rule, read, info);
   TERRAPIN_TRY_STATUS(walk.visit(key_folder_path(above, rule), above));
   return walk.take();
 }

@@ -53,12 +53,15 @@ class FolderCache {
 // Whether the folder of that path in the bucket's folder ("" is itself) holds an object, at any depth.
 Result<bool> holds_object(int bucket, const std::string& folder, NameRule rule);
 
-// Describes the object with that file; nullopt if it went away.
+// Describes the object of that key, whose file was there; nullopt if it went away.
 using DescribeObject =
     std::function<std::optional<ObjectInfo>(const std::string& path, const std::string& key)>;
 
+// The sorted contents of an open folder, in which no object moves from one of its names to the other meanwhile.
+using ReadFolder = std::function<Result<std::shared_ptr<const FolderEntries>>(int folder)>;
+
 // One page. `bucket`: its open folder.
-Result<ListPage> list_folder(int bucket, const ListQuery& query, NameRule rule, FolderCache& cache,
+Result<ListPage> list_folder(int bucket, const ListQuery& query, NameRule rule, const ReadFolder& read,
                              const DescribeObject& info);
 
 }  // namespace terrapin::storage

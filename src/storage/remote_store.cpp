@@ -8,6 +8,7 @@
 #include <pugixml.hpp>
 
 #include "base/base64.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "storage/s3_client.h"
@@ -146,7 +147,7 @@ std::string tag_text(const std::map<std::string, std::string>& tags) {
   std::string text;
   for (const auto& [name, value] : tags) {
     if (!text.empty()) text += '&';
-    text += uri_encode(name, false) + "=" + uri_encode(value, false);
+    text += percent_encode(name, false) + "=" + percent_encode(value, false);
   }
   return text;
 }
@@ -230,7 +231,7 @@ class Names {
   explicit Names(pugi::xml_node root) : encoded_(text_of(root, "EncodingType") == "url") {}
   std::string in(pugi::xml_node node, const char* child) const {
     const std::string text = text_of(node, child);
-    return encoded_ ? uri_decode(text, true) : text;
+    return encoded_ ? percent_decode_loosely(text, true) : text;
   }
 
  private:
@@ -426,7 +427,7 @@ class RemoteStore final : public ObjectStore {
       request.headers.emplace_back("x-amz-tagging-directive", "REPLACE");
     }
     request.headers.emplace_back("x-amz-copy-source",
-                                 "/" + source.bucket + "/" + uri_encode(source.key, true));
+                                 "/" + source.bucket + "/" + percent_encode(source.key, true));
     TERRAPIN_TRY(const S3Answer answer, client_->send(request));
     if (!answer.ok()) {
       const std::string code = refusal_of(answer).code;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/files.h"
+#include "base/percent.h"
 #include "storage/remote_store.h"
 #include "storage/sigv4_signing.h"
 
@@ -100,7 +101,8 @@ Result<RemoteStoreOptions> parse_remote_store_url(std::string_view url) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     const std::size_t equals = std::min(member.find('='), member.size());
     const std::string_view name = member.substr(0, equals);
-    const std::string value = equals < member.size() ? uri_decode(member.substr(equals + 1), false) : "";
+    const std::string value =
+        equals < member.size() ? percent_decode_loosely(member.substr(equals + 1), false) : "";
     if (name == "region") {
       options.region = value;
     } else if (name == "prefix") {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/secrets.h"
@@ -375,7 +376,7 @@ class S3Client::Implementation {
     }
     SignedRequest text;
     text.method = request.method;
-    text.path = uri_encode(path + request.key, true);
+    text.path = percent_encode(path + request.key, true);
     text.query = canonical_query(request.query);
     text.payload_hash = hash;
     const std::string time = basic_time_text(options_.clock->now());

@@ -2,22 +2,11 @@
 
 #include <algorithm>
 
+#include "base/percent.h"
 #include "crypto/hash.h"
 
 namespace terrapin::storage {
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
 
 std::string without_dot_parts(std::string_view path) {
   std::vector<std::string_view> parts;
@@ -51,40 +40,9 @@ std::string sorted_text(EncodedParameters parameters) {
 
 }  // namespace
 
-std::string uri_encode(std::string_view text, bool keep_slashes) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string result;
-  result.reserve(text.size());
-  for (const char c : text) {
-    if (is_unreserved(c) || (c == '/' && keep_slashes)) {
-      result += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      result += '%';
-      result += kDigits[byte >> 4];
-      result += kDigits[byte & 15];
-    }
-  }
-  return result;
-}
-
-std::string uri_decode(std::string_view text, bool plus_is_space) {
-  std::string result;
-  result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
-      result += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-      i += 2;
-    } else {
-      result += text[i] == '+' && plus_is_space ? ' ' : text[i];
-    }
-  }
-  return result;
-}
-
 std::string canonical_path(std::string_view encoded_path, PathRule rule) {
-  if (rule == PathRule::kS3) return uri_encode(uri_decode(encoded_path, false), true);
-  return uri_encode(without_dot_parts(encoded_path), true);
+  if (rule == PathRule::kS3) return percent_encode(percent_decode_loosely(encoded_path, false), true);
+  return percent_encode(without_dot_parts(encoded_path), true);
 }
 
 std::string canonical_query(std::string_view raw_query, std::string_view left_out) {
@@ -95,12 +53,12 @@ std::string canonical_query(std::string_view raw_query, std::string_view left_ou
     raw_query = end == std::string_view::npos ? std::string_view() : raw_query.substr(end + 1);
     if (part.empty()) continue;
     const std::size_t equals = part.find('=');
-    const std::string name = uri_decode(part.substr(0, equals), true);
+    const std::string name = percent_decode_loosely(part.substr(0, equals), true);
     if (!left_out.empty() && name == left_out) continue;
     std::string value;
     if (equals != std::string_view::npos)
-      value = uri_encode(uri_decode(part.substr(equals + 1), true), false);
-    parameters.emplace_back(uri_encode(name, false), std::move(value));
+      value = percent_encode(percent_decode_loosely(part.substr(equals + 1), true), false);
+    parameters.emplace_back(percent_encode(name, false), std::move(value));
   }
   return sorted_text(std::move(parameters));
 }
@@ -108,7 +66,7 @@ std::string canonical_query(std::string_view raw_query, std::string_view left_ou
 std::string canonical_query(const std::vector<std::pair<std::string, std::string>>& parameters) {
   EncodedParameters encoded;
   for (const auto& [name, value] : parameters)
-    encoded.emplace_back(uri_encode(name, false), uri_encode(value, false));
+    encoded.emplace_back(percent_encode(name, false), percent_encode(value, false));
   return sorted_text(std::move(encoded));
 }
 

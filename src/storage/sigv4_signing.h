@@ -16,11 +16,6 @@ namespace terrapin::storage {
 inline constexpr std::string_view kSigV4Algorithm = "AWS4-HMAC-SHA256";
 inline constexpr std::string_view kUnsignedPayload = "UNSIGNED-PAYLOAD";
 
-// Everything but A-Z a-z 0-9 - . _ ~ becomes %XX, upper case; '/' stays if so told.
-std::string uri_encode(std::string_view text, bool keep_slashes);
-// A '%' that two hexadecimal digits do not follow stays as it is.
-std::string uri_decode(std::string_view text, bool plus_is_space);
-
 // S3 signs the path in its one canonical encoding; every other service first removes "." , ".." and repeated
 // slashes, then encodes the encoded path once more.
 enum class PathRule { kS3, kEncodedTwice };

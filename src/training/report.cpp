@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "base/base64.h"
+#include "base/markup.h"
 #include "training/report_charts.h"
 
 namespace terrapin::training {
 namespace {
-
-using report::escaped;
 
 constexpr const char* kStyle = R"css(
 :root { color-scheme: light dark; --ground: #fbfbf8; --card: #fff; --ink: #1b2326; --soft: #5d6a6e; --rule: #dfe3e1; --accent: #0b7a75; --bar: #0b7a75; --heat: 11, 122, 117; }
@@ -72,11 +71,11 @@ std::string class_label(const artifacts::ClassList& classes, int index) {
   if (index >= classes.size()) return fmt::format("class {}", index);
   const artifacts::ClassEntry& entry = classes.classes[static_cast<std::size_t>(index)];
   return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>{}", imaging::to_hex(entry.color),
-                     escaped(entry.name));
+                     markup_text(entry.name));
 }
 
 std::string class_name(const artifacts::ClassList& classes, int index) {
-  return index < classes.size() ? escaped(classes.classes[static_cast<std::size_t>(index)].name)
+  return index < classes.size() ? markup_text(classes.classes[static_cast<std::size_t>(index)].name)
                                 : fmt::format("class {}", index);
 }
 
@@ -185,7 +184,8 @@ void add_pictures(std::string& html, const char* title, const std::vector<Report
         "src=\"data:image/jpeg;base64,{}\">label</div><div><img alt=\"prediction\" "
         "src=\"data:image/jpeg;base64,{}\">model</div></div><figcaption>{} &middot; mean IoU "
         "{:.3f}</figcaption></figure>\n",
-        base64(picture.truth_jpeg), base64(picture.prediction_jpeg), escaped(picture.name), picture.mean_iou);
+        base64(picture.truth_jpeg), base64(picture.prediction_jpeg), markup_text(picture.name),
+        picture.mean_iou);
   }
   html += "</div>\n";
 }
@@ -194,7 +194,7 @@ void add_facts(std::string& html, const char* title,
                const std::vector<std::pair<std::string, std::string>>& facts) {
   html += fmt::format("<section><h2>{}</h2>\n<div class=\"scroll\"><table class=\"facts\">\n", title);
   for (const auto& [name, value] : facts) {
-    html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escaped(name), escaped(value));
+    html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", markup_text(name), markup_text(value));
   }
   html += "</table></div></section>\n";
 }
@@ -202,7 +202,7 @@ void add_facts(std::string& html, const char* title,
 }  // namespace
 
 std::string render_report(const ReportContent& content) {
-  const std::string title = escaped(content.title);
+  const std::string title = markup_text(content.title);
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<meta name=\"generator\" "

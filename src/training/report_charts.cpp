@@ -5,25 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/markup.h"
+
 namespace terrapin::training::report {
 namespace {
 
 constexpr double kWidth = 360, kHeight = 200, kLeft = 52, kRight = 14, kTop = 14, kBottom = 28;
-
-// Length of the UTF-8 sequence at `text`, 0 if it is broken.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t length = byte(0) < 0x80                      ? 1
-                             : byte(0) >= 0xC2 && byte(0) < 0xE0 ? 2
-                             : byte(0) >= 0xE0 && byte(0) < 0xF0 ? 3
-                             : byte(0) >= 0xF0 && byte(0) < 0xF5 ? 4
-                                                                 : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
 
 // The step of a readable axis: 1, 2 or 5 times a power of ten, at most `count` steps over `span`.
 double readable_step(double span, int count) {
@@ -43,31 +30,6 @@ std::string axis_number(double value, double step, bool scientific) {
 }
 
 }  // namespace
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    const char c = text.front();
-    if (length == 0 || (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7F))) {
-      result += length == 1 && (c == '\n' || c == '\t') ? " " : "\xEF\xBF\xBD";
-    } else if (c == '&') {
-      result += "&amp;";
-    } else if (c == '<') {
-      result += "&lt;";
-    } else if (c == '>') {
-      result += "&gt;";
-    } else if (c == '"') {
-      result += "&quot;";
-    } else if (c == '\'') {
-      result += "&#39;";
-    } else {
-      result += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(1, length));
-  }
-  return result;
-}
 
 std::string draw_chart(const Chart& chart) {
   std::vector<Point> points;
@@ -92,7 +54,7 @@ std::string draw_chart(const Chart& chart) {
   std::string svg = fmt::format(
       "<figure class=\"chart\"><figcaption>{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" "
       "aria-label=\"{}\">\n",
-      escaped(chart.title), kWidth, kHeight, escaped(chart.title));
+      markup_text(chart.title), kWidth, kHeight, markup_text(chart.title));
   for (double value = std::ceil(low / step) * step; value <= high + step / 2; value += step) {
     svg += fmt::format(
         "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text class=\"tick\" "

@@ -7,9 +7,6 @@
 
 namespace terrapin::training::report {
 
-// Text for HTML content and attributes: & < > " ' escaped, control characters and broken UTF-8 replaced.
-std::string escaped(std::string_view text);
-
 struct Point {
   double x = 0, y = 0;
 };

@@ -63,7 +63,7 @@ class PresignedLinks(S3Case):
         head = self.s3.head_object(Bucket=self.bucket, Key="new")
         self.assertEqual((head["ContentType"], head["Metadata"]), ("text/csv", {"camera": "one two"}))
         fourth = self.link("put_object", client=self.s3, Key="fourth", Metadata={"camera": "one two"})
-        self.assertEqual(self.open(fourth, "PUT", b"new")[0], 200)
+        self.assertEqual(self.open(fourth, "PUT", b"new", x_amz_meta_camera="one two")[0], 200)
         self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="fourth")["Metadata"], {"camera": "one two"})
         self.assertEqual(self.s3.get_object_tagging(Bucket=self.bucket, Key="new")["TagSet"], [{"Key": "a", "Value": "1"}])
         status, _, answer = self.open(url, "PUT", b"other", Content_Type="text/csv")

@@ -98,6 +98,15 @@ class Scopes(AttackCase):
                 self.refused(self.heard(self.client(key).sagemaker("CreateLabelingJob", **request)), 400, code="AccessDenied")
         self.assertEqual(self.aws.s3("GET", f"/{theirs}").text.count("<Key>"), before)
 
+    def test_jobs_of_other_buckets(self):
+        """An attacker with a key for one bucket would stop labeling jobs of another, or learn what they ask."""
+        _, theirs, key = self.restricted()
+        self.job_files(theirs)
+        job = self.job(theirs, self.team())
+        for operation in ("DescribeLabelingJob", "StopLabelingJob"):
+            self.refused(self.heard(self.client(key).sagemaker(operation, LabelingJobName=job)), 400, code="AccessDenied")
+        self.assertIn(self.aws.sagemaker("DescribeLabelingJob", LabelingJobName=job).json()["LabelingJobStatus"], ("Initializing", "InProgress"))
+
     def check_manifest(self, mine, theirs, key):
         team = self.team()
         self.put(theirs, "photo.png", self.photo())

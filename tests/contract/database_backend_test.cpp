@@ -266,6 +266,24 @@ TEST_F(SqliteFile, ABackupMadeWhileOthersWriteIsConsistent) {
   EXPECT_EQ(count_pairs(*database), std::make_pair(written.load(), true));
 }
 
+TEST_F(SqliteFile, ABackupIsPutBackWhereNothingIs) {
+  const fs::path backup = folder_ / "backup.db";
+  {
+    const auto database = open(folder_ / "state.db");
+    ASSERT_TRUE(run(*database, "CREATE TABLE here (id BIGINT)"));
+    ASSERT_TRUE(database->check_backup());
+    ASSERT_TRUE(database->backup_to(backup.string()));
+  }
+  const std::string other = "sqlite:" + (folder_ / "other.db").string();
+  const Status restored = Database::restore(other, backup.string(), false);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ(Database::restore(other, backup.string(), false).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(Database::restore(other, backup.string(), true));
+  EXPECT_TRUE(run(*open(folder_ / "other.db"), "INSERT INTO here (id) VALUES (1)"));
+  fs::resize_file(backup, 100);
+  EXPECT_FALSE(Database::restore("sqlite:" + (folder_ / "third.db").string(), backup.string(), false));
+}
+
 TEST_F(SqliteFile, ABackupOverTheDatabaseIsRefused) {
   const fs::path path = folder_ / "state.db";
   const auto database = open(path);
@@ -367,12 +385,39 @@ TEST_F(PostgresServer, AServerThatIsGoneIsAnError) {
   EXPECT_TRUE(insert(1));
 }
 
-TEST_F(PostgresServer, ABackupNamesThePostgresTool) {
-  const Status status = database_->backup_to("/nowhere/backup");
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(status.error().message, HasSubstr("pg_dump"));
-  EXPECT_THAT(status.error().message, HasSubstr("--dbname=postgres"));
+TEST_F(PostgresServer, ABackupIsPutBackIntoAnEmptyDatabase) {
+  const test::TemporaryFolder folder;
+  const std::string archive = (folder / "state.dump").string();
+  ASSERT_TRUE(insert(1));
+  EXPECT_TRUE(database_->check_backup());
+  std::int64_t seen = 0;
+  const Status made = database_->backup_to(archive, [&](Transaction& copied) -> Status {
+    // What is written now is not of the moment that the copy holds.
+    EXPECT_TRUE(insert(2));
+    TERRAPIN_TRY(const auto row, copied.select_one<std::int64_t>("SELECT COUNT(*) FROM things"));
+    seen = std::get<0>(*row);
+    return {};
+  });
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(seen, 1);
+  EXPECT_EQ(fs::status(archive).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(count(), 2);
+
+  EXPECT_EQ(Database::restore(url_, archive, false).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(count(), 2);
+  // Told to, it takes the place of what is there.
+  database_.reset();
+  const Status restored = Database::restore(url_, archive, true);
+  ASSERT_TRUE(restored) << restored.error().message;
+  database_ = Database::open(url_).value();
+  EXPECT_EQ(count(), 1);
+  // The tests' databases are schemas of one: what the copy holds belongs into its own.
+  EXPECT_EQ(Database::restore(server_->new_database(), archive, false).error().code,
+            ErrorCode::kInvalidArgument);
+
+  fs::resize_file(archive, fs::file_size(archive) / 2);
+  EXPECT_FALSE(Database::restore(server_->new_database(), archive, false));
+  EXPECT_FALSE(database_->backup_to("/nowhere/state.dump"));
 }
 
 TEST_F(PostgresServer, PasswordsMayHoldAnyCharacter) {

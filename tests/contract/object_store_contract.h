@@ -27,8 +27,12 @@ struct ObjectStoreBackend {
   // Of all user metadata together; S3 takes 2,048 bytes with the names.
   std::size_t metadata_bytes = 6000;
   // What a service of others cannot do, each no more than that:
-  bool path_keys = false;  // keys are paths of its file system: none is another's folder, no "..", no "//"
-  int tags = 10;           // of one object, each of 370 bytes
+  // Keys are paths of its file system: none is another's folder, no "..", no "//"; and they are told as
+  // XML 1.0 can hold them: no control characters.
+  bool path_keys = false;
+  bool may_say_more =
+      false;      // a page that ends with the last key may call itself truncated: an empty one follows
+  int tags = 10;  // of one object, each of 370 bytes
   bool ignores_missing = false;  // If-Match of a removal: nothing to remove is a success, "*" is an ETag
   // Why it cannot run here; empty: it can.
   std::function<std::string()> missing = [] { return std::string(); };

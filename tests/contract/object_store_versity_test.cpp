@@ -31,6 +31,7 @@ ObjectStoreBackend versity() {
   ObjectStoreBackend backend{"versitygw", [] { return std::make_unique<VersityUnderTest>(); }, 0.2, 1900};
   // versitygw 1.8.0 with its posix backend, on a file system that gives a file's attributes 4 KiB.
   backend.path_keys = true;
+  backend.may_say_more = true;
   backend.tags = 8;
   backend.ignores_missing = true;
   backend.missing = [] {

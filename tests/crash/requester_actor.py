@@ -1,14 +1,17 @@
-"""The requester and admin: labeling jobs, tags, invitations, access keys; and a reader who looks at manifests all the time."""
+"""The requester and admin: labeling jobs, their copies, what is reopened and taken out of them, tags, invitations, access keys; and a reader
+who looks at manifests all the time."""
 
+import datetime
 import json
 import subprocess
 import threading
+import time
 
 from support.portal_session import PortalSession
 from support.signed_http import AwsClient, Key
 from support.small_png import encode_rgb
 from workers_actor import SIZE
-from world import Actor, require, wait_for
+from world import PATIENCE, Actor, require, wait_for
 
 PRE = "arn:aws:lambda:us-east-1:432418664414:function:PRE-SemanticSegmentation"
 POST = "arn:aws:lambda:us-east-1:432418664414:function:ACS-SemanticSegmentation"
@@ -16,15 +19,54 @@ JOB_ARN = "arn:aws:sagemaker:us-east-1:111122223333:labeling-job/"
 ENDED = ("Completed", "Stopped", "Failed")
 
 
+class Event:
+    """What the requester did to answers that were given: took a worker's answers out ("withdraw"), opened an object again ("reopen"), also
+    without its answers ("discard")."""
+
+    def __init__(self, kind, index=None, worker=None):
+        self.kind, self.index, self.worker = kind, index, worker
+        self.begin, self.end = time.monotonic(), None
+        self.wall = datetime.datetime.now(datetime.timezone.utc)
+        self.happened = None  # True: acknowledged, or seen; False: refused, or seen not to have happened; None: uncertain
+
+    def takes_out(self, index, worker):
+        """Whether it withdraws a submitted answer of that worker on that object."""
+        return self.worker == worker if self.kind == "withdraw" else self.kind == "discard" and self.index == index
+
+    def opens(self, index):
+        return self.kind != "withdraw" and self.index == index
+
+    def heard(self, happened):
+        self.happened, self.end = happened, time.monotonic()
+
+    def __repr__(self):
+        return f"{self.kind} of {self.worker or self.index}: {self.happened}"
+
+
 class Job:
-    def __init__(self, name, photos, workers):
+    def __init__(self, name, photos, workers, source=None):
+        """`source`: the job that it was made from, whose lines it shows."""
         self.name, self.photos, self.workers = name, photos, workers
+        self.written = source.written if source else name  # what its manifest's lines say
+        self.attribute = f"{name}-ref"
+        self.inherited = set()  # keys that its input lines may have had before
+        self.send = None  # creates it; again if nobody heard of the outcome
+        self.events = []
         self.created = False  # acknowledged; None: uncertain
         self.stop = "no"  # "maybe", "yes"
         self.tags = [{}]
         self.labeled = 0  # as Describe said last
         self.manifest_labeled = 0
         self.ended = False
+
+    def may_have(self, takes_effect):
+        """Events that fit and may have happened."""
+        return [event for event in self.events if event.happened is not False and takes_effect(event)]
+
+    @property
+    def disturbed(self):
+        """Labels may have gone again."""
+        return bool(self.may_have(lambda event: True))
 
 
 class Jobs:
@@ -109,7 +151,7 @@ class RequesterActor(Actor):
         members = [{"CognitoMemberDefinition": {"UserPool": "us-east-1_pool", "UserGroup": "crash", "ClientId": "client"}}]
         reply = self.client.sagemaker("CreateWorkteam", WorkteamName="crash", Description="crash", MemberDefinitions=members)
         require(reply.status == 200, f"CreateWorkteam: {reply}")
-        self.admin = PortalSession(self.world.address)
+        self.admin = PortalSession(self.world.address, timeout=PATIENCE)
         reply = self.admin.join(admin_token, "admin@example.com", "a long enough password")
         require(reply.status == 201, f"the admin cannot join: {reply}")
 
@@ -128,8 +170,9 @@ class RequesterActor(Actor):
     def step(self):
         self.world.stop.wait(self.random.random() * 0.05)
         choice = self.random.choices(
-            [self.create_job, self.stop_job, self.tag, self.untag, self.new_invitation, self.revoke_invitation, self.create_key, self.join],
-            [10, 1, 3, 1, 2, 1, 0.15, 0.1],
+            [self.create_job, self.stop_job, self.tag, self.untag, self.new_invitation, self.revoke_invitation, self.create_key, self.join,
+             self.copy_job, self.reopen, self.withdraw],
+            [10, 1, 3, 1, 2, 1, 0.15, 0.1, 2, 6, 0.6],
         )[0]
         choice()
 
@@ -144,6 +187,7 @@ class RequesterActor(Actor):
         require(reply.status == 200, f"the manifest: {reply}")
         job.created = None
         job.tags = [{"kind": "crash"}]
+        job.send = self.send_job
         self.jobs.add(job)
         self.send_job(job)
 
@@ -152,6 +196,102 @@ class RequesterActor(Actor):
         require(reply.status == 200 and reply.json() == {"LabelingJobArn": JOB_ARN + job.name}, f"CreateLabelingJob: {reply}")
         job.created = True
         self.world.count("jobs")
+
+    # As the console does: a clone labels the same photos, a chained job those of another's output manifest.
+    def copy_job(self):
+        source = self.some_job()
+        if not source or sum(not job.ended for job in self.jobs.all()) >= self.most_open:
+            return
+        chained = source.ended and self.random.random() < 0.7
+        self.numbers += 1
+        job = Job(f"job-{self.numbers}", source.photos, source.workers, source)
+        body = {"new_name": job.name}
+        if chained:
+            body["label_attribute"] = job.attribute
+            job.inherited = source.inherited | {source.attribute, source.attribute + "-metadata"}
+        else:
+            job.attribute, job.inherited = source.attribute, set(source.inherited)
+        path = f"/_/api/requester/jobs/{source.name}/{'chain' if chained else 'clone'}"
+        job.tags = [None]  # its own; whether it has any is not asked
+
+        def send(again):
+            reply = self.patient("POST", path, body)
+            require(reply.status == 201 and reply.json()["job"]["name"] == again.name, f"{path}: {reply}")
+            again.created = True
+            self.world.count("chained jobs" if chained else "cloned jobs")
+
+        job.send, job.created = send, None
+        self.jobs.add(job)
+        send(job)
+
+    def patient(self, method, path, body=None):
+        """The admin's request, made again while the rate is over."""
+        while (reply := self.admin.call(method, path, body)).status == 429:
+            time.sleep(int(reply.header("Retry-After", "1")))
+        return reply
+
+    # So many workers there are that none of these leaves an object without somebody who may still answer it.
+    def reopen(self):
+        job = self.some_job()
+        if not job or job.ended:
+            return
+        index = self.random.randrange(len(job.photos))
+        before = job.may_have(lambda event: event.opens(index))
+        discard = self.random.random() < 0.5 and not any(event.kind == "discard" for event in before)
+        if len(before) >= 2:
+            return
+        event = Event("discard" if discard else "reopen", index)
+        job.events.append(event)
+        reply = self.admin.call("POST", f"/_/api/requester/jobs/{job.name}/objects/{index}/reopen", {"discard_answers": discard})
+        require(reply.status in (200, 409, 429), f"reopening object {index} of {job.name}: {reply}")
+        event.heard(reply.status == 200)
+        if event.happened:
+            self.world.count("objects reopened")
+
+    def withdraw(self):
+        job = self.some_job()
+        if not job or job.may_have(lambda event: event.kind == "withdraw"):
+            return
+        statistics = self.patient("GET", f"/_/api/requester/jobs/{job.name}/workers")
+        require(statistics.status == 200, f"workers of {job.name}: {statistics}")
+        found = [each["worker_id"] for each in statistics.json()["workers"] if each["submitted"]]
+        if not found:
+            return
+        event = Event("withdraw", worker=self.random.choice(found))
+        job.events.append(event)
+        reply = self.admin.call("POST", f"/_/api/requester/jobs/{job.name}/workers/{event.worker}/withdraw")
+        require(reply.status in (200, 404, 409, 429), f"withdrawing {event.worker} from {job.name}: {reply}")
+        event.heard(reply.status == 200)
+        if event.happened:
+            self.world.count("workers taken out")
+            self.look_for_withdrawal(job, event)
+
+    def look_for_withdrawal(self, job, event):
+        """Taking a worker out happens to all of their answers, or to none: which, or None if they had given none."""
+        flags = {}
+        for index in range(len(job.photos)):
+            if job.may_have(lambda other, index=index: other.kind == "discard" and other.index == index):
+                continue  # an answer may be out for that reason
+            reply = self.patient("GET", f"/_/api/requester/jobs/{job.name}/objects/{index}/answers")
+            require(reply.status == 200, f"answers of object {index} of {job.name}: {reply}")
+            for each in reply.json()["answers"]:
+                submitted = datetime.datetime.fromisoformat(each["submitted"].replace("Z", "+00:00"))
+                if each["worker_id"] == event.worker and submitted < event.wall:
+                    flags[each["assignment_id"]] = each["withdrawn"]
+        require(len(set(flags.values())) <= 1, f"{event} in {job.name}: only a part of the answers is out: {flags}")
+        happened = next(iter(flags.values()), None)
+        require(event.happened is not True or happened is not False, f"{event} in {job.name}, which was acknowledged: {flags}")
+        return happened
+
+    def settle_events(self, job):
+        for event in job.events:
+            if event.happened is None and event.end is None and event.kind == "withdraw":
+                happened = self.look_for_withdrawal(job, event)
+                if happened is not None:
+                    event.heard(happened)
+            # Whether an object was opened again cannot be told once workers go on: both stay possible.
+            if event.happened is None and event.end is None:
+                event.end = time.monotonic()
 
     def some_job(self):
         jobs = self.jobs.certain()
@@ -171,7 +311,7 @@ class RequesterActor(Actor):
 
     def tag(self):
         job = self.some_job()
-        if job:
+        if job and job.tags[0] is not None:
             change = {f"key-{self.random.randrange(5)}": f"value {self.random.randrange(1000)}"}
             job.tags.append({**job.tags[0], **change})
             tags = [{"Key": key, "Value": value} for key, value in change.items()]
@@ -263,11 +403,12 @@ class RequesterActor(Actor):
                     job.created = True
                 else:
                     require(reply.json()["__type"] == "ResourceNotFound", f"DescribeLabelingJob {job.name}: {reply}")
-                    self.send_job(job)  # as a client does whose request was not answered
+                    job.send(job)  # as a client does whose request was not answered
             elif not job.ended or self.random.random() < 0.05:
                 self.check_job(job)
             if len(job.tags) > 1:
                 self.check_tags(job)
+            self.settle_events(job)
         self.settle_invitations()
         self.settle_keys()
 
@@ -286,6 +427,8 @@ class RequesterActor(Actor):
         return body
 
     def check_tags(self, job):
+        if job.tags[0] is None:
+            return
         reply = self.client.sagemaker("ListTags", ResourceArn=JOB_ARN + job.name)
         require(reply.status == 200, f"ListTags: {reply}")
         found = {each["Key"]: each["Value"] for each in reply.json()["Tags"]}
@@ -352,10 +495,10 @@ def labels_of(job, text, where):
             record = json.loads(line)
         except ValueError as error:
             require(False, f"{where}, line {i + 1}: {error}: {line[:200]}")
-        expected = {"source-ref": f"s3://crash-photos/{photo}.png", "line": i, "name": job.name}
-        attribute = f"{job.name}-ref"
+        expected = {"source-ref": f"s3://crash-photos/{photo}.png", "line": i, "name": job.written}
+        attribute = job.attribute
         require({key: record.get(key) for key in expected} == expected, f"{where}, line {i + 1}: {line}")
-        require(set(record) <= set(expected) | {attribute, attribute + "-metadata"}, f"{where}, line {i + 1}: {line}")
+        require(set(record) <= set(expected) | job.inherited | {attribute, attribute + "-metadata"}, f"{where}, line {i + 1}: {line}")
         if attribute in record:
             require("internal-color-map" in record[attribute + "-metadata"], f"{where}, line {i + 1}: {line}")
             labeled += 1
@@ -409,9 +552,10 @@ class ReaderActor(Actor):
         if not shown:
             return
         self.world.count("manifests read")
-        require(shown[0] >= job.manifest_labeled, f"the manifest of {job.name} had {job.manifest_labeled} labels, now {shown[0]}")
+        # Only what the requester opens again or takes out may go.
+        require(job.disturbed or shown[0] >= job.manifest_labeled, f"the manifest of {job.name} had {job.manifest_labeled} labels, now {shown[0]}")
         job.manifest_labeled = shown[0]
-        require(before[0] >= job.labeled, f"counters of {job.name} said {job.labeled} labels, now {before[0]}")
+        require(job.disturbed or before[0] >= job.labeled, f"counters of {job.name} said {job.labeled} labels, now {before[0]}")
         job.labeled = before[0]
         if before != shown and self.counters(job)[1] == before:
             self.behind += 1

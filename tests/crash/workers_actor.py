@@ -3,10 +3,11 @@
 import base64
 import json
 import threading
+import time
 
 from support.portal_session import PortalSession
 from support.small_png import encode_rgb
-from world import Actor, Wrong, require
+from world import PATIENCE, Actor, Wrong, require
 
 SIZE = (24, 16)  # of every photo
 COLORS = {0: (255, 255, 255), 1: (0x1F, 0x77, 0xB4), 2: (0xFF, 0x7F, 0x0E)}  # background, Turtle, Diver
@@ -58,6 +59,7 @@ class Task:
     def __init__(self, job, index):
         self.job, self.index = job, index
         self.states = ["leased"]
+        self.began, self.ended = 0.0, float("inf")  # when the step that made this state was sent, and when it had certainly happened
         self.answers = []  # texts that the answer may be; more than one while uncertain
         self.variants = {}  # text -> variant
 
@@ -139,7 +141,9 @@ class WorkersActor(Actor):
         for other in account.tasks.values():
             if (other.job, other.index) == (lease["job_name"], lease["object_index"]):
                 require(
-                    other.states[0] in ("returned", "leased") and "returned" in other.states or self.jobs.may_be_stopped(other.job),
+                    other.states[0] in ("returned", "leased") and "returned" in other.states
+                    or self.jobs.may_be_stopped(other.job)
+                    or ("declined" in other.states and self.jobs.by_name[other.job].may_have(lambda event: event.opens(other.index))),
                     f"{where} gave {account.name} object {other.index} of {other.job} again, which they have {other.states}",
                 )
         account.tasks[lease["id"]] = Task(lease["job_name"], lease["object_index"])
@@ -235,6 +239,7 @@ class WorkersActor(Actor):
         task = account.tasks[task_id]
         states = self.draft(account, task_id)
         task.states.append(to)
+        task.began, task.ended = time.monotonic(), float("inf")
         if drops_draft:
             states.append(Draft())
         reply = self.call(account, method, f"/_/api/assignments/{task_id}{path}", body)
@@ -246,7 +251,7 @@ class WorkersActor(Actor):
             return False
         require(reply.status == 200, f"{path} of {task_id} ({task.job}, object {task.index}): {reply}")
         require(reply.json()["assignment"]["state"] == to, f"{path}: {reply}")
-        task.states = [to]
+        task.states, task.ended = [to], time.monotonic()
         account.tabs.pop(task_id, None)
         if drops_draft:
             account.drafts.pop((task.job, task.index), None)
@@ -304,11 +309,33 @@ class WorkersActor(Actor):
         reply = self.call(account, "GET", f"/_/api/assignments/{task_id}/answer")
         if reply.status == 429:
             return
+        worker = account.session.account["id"]
+        taken_out = self.jobs.by_name[task.job].may_have(lambda event: event.takes_out(task.index, worker) and (event.end is None or event.end > task.began))
+        if reply.status == 404 and taken_out:
+            return  # taken out since its state was asked: settling looks again
         require(reply.status == 200, f"the answer of {task_id} ({task.job}, object {task.index}) of {account.name}: {reply}")
         require(reply.text in task.answers, f"the answer of {task_id} is none of those given: {reply.text[-100:]}")
         task.answers = [reply.text]
 
+    def expected(self, account, task, asked):
+        """The states that a task may have been in since `asked`, after what the worker did and what the requester did to their answer."""
+        allowed = list(task.states)
+        job = self.jobs.by_name[task.job]
+        if "leased" in allowed and job.stop != "no":
+            allowed.append("returned")
+        for given, becomes, fits in (
+            ("submitted", "withdrawn", lambda event: event.takes_out(task.index, account.session.account["id"])),
+            ("declined", "returned", lambda event: event.opens(task.index)),
+        ):
+            events = [event for event in job.may_have(fits) if event.end is None or event.end > task.began]
+            if given in allowed and events and becomes not in allowed:
+                allowed.append(becomes)
+            if task.states == [given] and any(event.happened and task.ended < event.begin and event.end < asked for event in events):
+                allowed = [becomes]
+        return allowed
+
     def settle_account(self, account, everything):
+        asked = time.monotonic()
         found = self.history(account)
         missing = set(account.tasks) - set(found)
         require(not missing, f"tasks of {account.name} are gone: {[(id, account.tasks[id].job, account.tasks[id].states) for id in missing]}")
@@ -320,18 +347,21 @@ class WorkersActor(Actor):
         for task_id, task in account.tasks.items():
             shown = found[task_id]
             require((shown["job_name"], shown["object_index"]) == (task.job, task.index), f"task {task_id} is another: {shown}")
-            allowed = list(task.states)
-            if "leased" in allowed and self.jobs.may_be_stopped(task.job):
-                allowed.append("returned")
+            allowed = self.expected(account, task, asked)
             require(shown["state"] in allowed, f"task {task_id} ({task.job}, object {task.index}) is {shown['state']}; expected {allowed}")
             uncertain = len(task.states) > 1 or len(task.answers) > 1
             before, task.states = task.states, [shown["state"]]
+            if shown["state"] in ("submitted", "declined"):
+                # It was so when it was asked: what the requester did before has not touched it.
+                task.began, task.ended = asked, time.monotonic()
+            if before != task.states and shown["state"] == "withdrawn":
+                self.world.count("answers seen taken out")
             draft = account.drafts.get((task.job, task.index))
             if shown["state"] == "leased":
                 task.answers = []
                 if draft and (everything or len(draft) > 1 or self.random.random() < 0.3):
                     self.open(account, task_id)
-            elif shown["state"] in ("submitted", "declined") and before != task.states:
+            elif shown["state"] in ("submitted", "declined", "withdrawn") and before != task.states:
                 account.drafts.pop((task.job, task.index), None)
             elif draft and len(draft) > 1 and shown["state"] == "returned":
                 pass  # asked when the object comes again
@@ -350,7 +380,7 @@ class WorkersActor(Actor):
 
 
 def make_session(world, token, name):
-    session = PortalSession(world.address)
+    session = PortalSession(world.address, timeout=PATIENCE)
     reply = session.join(token, name, "a long enough password")
     if reply.status != 201:
         raise Wrong(f"{name} cannot accept an invitation: {reply}")

@@ -18,6 +18,10 @@ from support.signed_http import AwsClient, BrokenConnection, Key  # noqa: E402
 from support.terrapin_server import TerrapinServer, program  # noqa: E402
 
 
+# Seconds for an answer: a machine that others keep busy is slow, and says nothing against the server.
+PATIENCE = 300
+
+
 class Wrong(AssertionError):
     """The server did something that it must not do."""
 
@@ -104,7 +108,9 @@ class World:
         return self.server.log.read_text(errors="replace")[-3000:] if self.server.log.exists() else ""
 
     def aws(self):
-        return AwsClient(self.address, Key(self.key.id, self.key.secret))
+        client = AwsClient(self.address, Key(self.key.id, self.key.secret))
+        client.connection.timeout = PATIENCE
+        return client
 
     # ---- failures ----
 

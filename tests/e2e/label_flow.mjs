@@ -3,83 +3,15 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { readPng } from "./png.mjs";
-import { LabelingProgram, findChromium, makePhotos, openBrowser, temporaryFolder } from "./support.mjs";
+import { LabelingProgram, findChromium, makePhotos, openBrowser, temporaryFolder, until } from "./support.mjs";
+import { canvasOf, countOf, drag, join, openPage, raster, start } from "./worker.mjs";
 
 const skip = findChromium() ? false : "no Chromium on this machine: install it (script/setup does) to run the browser tests";
-const PASSWORD = "a long enough phrase";
 let browser;
 before(async () => {
   if (!skip) browser = await openBrowser();
 });
 after(async () => browser?.close());
-
-/** A page that tells what went wrong in it, and what it asked of other servers. */
-async function openPage(context, program) {
-  const page = await context.newPage();
-  page.problems = [];
-  page.on("pageerror", (error) => page.problems.push(String(error)));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    if (!["blob:", "data:"].includes(url.protocol) && url.origin !== program.url) page.problems.push(`asked ${request.url()}`);
-  });
-  return page;
-}
-
-async function join(page, program, name) {
-  await page.goto(program.invitation);
-  await page.getByLabel("Name or e-mail address").fill(name);
-  await page.getByLabel(/^Password|^New password|^Choose a password/).first().fill(PASSWORD);
-  await page.getByRole("button", { name: "Join" }).click();
-  await page.getByRole("button", { name: "Start" }).or(page.getByRole("link", { name: "Tasks" })).first().waitFor();
-}
-
-async function start(page) {
-  if (!/\/_\/(jobs)?$/.test(new URL(page.url()).pathname)) await page.getByRole("link", { name: "Tasks" }).first().click();
-  await page.getByRole("button", { name: "Start" }).first().click();
-  await page.waitForURL(/\/_\/task\//);
-}
-
-/** The canvas of the task that is shown, once it can be painted on. */
-async function canvasOf(page) {
-  const frame = page.frameLocator("iframe");
-  const canvas = frame.locator("terrapin-canvas");
-  await canvas.waitFor({ timeout: 30_000 });
-  await canvas.evaluate(async (element) => {
-    while (!element.editor.mask) await new Promise(requestAnimationFrame);
-  });
-  return canvas;
-}
-
-/** Drags over the canvas; points in shares of its stage. */
-async function drag(page, canvas, points) {
-  const box = await canvas.locator(".stage").first().boundingBox();
-  const at = ([x, y]) => [box.x + box.width * x, box.y + box.height * y];
-  await page.mouse.move(...at(points[0]));
-  await page.mouse.down();
-  for (const point of points.slice(1)) await page.mouse.move(...at(point), { steps: 8 });
-  await page.mouse.up();
-}
-
-/** What the canvas shows, as the worker sees it: class indices of every pixel. */
-async function raster(canvas) {
-  const told = await canvas.evaluate((element) => {
-    const { mask } = element.editor;
-    let text = "";
-    for (let at = 0; at < mask.pixels.length; at += 32_768) text += String.fromCharCode(...mask.pixels.subarray(at, at + 32_768));
-    return { width: mask.width, height: mask.height, text: btoa(text) };
-  });
-  return { ...told, pixels: Buffer.from(told.text, "base64") };
-}
-
-const countOf = (pixels, value) => pixels.reduce((sum, pixel) => sum + (pixel === value), 0);
-
-async function until(what, check, seconds = 30) {
-  for (const end = Date.now() + seconds * 1000; ; ) {
-    if (await check()) return;
-    if (Date.now() > end) throw new Error(`after ${seconds} s not yet: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 test("what a worker paints is what the masks hold, pixel for pixel", { skip }, async (t) => {
   const place = await temporaryFolder();
@@ -91,7 +23,7 @@ test("what a worker paints is what the masks hold, pixel for pixel", { skip }, a
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   t.after(() => context.close());
   const page = await openPage(context, program);
-  await join(page, program, "ann");
+  await join(page, program.invitation, "ann");
   await start(page);
   const painted = [];
   for (let i = 0; i < 3; i++) {
@@ -140,7 +72,7 @@ test("a stroke outlives the server and the tab", { skip }, async (t) => {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   t.after(() => context.close());
   let page = await openPage(context, program);
-  await join(page, program, "bob");
+  await join(page, program.invitation, "bob");
   await start(page);
   const task = page.url();
   let canvas = await canvasOf(page);

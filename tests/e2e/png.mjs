@@ -12,7 +12,8 @@ function crc32(bytes) {
   return ~crc >>> 0;
 }
 
-function chunk(type, content) {
+/** One chunk of a PNG. */
+export function chunk(type, content) {
   const body = Buffer.concat([Buffer.from(type, "latin1"), content]);
   const head = Buffer.alloc(4), tail = Buffer.alloc(4);
   head.writeUInt32BE(content.length);

@@ -6,6 +6,7 @@
 #include "api/s3/s3_checksum.h"
 #include "api/s3/s3_dates.h"
 #include "base/logging.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "crypto/hash.h"
@@ -426,16 +427,7 @@ S3Result<bool> wants_url_encoding(const Call& call) {
 }
 
 std::string encoded_name(const std::string& name, bool url) {
-  if (!url) return name;
-  std::string result;
-  for (std::size_t begin = 0;;) {
-    const std::size_t slash = name.find('/', begin);
-    result += http::percent_encode(
-        std::string_view(name).substr(begin, slash == std::string::npos ? std::string::npos : slash - begin));
-    if (slash == std::string::npos) return result;
-    result += '/';
-    begin = slash + 1;
-  }
+  return url ? percent_encode(name, true) : name;
 }
 
 S3Result<storage::ObjectName> copy_source(const Call& call) {
@@ -450,7 +442,7 @@ S3Result<storage::ObjectName> copy_source(const Call& call) {
     if (rest.substr(version + 11) != "null") return invalid("Invalid version id specified");
     rest = rest.substr(0, version);
   }
-  auto decoded = http::percent_decode(rest);
+  auto decoded = percent_decode(rest);
   if (!decoded) return invalid("Copy Source must be URL-encoded");
   std::string_view path = *decoded;
   if (path.starts_with('/')) path.remove_prefix(1);

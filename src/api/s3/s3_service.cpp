@@ -4,6 +4,7 @@
 
 #include "api/s3/s3_call.h"
 #include "api/s3/s3_operations.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "http/target.h"
 
@@ -110,13 +111,13 @@ S3Status locate(const S3Options& options, Call& call) {
   }
   if (!call.virtual_host) {
     const std::size_t slash = path.find('/');
-    const auto bucket = http::percent_decode(path.substr(0, slash));
+    const auto bucket = percent_decode(path.substr(0, slash));
     if (!bucket) return refuse("InvalidURI");
     call.bucket = *bucket;
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
     if (call.bucket.empty() && !path.empty()) return refuse("InvalidBucketName", {{"BucketName", ""}});
   }
-  const auto key = http::percent_decode(path);
+  const auto key = percent_decode(path);
   if (!key) return refuse("InvalidURI");
   call.key = *key;
   return {};

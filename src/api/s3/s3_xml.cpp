@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 
 #include "api/s3/s3_checksum.h"
+#include "base/markup.h"
 #include "storage/object_store.h"
 
 namespace terrapin::api::s3 {
@@ -16,33 +17,6 @@ constexpr std::int64_t kMostSettingBytes = 64 << 10;
 constexpr std::size_t kMostKeys = 1000;
 constexpr std::size_t kMostParts = 10'000;
 constexpr int kDeepest = 8;
-
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        if (c == '\t' || c == '\n' || c == '\r') {
-          out += fmt::format("&#x{:X};", static_cast<unsigned>(c));
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\xef\xbf\xbd";  // U+FFFD
-        } else {
-          out += c;
-        }
-    }
-  }
-}
 
 // References to characters that would end or corrupt a text.
 bool has_bad_reference(std::string_view text) {
@@ -134,7 +108,7 @@ void XmlWriter::open(std::string_view name, bool with_namespace) {
 
 void XmlWriter::open_text(std::string_view name, std::string_view value) {
   open(name, true);
-  append_escaped(text_, value);
+  text_ += markup_text(value);
 }
 
 void XmlWriter::close() {
@@ -144,7 +118,7 @@ void XmlWriter::close() {
 
 void XmlWriter::element(std::string_view name, std::string_view value) {
   text_.append("<").append(name).append(">");
-  append_escaped(text_, value);
+  text_ += markup_text(value);
   text_.append("</").append(name).append(">");
 }
 

@@ -93,6 +93,10 @@ void add_installation_options(CLI::App& command, InstallationOptions& options, b
 Result<Installation> open_installation(const InstallationOptions& options, bool create) {
   const fs::path data_dir = fs::absolute(options.data_dir).lexically_normal();
   std::error_code error;
+  if (fs::exists(restore_mark(data_dir), error))
+    return fail(ErrorCode::kConflict,
+                "{}: `terrapin restore` into it is under way or was cut short; run it again to the end",
+                data_dir.string());
   if (fs::exists(data_dir / "settings.json", error)) {
     TERRAPIN_TRY(Installation installation, read_settings(data_dir));
     for (const auto& [given, kept, name] :
@@ -110,6 +114,16 @@ Result<Installation> open_installation(const InstallationOptions& options, bool 
     return fail(ErrorCode::kNotFound,
                 "{}: is no data folder of Terrapin (no settings.json); `terrapin serve --data-dir` makes one",
                 data_dir.string());
+  return fresh_installation(options);
+}
+
+fs::path restore_mark(const fs::path& data_dir) {
+  return data_dir / "restore.json";
+}
+
+Result<Installation> fresh_installation(const InstallationOptions& options) {
+  const fs::path data_dir = fs::absolute(options.data_dir).lexically_normal();
+  std::error_code error;
   const bool fresh = !fs::exists(data_dir, error);
   fs::create_directories(data_dir, error);
   if (error) return fail(ErrorCode::kIo, "{}: cannot create: {}", data_dir.string(), error.message());

@@ -37,6 +37,12 @@ void add_installation_options(CLI::App& command, InstallationOptions& options, b
 // move by itself.
 Result<Installation> open_installation(const InstallationOptions& options, bool create);
 
+// A folder that gets its settings later: made if it is missing, whatever it holds.
+Result<Installation> fresh_installation(const InstallationOptions& options);
+
+// Is in a data folder while `terrapin restore` fills it: nothing else opens it then.
+std::filesystem::path restore_mark(const std::filesystem::path& data_dir);
+
 // Writes the settings of a fresh installation; nothing for another.
 Status keep_settings(const Installation& installation);
 

@@ -105,8 +105,7 @@ class LabelingServer::Implementation {
         fmt::format("arn:aws:sagemaker:{}:{}:labeling-job/", installation.region, installation.account_id);
     engine.retain_answers_days = options_.retain_answers_days;
     const auto may_read = [this](const std::string& owner, const std::string& bucket) {
-      const auto may = buckets_->may_use(owner, bucket);
-      return may && *may;
+      return buckets_->may_use(owner, bucket);
     };
     TERRAPIN_TRY(labeling_, labeling::LabelingService::open(*state_, *objects_, clock_, engine,
                                                             {functions_.get(), notices_.get(), may_read}));

@@ -2,12 +2,14 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/json_text.h"
 #include "base/logging.h"
 #include "cli/command.h"
 #include "cli/service/labeling_server.h"
 #include "identity/access_keys.h"
+#include "identity/accounts.h"
 
 namespace terrapin::cli {
 namespace {
@@ -37,6 +39,17 @@ Result<int> run(Options& options, const Invocation& invocation) {
   }
   fmt::print("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={}\nterrapin serve: {}\n", server->url(),
              installation.region, server->url());
+  if (server->first_key()) {
+    identity::NewInvitation wanted;
+    wanted.roles = {identity::Role::kAdmin};
+    wanted.made_by = "first start";
+    TERRAPIN_TRY(const identity::Invitation made, server->accounts().invite(wanted));
+    fmt::print(
+        "The console, for its first admin (works once, until {}Z; more: terrapin people invite --role "
+        "admin):\n"
+        "  {}/_/join#{}\n",
+        iso_text(made.expires), server->url(), made.token);
+  }
   std::fflush(stdout);
   while (!interrupted()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -215,18 +215,14 @@ Result<ObjectResult> consolidate_choices(Core& core, const JobRow& job, ObjectRo
   return ObjectResult{std::move(object), ""};
 }
 
-ordered_json request_entry(Core& core, const ObjectRow& object, const std::vector<AssignmentRow>& answers,
-                           bool whole, Status& status) {
+Result<ordered_json> request_entry(Core& core, const ObjectRow& object,
+                                   const std::vector<AssignmentRow>& answers, bool whole) {
   ordered_json list = ordered_json::array();
   for (const AssignmentRow& answer : answers) {
     ordered_json data = ordered_json::object();
     if (whole) {
-      const auto bytes = read_object(core, answer.answer_uri);
-      if (!bytes) {
-        status = tl::unexpected<Error>(bytes.error());
-        return list;
-      }
-      data["content"] = std::string(bytes->begin(), bytes->end());
+      TERRAPIN_TRY(const Bytes bytes, read_object(core, answer.answer_uri));
+      data["content"] = std::string(bytes.begin(), bytes.end());
     } else {
       data["s3Uri"] = answer.answer_uri;
     }
@@ -297,6 +293,23 @@ Result<ObjectResult> consolidate_by_function(Core& core, const JobRow& job, Obje
   return refuse("does not name the object");
 }
 
+// All that reads what workers gave: a file of theirs that is gone or damaged is the object's own fault.
+Result<ObjectResult> compute(Core& core, const JobRow& job, const OutputLayout& layout,
+                             const ObjectRow& object, const std::vector<AssignmentRow>& answers,
+                             const WorkerSkills& skills, Timestamp now) {
+  const bool built_in = job.spec.post_function.built_in();
+  TERRAPIN_TRY_STATUS(write_worker_response(core, job, layout, object, answers, now));
+  TERRAPIN_TRY(ordered_json entry, request_entry(core, object, answers, !built_in));
+  ordered_json request = ordered_json::array();
+  request.push_back(std::move(entry));
+  const storage::ObjectName request_name = layout.consolidation_request(job.iteration, now);
+  TERRAPIN_TRY_STATUS(core.store.put(request_name, *bytes_source(json_text(request)), "application/json"));
+  if (!built_in) return consolidate_by_function(core, job, object, storage::s3_uri(request_name));
+  if (task_kind(job.spec) == TaskKind::kVerification)
+    return consolidate_choices(core, job, object, answers, now);
+  return consolidate_masks(core, job, layout, object, answers, skills, now);
+}
+
 }  // namespace
 
 Result<JobSkills> JobSkills::load(Core& core, const std::string& job_id, int class_count) {
@@ -352,20 +365,9 @@ Result<ObjectResult> consolidate_object(Core& core, const JobRow& job, const Out
   object.iteration = job.iteration;
   object.state = ObjectState::kLabeled;
   object.failure.clear();
-  const bool built_in = job.spec.post_function.built_in();
-  TERRAPIN_TRY_STATUS(write_worker_response(core, job, layout, object, answers, now));
-  Status status;
-  ordered_json request = ordered_json::array();
-  request.push_back(request_entry(core, object, answers, !built_in, status));
-  TERRAPIN_TRY_STATUS(status);
-  const storage::ObjectName request_name = layout.consolidation_request(job.iteration, now);
-  TERRAPIN_TRY_STATUS(core.store.put(request_name, *bytes_source(json_text(request)), "application/json"));
   const std::int64_t index = object.index;
 
-  auto result = !built_in ? consolidate_by_function(core, job, object, storage::s3_uri(request_name))
-                : task_kind(job.spec) == TaskKind::kVerification
-                    ? consolidate_choices(core, job, object, answers, now)
-                    : consolidate_masks(core, job, layout, object, answers, skills, now);
+  auto result = compute(core, job, layout, object, answers, skills, now);
   if (!result) {
     // What is wrong with this object alone must not hold up the job.
     const ErrorCode code = result.error().code;
@@ -374,6 +376,7 @@ Result<ObjectResult> consolidate_object(Core& core, const JobRow& job, const Out
       return result;
     object.state = ObjectState::kFailed;
     object.failure = result.error().message;
+    object.take_mask_back();
     result = ObjectResult{std::move(object), ""};
   }
   ordered_json content = ordered_json::object();

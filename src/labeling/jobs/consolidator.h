@@ -34,9 +34,9 @@ class JobSkills {
 };
 
 // Computes the object's result with these skills, writes its files and returns the row to be saved: state
-// kLabeled, or kFailed with the reason. `votes_json` gets the object's votes ("" with one answer). Files that
-// are superseded stay for the caller to remove once the row is saved. An error is of the machine (disk,
-// store), not of the object.
+// kLabeled, or kFailed with the reason (a worker's file is gone or damaged, a function refused). `votes_json`
+// gets the object's votes ("" with one answer). Files that are superseded stay for the caller to remove once
+// the row is saved. An error is of the machine (disk, store), not of the object.
 struct ObjectResult {
   ObjectRow object;
   std::string votes_json;

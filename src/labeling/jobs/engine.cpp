@@ -3,17 +3,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "artifacts/json_fields.h"
 #include "artifacts/label_categories.h"
-#include "artifacts/manifest.h"
 #include "artifacts/manifest_write.h"
-#include "base/json_text.h"
-#include "base/line_reader.h"
 #include "base/parallel.h"
-#include "base/text.h"
-#include "crypto/secrets.h"
+#include "labeling/jobs/job_input.h"
+#include "labeling/jobs/pre_annotation.h"
+#include "labeling/jobs/retention.h"
+#include "labeling/jobs/scratch_file.h"
 #include "labeling/tasks/tasks.h"
 
 namespace terrapin::labeling {
@@ -26,44 +24,42 @@ using S = std::string;
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxLineBytes = 400'000;
 constexpr auto kNever = seconds(3600);
 constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
+// Objects before a job does something else. A registered function may take long over each.
+constexpr int kObjectsAtOnce = 20;
+constexpr int kCallsAtOnce = 4;
+constexpr int kCallThreads = 16;  // jobs that may wait for a registered function at once
 
-bool is_image_key(const std::string& key) {
-  const std::string name = lower_case(key);
-  for (const char* extension : {".jpg", ".jpeg", ".png", ".webp"})
-    if (name.ends_with(extension)) return true;
-  return false;
+bool calls_functions(const JobSpec& spec) {
+  return !spec.pre_function.built_in() || !spec.post_function.built_in();
 }
 
-// A file in the scratch folder that goes when its content has been read.
-class ScratchFile {
- public:
-  static Result<ScratchFile> create(const std::filesystem::path& folder) {
-    ScratchFile file;
-    file.path_ = folder / ("manifest-" + crypto::random_text(16));
-    TERRAPIN_TRY(file.writer_, AtomicFileWriter::open(file.path_).map([](AtomicFileWriter&& writer) {
-      return std::optional<AtomicFileWriter>(std::move(writer));
-    }));
-    return file;
-  }
-  Status write(std::string_view text) { return writer_->write(text); }
-  Result<ByteSourcePtr> finish() {
-    TERRAPIN_TRY_STATUS(writer_->commit());
-    auto source = file_source(path_);
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-    return source;
-  }
+// Objects may be opened again and answers taken out at any moment: whether the job still has nothing to do.
+Result<bool> is_over(Transaction& state, const JobHead& job) {
+  if (job.dirty) return false;
+  TERRAPIN_TRY(const auto left,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state IN "
+                                   "('open', 'ready')",
+                                   job.id));
+  TERRAPIN_TRY(const auto unsettled,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1",
+                                   job.id));
+  return std::get<0>(*left) == 0 && std::get<0>(*unsettled) == 0;
+}
 
- private:
-  std::filesystem::path path_;
-  std::optional<AtomicFileWriter> writer_;
-};
+// In the order in which the object was accepted.
+Result<std::vector<AssignmentRow>> submitted_answers(Transaction& state, const std::string& job_id,
+                                                     std::int64_t index) {
+  TERRAPIN_TRY(auto rows, assignments_of_object(state, job_id, index));
+  std::erase_if(rows, [](const AssignmentRow& row) { return row.state != AssignmentState::kSubmitted; });
+  return rows;
+}
 
-std::string line_for(const std::string& source_uri) {
-  return "{\"source-ref\":" + artifacts::json_string(source_uri) + "}";
+// A correction has files of its own.
+bool same_answer(const AssignmentRow& a, const AssignmentRow& b) {
+  return a.id == b.id && a.answer_uri == b.answer_uri && a.mask_uri == b.mask_uri;
 }
 
 Status without_value(Result<storage::ObjectInfo> result) {
@@ -80,87 +76,20 @@ std::shared_ptr<Engine::Progress> Engine::progress_of(const std::string& job_id)
   return progress;
 }
 
+Result<JobRow> Engine::whole(const std::string& job_id) {
+  std::optional<JobRow> job;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+    return {};
+  }));
+  if (!job) return fail(ErrorCode::kInternal, "job {} is gone", job_id);
+  return std::move(*job);
+}
+
 // ---- from nothing to InProgress ----
 
-Result<ByteSourcePtr> Engine::manifest_of_prefix(const JobRow& job) {
-  TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
-  TERRAPIN_TRY(const storage::ObjectName prefix, storage::parse_s3_uri(job.spec.input_uri));
-  TERRAPIN_TRY(ScratchFile file, ScratchFile::create(core_.options.scratch_folder));
-  TERRAPIN_TRY_STATUS(storage::for_each_object(
-      core_.store, prefix.bucket, prefix.key, [&](const storage::ObjectInfo& object) -> Status {
-        // The job's own masks are no photos, nor are those of a job before it below the same output path.
-        if (prefix.bucket == layout.bucket() &&
-            (object.key.starts_with(layout.root()) ||
-             object.key.find("/annotations/consolidated-annotation/") != std::string::npos ||
-             object.key.find("/intermediate/answers/") != std::string::npos))
-          return {};
-        if (!is_image_key(object.key)) return {};
-        return file.write(line_for(storage::s3_uri({prefix.bucket, object.key})) + "\n");
-      }));
-  TERRAPIN_TRY(ByteSourcePtr source, file.finish());
-  TERRAPIN_TRY_STATUS(core_.store.put(layout.input_manifest(), *source, "application/jsonlines"));
-  return source;
-}
-
-Status Engine::insert_lines(JobRow& job, ByteSourcePtr manifest) {
-  LineReader reader(std::move(manifest), kMaxLineBytes);
-  std::map<std::string, bool> readable;  // by bucket
-  std::vector<ObjectRow> batch;
-  std::int64_t index = 0, passed = 0;
-  const auto flush = [&]() -> Status {
-    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      for (const ObjectRow& object : batch) {
-        TERRAPIN_TRY_STATUS(insert_object(state, job.id, object));
-      }
-      return {};
-    }));
-    batch.clear();
-    return {};
-  };
-  for (;;) {
-    if (stopping()) return fail(ErrorCode::kCancelled, "the server stops");
-    TERRAPIN_TRY(auto line, reader.next());
-    if (!line) break;
-    if (line->text.find_first_not_of(" \t") == std::string::npos) continue;
-    const auto where = [&] { return fmt::format("{}: line {}", job.spec.input_uri, line->number); };
-    if (line->cut) return fail(ErrorCode::kInvalidArgument, "{}: is longer than 100,000 characters", where());
-    if (line->number == 1 && line->text.starts_with("\xef\xbb\xbf")) line->text.erase(0, 3);
-    auto record = artifacts::parse_manifest_line(line->text, line->number);
-    if (!record) return fail(ErrorCode::kInvalidArgument, "{}: {}", where(), record.error().message);
-    auto source = storage::parse_s3_uri(record->source_uri);
-    if (!source || source->key.empty())
-      return fail(ErrorCode::kInvalidArgument, "{}: source-ref is '{}'; s3://bucket/key is expected", where(),
-                  record->source_uri);
-    const auto [known, fresh] = readable.emplace(source->bucket, true);
-    if (fresh && core_.collaborators.may_read)
-      known->second = core_.collaborators.may_read(job.spec.owner, source->bucket);
-    if (!known->second)
-      return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
-                  source->bucket);
-    ObjectRow object;
-    object.index = index++;
-    object.line = line->text;
-    object.source_uri = record->source_uri;
-    object.wanted = job.spec.workers_per_object;
-    if (job.spec.skip_labeled && record->json.contains(job.spec.label_attribute)) {
-      object.state = ObjectState::kPassed;
-      ++passed;
-    }
-    batch.push_back(std::move(object));
-    if (batch.size() == 1000) {
-      TERRAPIN_TRY_STATUS(flush());
-    }
-  }
-  TERRAPIN_TRY_STATUS(flush());
-  if (index == 0)
-    return fail(ErrorCode::kInvalidArgument, "{}: names no image; JPEG, PNG and WebP are known",
-                job.spec.input_uri);
-  job.objects = index;
-  job.passed = passed;
-  return {};
-}
-
-Status Engine::initialize(JobRow& job) {
+Status Engine::initialize(const JobRow& given) {
+  JobHead job = given;
   if (job.spec.workteam_arn.find("/public-crowd/") != std::string::npos) {
     const auto& classifiers = job.spec.content_classifiers;
     if (std::find(classifiers.begin(), classifiers.end(), "FreeOfPersonallyIdentifiableInformation") ==
@@ -172,30 +101,17 @@ Status Engine::initialize(JobRow& job) {
       return fail(ErrorCode::kInvalidArgument,
                   "the public work team needs a price for a task (PublicWorkforceTaskPrice)");
   }
-  // What a crash left of an earlier attempt.
-  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_objects WHERE job_id = ?", job.id));
-    return {};
-  }));
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
-  ByteSourcePtr manifest;
-  if (job.spec.input_uri.ends_with('/')) {
-    TERRAPIN_TRY(manifest, manifest_of_prefix(job));
-  } else {
-    TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(job.spec.input_uri));
-    TERRAPIN_TRY(const storage::OpenObject object, core_.store.get(name));
-    manifest = object.content;
-  }
-  TERRAPIN_TRY_STATUS(insert_lines(job, manifest));
+  TERRAPIN_TRY_STATUS(read_input(core_, layout, job, [this] { return stopping(); }));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(layout.at("annotation-tool/template.liquid"),
-                                                    *bytes_source(job.template_html), "text/html")));
+                                                    *bytes_source(given.template_html), "text/html")));
   TERRAPIN_TRY_STATUS(without_value(core_.store.put(
       layout.at("annotation-tool/data.json"),
-      *bytes_source(artifacts::format_label_categories(job.categories())), "application/json")));
+      *bytes_source(artifacts::format_label_categories(given.categories())), "application/json")));
   // From the start there is a manifest, and counters that speak of it.
   TERRAPIN_TRY_STATUS(write_manifest(job, layout, false));
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto now_job, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto now_job, find_job_head(state, job.id));
     if (!now_job) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
     now_job->objects = job.objects;
     now_job->passed = job.passed;
@@ -210,15 +126,13 @@ Status Engine::initialize(JobRow& job) {
         TERRAPIN_TRY_STATUS(open_objects(state, *now_job, now_job->modified));
       }
     }
-    TERRAPIN_TRY_STATUS(save_counts(state, *now_job));
-    job = *now_job;
-    return {};
+    return save_counts(state, *now_job);
   }));
   wake_notices();
   return {};
 }
 
-Status Engine::post(Transaction& state, const char* event, const JobRow& job) {
+Status Engine::post(Transaction& state, const char* event, const JobHead& job) {
   if (core_.collaborators.notices == nullptr) return {};
   return core_.collaborators.notices->post(state, event, job.record());
 }
@@ -228,9 +142,9 @@ void Engine::wake_notices() {
 }
 
 Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
-  std::optional<JobRow> job;
+  std::optional<JobHead> job;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+    TERRAPIN_TRY(job, find_job_head(state, job_id));
     if (!job || has_ended(job->status)) return {};
     TERRAPIN_TRY_STATUS(move_job(state, job_id, job->status, JobStatus::kFailed, reason, core_.clock.now()));
     job->status = JobStatus::kFailed;
@@ -243,77 +157,96 @@ Status Engine::fail_job(const std::string& job_id, const std::string& reason) {
 
 // ---- while it runs ----
 
-Status Engine::open_by_function(const JobRow& job) {
-  FunctionCaller* functions = core_.collaborators.functions;
-  for (;;) {
-    if (stopping()) return {};
-    std::optional<JobRow> now_job;
+Result<bool> Engine::open_by_function(const JobHead& job) {
+  for (int calls = 0; calls < kCallsAtOnce; ++calls) {
+    if (stopping()) return false;
+    std::optional<JobHead> now_job;
     std::vector<ObjectRow> objects;
+    std::int64_t room = 0;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(now_job, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(now_job, find_job_head(state, job.id));
       if (!now_job) return {};
+      TERRAPIN_TRY(room, openable(state, *now_job));
       TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kWaiting, 0, 1));
       return {};
     }));
-    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || openable(*now_job) == 0)
-      return {};
-    if (now_job->labeled + now_job->open >= label_target(*now_job)) return {};
+    if (!now_job || now_job->status != JobStatus::kInProgress || objects.empty() || room == 0) return false;
     ObjectRow object = std::move(objects.front());
-    nlohmann::ordered_json request = nlohmann::ordered_json::object();
-    request["version"] = "2018-10-16";
-    request["labelingJobArn"] = core_.options.job_arn_prefix + lower_case(job.spec.name);
-    request["dataObject"] = nlohmann::ordered_json::parse(object.line, nullptr, false);
-    std::string failure, task_input;
-    bool needed = true;
-    const std::string& name = job.spec.pre_function.name;
-    TERRAPIN_TRY(const bool known, core_.knows_function(name));
-    if (!known) {
-      failure = fmt::format("no pre-annotation function is registered as '{}'", name);
-    } else if (auto answer = functions->call(name, json_text(request)); !answer) {
-      // The server stops, or the registry cannot be read: the object waits.
-      if (answer.error().code == ErrorCode::kCancelled || answer.error().code == ErrorCode::kInternal)
-        return tl::unexpected<Error>(std::move(answer.error()));
-      failure = fmt::format("pre-annotation function {}: {}", name, answer.error().message);
-    } else {
-      const auto json = nlohmann::json::parse(*answer, nullptr, false);
-      if (!json.is_object() || !json.contains("taskInput")) {
-        failure = fmt::format("pre-annotation function {}: its answer has no \"taskInput\"", name);
-      } else {
-        task_input = json_text(json["taskInput"]);
-        for (const char* key : {"isHumanAnnotationRequired", "humanAnnotationRequired"})
-          if (const auto flag = json.find(key); flag != json.end())
-            needed =
-                !(*flag == false || (flag->is_string() && lower_case(flag->get<std::string>()) == "false"));
-      }
+    // With a task input it was asked before, and the object shown to somebody.
+    Prepared prepared{"", object.task_input, true};
+    if (object.task_input.empty()) {
+      TERRAPIN_TRY(prepared, prepare_object(core_, job, object));
     }
     TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
       TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
       if (!row || !current || current->state != ObjectState::kWaiting ||
           row->status != JobStatus::kInProgress)
         return {};
       row->modified = core_.clock.now();
-      if (!failure.empty()) {
+      if (!prepared.failure.empty()) {
         current->state = ObjectState::kFailed;
-        current->failure = failure;
+        current->failure = prepared.failure;
         ++row->failed;
         row->dirty = true;
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
-      } else if (!needed) {
+      } else if (!prepared.needed) {
         current->state = ObjectState::kPassed;
         ++row->passed;
         row->dirty = true;
         TERRAPIN_TRY_STATUS(save_object(state, job.id, *current));
       } else {
-        current->task_input = task_input;
-        TERRAPIN_TRY_STATUS(open_object(state, *row, *current, row->modified));
+        current->task_input = prepared.task_input;
+        // Others may have been opened again while the function ran.
+        TERRAPIN_TRY(const std::int64_t left, openable(state, *row));
+        TERRAPIN_TRY_STATUS(left > 0 ? open_object(state, *row, *current, row->modified)
+                                     : save_object(state, job.id, *current));
       }
       return save_counts(state, *row);
     }));
   }
+  return true;
 }
 
-Status Engine::end_availability(const JobRow& job) {
+Status Engine::settle_withdrawn(const JobHead& job) {
+  bool more = false;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(
+        const auto one,
+        state.select_one<I>("SELECT idx FROM labeling_assignments WHERE job_id = ? AND unsettled = 1 "
+                            "LIMIT 1",
+                            job.id));
+    more = one.has_value();
+    return {};
+  }));
+  if (more) progress_of(job.id)->skills.reset();  // they are those of the answers that are left
+  while (more && !stopping()) {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
+      more = false;
+      TERRAPIN_TRY(const auto indices,
+                   state.select<I>("SELECT DISTINCT idx FROM labeling_assignments WHERE job_id = ? AND "
+                                   "unsettled = 1 ORDER BY idx LIMIT 100",
+                                   job.id));
+      if (indices.empty()) return {};
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
+      if (!row) return {};
+      row->modified = core_.clock.now();
+      for (const auto& [index] : indices) {
+        TERRAPIN_TRY(auto object, find_object(state, job.id, index));
+        if (!object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", index, job.id);
+        TERRAPIN_TRY_STATUS(labeling::settle_withdrawn(state, *row, *object, row->modified));
+      }
+      if (job.spec.pre_function.built_in()) {
+        TERRAPIN_TRY_STATUS(open_objects(state, *row, row->modified));
+      }
+      more = true;
+      return save_counts(state, *row);
+    }));
+  }
+  return {};
+}
+
+Status Engine::end_availability(const JobHead& job) {
   const Timestamp now = core_.clock.now();
   const I cutoff = to_microseconds(now - seconds(job.spec.task_availability_s));
   std::int64_t after = -1;
@@ -328,7 +261,7 @@ Status Engine::end_availability(const JobRow& job) {
               state, "WHERE job_id = ? AND state = 'open' AND idx > ? AND opened <= ? ORDER BY idx LIMIT 200",
               values));
       if (objects.empty()) return {};
-      TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+      TERRAPIN_TRY(auto row, find_job_head(state, job.id));
       if (!row || row->status != JobStatus::kInProgress) return {};
       row->modified = now;
       for (ObjectRow& object : objects) {
@@ -342,9 +275,9 @@ Status Engine::end_availability(const JobRow& job) {
   }
 }
 
-Status Engine::end_leases_of_stopped(const JobRow& job) {
+Status Engine::end_leases_of_stopped(const JobHead& job) {
   return core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     if (!row) return {};
     TERRAPIN_TRY_STATUS(
         state.run("UPDATE labeling_assignments SET state = 'returned', reason = 'the job was stopped' WHERE "
@@ -352,8 +285,8 @@ Status Engine::end_leases_of_stopped(const JobRow& job) {
                   "'leased'",
                   job.id));
     TERRAPIN_TRY_STATUS(
-        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state = "
-                  "'open' AND answers > 0",
+        state.run("UPDATE labeling_objects SET state = 'ready', slots = 0 WHERE job_id = ? AND state IN "
+                  "('open', 'waiting') AND answers > 0",
                   job.id));
     TERRAPIN_TRY_STATUS(state.run(
         "UPDATE labeling_objects SET state = 'waiting', slots = 0 WHERE job_id = ? AND state = 'open'",
@@ -376,10 +309,7 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   std::vector<AssignmentRow> answers;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto rows, assignments_of_object(state, job.id, object.index));
-    answers.clear();
-    for (AssignmentRow& row : rows)
-      if (row.state == AssignmentState::kSubmitted) answers.push_back(std::move(row));
+    TERRAPIN_TRY(answers, submitted_answers(state, job.id, object.index));
     return {};
   }));
   ObjectResult result;
@@ -387,23 +317,27 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
     result.object = object;
     result.object.state = ObjectState::kFailed;
     result.object.failure = "it has no answer";
+    result.object.take_mask_back();
   } else {
     TERRAPIN_TRY(JobSkills * skills, skills_of(job));
     TERRAPIN_TRY(result, consolidate_object(core_, job, layout, object, answers, skills->skills(final_pass)));
   }
-  // The answers may have changed meanwhile (reopened, withdrawn): then this result is void.
+  // The final pass improves masks. Where it cannot, since an answer's file is gone, the one there stays.
+  if (final_pass && result.object.state == ObjectState::kFailed) {
+    spdlog::warn("labeling job {}: object {} keeps its mask: {}", job.spec.name, object.index,
+                 result.object.failure);
+    return {};
+  }
+  // The answers may be others meanwhile (reopened, withdrawn, given by somebody else): then this result is
+  // void.
   bool kept = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     kept = false;
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     TERRAPIN_TRY(auto current, find_object(state, job.id, object.index));
     if (!row || !current || current->state != object.state || current->answers != object.answers) return {};
-    TERRAPIN_TRY(const auto still,
-                 state.select_one<I>(
-                     "SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? AND state = "
-                     "'submitted'",
-                     job.id, object.index));
-    if (std::get<0>(*still) != static_cast<I>(answers.size())) return {};
+    TERRAPIN_TRY(const auto still, submitted_answers(state, job.id, object.index));
+    if (!std::ranges::equal(still, answers, same_answer)) return {};
     kept = true;
     TERRAPIN_TRY_STATUS(save_object(state, job.id, result.object));
     if (!result.votes_json.empty()) {
@@ -433,23 +367,29 @@ Status Engine::consolidate_one(const JobRow& job, const ObjectRow& object, bool 
   return {};
 }
 
-Result<int> Engine::consolidate_ready(const JobRow& job) {
+Result<int> Engine::consolidate_ready(const JobHead& job) {
   std::vector<ObjectRow> objects;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(objects, objects_in_state(state, job.id, ObjectState::kReady, 0, 20));
+    TERRAPIN_TRY(objects,
+                 objects_in_state(state, job.id, ObjectState::kReady, 0,
+                                  job.spec.post_function.built_in() ? kObjectsAtOnce : kCallsAtOnce));
     return {};
   }));
+  if (objects.empty()) return 0;
+  TERRAPIN_TRY(const JobRow whole_job, whole(job.id));
   int done = 0;
   for (const ObjectRow& object : objects) {
     if (stopping()) break;
-    TERRAPIN_TRY_STATUS(consolidate_one(job, object, false));
+    TERRAPIN_TRY_STATUS(consolidate_one(whole_job, object, false));
     ++done;
   }
   return done;
 }
 
-Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one) {
+Status Engine::write_manifest(const JobHead& job, const OutputLayout& layout, bool final_one) {
   const Timestamp began = core_.clock.now();
+  const auto progress = progress_of(job.id);
+  progress->manifest_stale = true;  // until it and its counters are stored: what follows may fail
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_jobs SET dirty = 0 WHERE id = ?", job.id));
     return {};
@@ -499,7 +439,7 @@ Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, boo
                   final_one ? storage::s3_uri(layout.manifest()) : job.manifest_uri, job.id));
     return {};
   }));
-  const auto progress = progress_of(job.id);
+  progress->manifest_stale = false;
   progress->manifest_written = core_.clock.now();
   progress->manifest_took = progress->manifest_written - began;
   return {};
@@ -507,7 +447,7 @@ Status Engine::write_manifest(const JobRow& job, const OutputLayout& layout, boo
 
 // ---- the end ----
 
-Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) {
+Status Engine::remove_superseded(const JobHead& job, const OutputLayout& layout) {
   // Masks and figures that no object names any more.
   std::set<std::string> results;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
@@ -534,7 +474,7 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
     }
   }
   // Answers that a crash or a refusal left without a row. One that is being submitted now has no row yet
-  // either, but the job has ended: it will be refused.
+  // either, but then its object is open again, and the end has to wait.
   const std::string folder = layout.at("intermediate/answers/").key;
   std::set<std::string> orphans;
   TERRAPIN_TRY_STATUS(storage::for_each_object(core_.store, layout.bucket(), folder,
@@ -543,6 +483,12 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
                                                  return {};
                                                }));
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(const auto row, find_job_head(state, job.id));
+    TERRAPIN_TRY(const bool over, row ? is_over(state, *row) : Result<bool>(false));
+    if (!over) {
+      orphans.clear();
+      return {};
+    }
     TERRAPIN_TRY(const auto named,
                  (state.select<S, S>("SELECT answer_uri, mask_uri FROM labeling_assignments WHERE job_id = ? "
                                      "AND answer_uri <> ''",
@@ -559,8 +505,8 @@ Status Engine::remove_superseded(const JobRow& job, const OutputLayout& layout) 
   return {};
 }
 
-Status Engine::finish(const JobRow& given) {
-  JobRow job = given;
+Result<bool> Engine::finish(const JobHead& given) {
+  JobHead job = given;
   TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job.spec));
   const bool several = job.spec.post_function.built_in() && task_kind(job.spec) != TaskKind::kVerification &&
                        !job.spec.majority_vote;
@@ -575,7 +521,7 @@ Status Engine::finish(const JobRow& given) {
     }));
     if (any) {
       progress_of(job.id)->skills.reset();  // from what is stored, whatever the order of submission was
-      JobRow pass = job;
+      TERRAPIN_TRY(JobRow pass, whole(job.id));
       pass.iteration = job.iteration + 1;
       std::int64_t next = 0;
       for (;;) {
@@ -596,9 +542,17 @@ Status Engine::finish(const JobRow& given) {
   }
   TERRAPIN_TRY_STATUS(write_manifest(job, layout, true));
   TERRAPIN_TRY_STATUS(remove_superseded(job, layout));  // before the end is told: a crash here comes back
+  bool over = false;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(auto row, find_job_by_id(state, job.id));
+    TERRAPIN_TRY(auto row, find_job_head(state, job.id));
     if (!row) return fail(ErrorCode::kInternal, "job {} is gone", job.id);
+    TERRAPIN_TRY(over, is_over(state, *row));
+    if (!over) {
+      return state
+          .run("UPDATE labeling_jobs SET dirty = 1, manifest_uri = ?, iteration = ? WHERE id = ?",
+               given.manifest_uri, given.iteration + 1, job.id)
+          .map([](std::int64_t) {});
+    }
     if (row->status == JobStatus::kInProgress) {
       TERRAPIN_TRY_STATUS(move_job(state, job.id, row->status, JobStatus::kCompleted, "", core_.clock.now()));
       row->status = JobStatus::kCompleted;
@@ -614,28 +568,35 @@ Status Engine::finish(const JobRow& given) {
         post(state, job.status == JobStatus::kStopped ? "job.stopped" : "job.completed", *row));
     return save_counts(state, *row);
   }));
+  if (!over) return false;
   wake_notices();
   {
     const std::lock_guard lock(progress_mutex_);
     progress_.erase(job.id);
   }
-  return {};
+  return true;
 }
 
-Result<Timestamp> Engine::work_on(const std::string& job_id) {
-  const auto load = [&]() -> Result<std::optional<JobRow>> {
-    std::optional<JobRow> job;
+Result<Timestamp> Engine::work_on(const std::string& job_id, bool may_call) {
+  const auto load = [&]() -> Result<std::optional<JobHead>> {
+    std::optional<JobHead> job;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(job, find_job_by_id(state, job_id));
+      TERRAPIN_TRY(job, find_job_head(state, job_id));
       return {};
     }));
     return job;
   };
   TERRAPIN_TRY(auto job, load());
   if (!job || (has_ended(job->status) && !job->rework)) return core_.clock.now() + kNever;
+  if (!may_call && calls_functions(job->spec)) {
+    const std::lock_guard lock(mutex_);
+    callers_.insert(job_id);
+    return core_.clock.now();
+  }
 
   if (job->objects == 0) {
-    Status done = initialize(*job);
+    TERRAPIN_TRY(const JobRow whole_job, whole(job_id));
+    Status done = initialize(whole_job);
     if (!done) {
       const ErrorCode code = done.error().code;
       if (code == ErrorCode::kCancelled || code == ErrorCode::kIo || code == ErrorCode::kNoSpace)
@@ -652,10 +613,12 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
     }));
     TERRAPIN_TRY(job, load());
   }
+  TERRAPIN_TRY_STATUS(settle_withdrawn(*job));
+  bool more = false;  // objects to open by a function
   if (job->status == JobStatus::kInProgress) {
     TERRAPIN_TRY_STATUS(end_availability(*job));
     if (!job->spec.pre_function.built_in()) {
-      TERRAPIN_TRY_STATUS(open_by_function(*job));
+      TERRAPIN_TRY(more, open_by_function(*job));
     }
   }
   // The job may be stopped at any moment: it ends as Stopped only after a pass that began with its leases
@@ -690,20 +653,21 @@ Result<Timestamp> Engine::work_on(const std::string& job_id) {
   const bool over =
       left.ready == 0 && (leases_ended || job->rework || (left.open == 0 && (left.waiting == 0 || enough)));
   if (over && !stopping()) {
-    TERRAPIN_TRY_STATUS(finish(*job));
-    return core_.clock.now() + kNever;
+    TERRAPIN_TRY(const bool ended, finish(*job));
+    return ended ? core_.clock.now() + kNever : core_.clock.now();
   }
   const auto progress = progress_of(job_id);
   const auto interval = std::max<microseconds>(microseconds(core_.options.manifest_interval_ms * 1000LL),
                                                20 * progress->manifest_took);
   const Timestamp due = progress->manifest_written + interval;
-  if (job->dirty && core_.clock.now() >= due) {
+  bool dirty = job->dirty || progress->manifest_stale;
+  if (dirty && core_.clock.now() >= due) {
     TERRAPIN_TRY(const OutputLayout layout, OutputLayout::of(job->spec));
     TERRAPIN_TRY_STATUS(write_manifest(*job, layout, false));
-    job->dirty = false;
+    dirty = false;
   }
-  if (consolidated > 0) return core_.clock.now();
-  return job->dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
+  if (consolidated > 0 || more) return core_.clock.now();
+  return dirty ? std::min<Timestamp>(due, core_.clock.now() + kLook) : core_.clock.now() + kLook;
 }
 
 // ---- threads ----
@@ -741,8 +705,15 @@ void Engine::start() {
   if (jobs)
     for (const std::string& id : *jobs) wake(id);
   const int count = core_.options.threads > 0 ? core_.options.threads : available_cores();
-  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { labor(); });
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { labor(false); });
   threads_.emplace_back([this] { tick(); });
+}
+
+void Engine::start_call_threads() {
+  if (call_threads_running_ || stopping()) return;
+  call_threads_running_ = true;
+  for (int i = 0; i < kCallThreads; ++i) threads_.emplace_back([this] { labor(true); });
 }
 
 void Engine::stop() {
@@ -753,51 +724,7 @@ void Engine::stop() {
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-}
-
-Status Engine::retain() {
-  const I now = to_microseconds(core_.clock.now());
-  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
-      TERRAPIN_TRY_STATUS(
-          state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
-                                "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
-                                table),
-                    now - I{24} * 3600 * 1'000'000));
-    }
-    return {};
-  }));
-  if (core_.options.retain_answers_days <= 0) return {};
-  const I before = now - I{24} * 3600 * 1'000'000 * core_.options.retain_answers_days;
-  for (;;) {
-    if (stopping()) return {};
-    std::vector<std::tuple<S, S, S>> old;
-    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(old,
-                   (state.select<S, S, S>(
-                       "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs "
-                       "j ON j.id "
-                       "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
-                       "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
-                       before)));
-      return {};
-    }));
-    if (old.empty()) return {};
-    for (const auto& [id, answer, mask] : old) {
-      for (const std::string& uri : {answer, mask}) {
-        const auto name = storage::parse_s3_uri(uri);
-        if (!name) continue;
-        TERRAPIN_TRY_STATUS(core_.store.remove(*name));
-      }
-    }
-    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-      for (const auto& [id, answer, mask] : old) {
-        TERRAPIN_TRY_STATUS(
-            state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
-      }
-      return {};
-    }));
-  }
+  call_threads_running_ = false;
 }
 
 void Engine::tick() {
@@ -811,7 +738,7 @@ void Engine::tick() {
     const auto jobs = unfinished_jobs();
     if (core_.clock.now() >= retained + std::chrono::hours(1)) {
       retained = core_.clock.now();
-      const Status done = retain();
+      const Status done = apply_retention(core_, [this] { return stopping(); });
       if (!done) spdlog::error("retention: {}", done.error().message);
     }
     lock.lock();
@@ -819,17 +746,20 @@ void Engine::tick() {
       for (const std::string& id : *jobs)
         if (!busy_.contains(id) && due_.emplace(id, Timestamp{}).second) changed_.notify_all();
     if (expired && *expired == 500) continue;
-    changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping(); });
+    changed_.wait_for(lock, std::chrono::milliseconds(core_.options.look_interval_ms),
+                      [&] { return stopping(); });
   }
 }
 
-void Engine::labor() {
+void Engine::labor(bool calls) {
   std::unique_lock lock(mutex_);
   while (!stopping()) {
     const Timestamp now = core_.clock.now();
     auto next = due_.end();
     for (auto job = due_.begin(); job != due_.end(); ++job)
-      if (!busy_.contains(job->first) && (next == due_.end() || job->second < next->second)) next = job;
+      if (!busy_.contains(job->first) && callers_.contains(job->first) == calls &&
+          (next == due_.end() || job->second < next->second))
+        next = job;
     if (next == due_.end() || next->second > now) {
       const auto wait = next == due_.end() ? microseconds(seconds(1))
                                            : std::min<microseconds>(next->second - now, seconds(1));
@@ -840,7 +770,7 @@ void Engine::labor() {
     due_.erase(next);
     busy_.insert(id);
     lock.unlock();
-    const auto again = work_on(id);
+    const auto again = work_on(id, calls);
     Timestamp when = core_.clock.now() + seconds(5);  // after a failure of the machine
     if (again) {
       when = *again;
@@ -850,7 +780,12 @@ void Engine::labor() {
     lock.lock();
     busy_.erase(id);
     // A wake that came meanwhile is due already and stays.
-    if (when < core_.clock.now() + kNever / 2) due_.emplace(id, when);
+    if (when < core_.clock.now() + kNever / 2) {
+      due_.emplace(id, when);
+      if (callers_.contains(id)) start_call_threads();
+    } else {
+      callers_.erase(id);
+    }
     changed_.notify_all();
   }
 }
@@ -863,7 +798,7 @@ Status Engine::run_pending() {
   TERRAPIN_TRY(const auto jobs, unfinished_jobs());
   for (const std::string& id : jobs) {
     for (;;) {
-      TERRAPIN_TRY(const Timestamp again, work_on(id));
+      TERRAPIN_TRY(const Timestamp again, work_on(id, true));
       if (again > core_.clock.now()) break;
     }
   }

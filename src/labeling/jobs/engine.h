@@ -30,32 +30,35 @@ class Engine {
   Status run_pending();
 
  private:
-  // All that is due for this job now. Returns when it wants to be looked at again.
-  Result<Timestamp> work_on(const std::string& job_id);
-  Status initialize(JobRow& job);
-  Status insert_lines(JobRow& job, ByteSourcePtr manifest);
-  Result<ByteSourcePtr> manifest_of_prefix(const JobRow& job);
+  // What is due for this job now. Returns when it wants to be looked at again. Without `may_call` a job that
+  // calls registered functions is left to the threads for those.
+  Result<Timestamp> work_on(const std::string& job_id, bool may_call);
+  Result<JobRow> whole(const std::string& job_id);
+  Status initialize(const JobRow& given);
   Status fail_job(const std::string& job_id, const std::string& reason);
-  Status open_by_function(const JobRow& job);
-  Status end_availability(const JobRow& job);
-  Status end_leases_of_stopped(const JobRow& job);
-  // Returns how many objects it took.
-  Result<int> consolidate_ready(const JobRow& job);
+  // A few objects; false: there is none more now.
+  Result<bool> open_by_function(const JobHead& job);
+  // Tells the objects whose answers were taken out.
+  Status settle_withdrawn(const JobHead& job);
+  Status end_availability(const JobHead& job);
+  Status end_leases_of_stopped(const JobHead& job);
+  // A few objects; returns how many.
+  Result<int> consolidate_ready(const JobHead& job);
   Status consolidate_one(const JobRow& job, const ObjectRow& object, bool final_pass);
   // The intermediate manifest, and with `final_one` the final one, of the same bytes; counters with them.
-  Status write_manifest(const JobRow& job, const OutputLayout& layout, bool final_one);
-  Status finish(const JobRow& job);
+  Status write_manifest(const JobHead& job, const OutputLayout& layout, bool final_one);
+  // False: objects were opened again or answers taken out meanwhile, so the job goes on.
+  Result<bool> finish(const JobHead& job);
   // Inside the write that makes it true; after it wake_notices().
-  Status post(storage::Transaction& state, const char* event, const JobRow& job);
+  Status post(storage::Transaction& state, const char* event, const JobHead& job);
   void wake_notices();
-  Status remove_superseded(const JobRow& job, const OutputLayout& layout);
+  Status remove_superseded(const JobHead& job, const OutputLayout& layout);
   Result<JobSkills*> skills_of(const JobRow& job);
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
-  void tick();   // the thread that ends leases and finds work
-  void labor();  // the threads that do it
+  void tick();                // the thread that ends leases and finds work
+  void labor(bool calls);     // the threads that do it; those with `calls` the jobs that call functions
+  void start_call_threads();  // with mutex_ held
   Result<std::vector<std::string>> unfinished_jobs();
-  // Removes drafts of ended jobs and, as LabelingOptions say, answers.
-  Status retain();
 
   Core& core_;
   std::atomic<bool> stopping_{false};
@@ -64,13 +67,18 @@ class Engine {
   std::condition_variable changed_;
   std::map<std::string, Timestamp> due_;  // guarded by mutex_; jobs to look at, and when
   std::set<std::string> busy_;            // guarded by mutex_; worked on now
-  std::vector<std::thread> threads_;
+  // Jobs known to call registered functions, which may take an hour: they have threads of their own, since
+  // those of the others are few. Guarded by mutex_.
+  std::set<std::string> callers_;
+  bool call_threads_running_ = false;  // guarded by mutex_
+  std::vector<std::thread> threads_;   // guarded by mutex_ until stopping_ is set
 
   // By job, touched by the thread that works on it.
   struct Progress {
     std::unique_ptr<JobSkills> skills;
     Timestamp manifest_written;
     std::chrono::microseconds manifest_took{0};
+    bool manifest_stale = false;  // its row says clean, but it could not be written
   };
   std::mutex progress_mutex_;
   std::map<std::string, std::shared_ptr<Progress>> progress_;  // guarded by progress_mutex_

@@ -15,16 +15,6 @@ constexpr std::array<std::pair<JobStatus, const char*>, 6> kStatusNames{{
     {JobStatus::kStopped, "Stopped"},
 }};
 
-constexpr std::array<std::string_view, 7> kBuiltInFunctions{
-    "PRE-SemanticSegmentation",
-    "PRE-AdjustmentSemanticSegmentation",
-    "PRE-VerificationSemanticSegmentation",
-    "ACS-SemanticSegmentation",
-    "ACS-AdjustmentSemanticSegmentation",
-    "ACS-VerificationSemanticSegmentation",
-    "ACS-SemanticSegmentation-Majority",
-};
-
 }  // namespace
 
 const char* job_status_name(JobStatus status) {
@@ -59,16 +49,49 @@ bool may_move(JobStatus from, JobStatus to) {
   return false;
 }
 
-bool FunctionReference::built_in() const {
-  for (const std::string_view known : kBuiltInFunctions)
-    if (name == known) return true;
-  return false;
+const char* task_kind_name(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::kSegmentation:
+      return "segmentation";
+    case TaskKind::kAdjustment:
+      return "adjustment";
+    case TaskKind::kVerification:
+      return "verification";
+  }
+  return "";
+}
+
+const std::vector<BuiltInFunction>& built_in_functions() {
+  using enum TaskKind;
+  static const std::vector<BuiltInFunction> kFunctions{
+      {"PRE-SemanticSegmentation", kSegmentation, true, false},
+      {"PRE-AdjustmentSemanticSegmentation", kAdjustment, true, false},
+      {"PRE-VerificationSemanticSegmentation", kVerification, true, false},
+      {"ACS-SemanticSegmentation", kSegmentation, false, false},
+      {"ACS-AdjustmentSemanticSegmentation", kAdjustment, false, false},
+      {"ACS-VerificationSemanticSegmentation", kVerification, false, false},
+      {"ACS-SemanticSegmentation-Majority", kSegmentation, false, true},
+  };
+  return kFunctions;
+}
+
+FunctionReference FunctionReference::of_arn(const std::string& arn) {
+  constexpr std::string_view kBefore = ":function:";
+  const std::size_t at = arn.find(kBefore);
+  if (at == std::string::npos) return {arn, ""};
+  const std::string name = arn.substr(at + kBefore.size());
+  return {arn, name.substr(0, name.find(':'))};
+}
+
+const BuiltInFunction* FunctionReference::find_built_in() const {
+  for (const BuiltInFunction& known : built_in_functions())
+    if (name == known.name) return &known;
+  return nullptr;
 }
 
 TaskKind task_kind(const JobSpec& spec) {
-  if (spec.pre_function.name == "PRE-AdjustmentSemanticSegmentation") return TaskKind::kAdjustment;
-  if (spec.pre_function.name == "PRE-VerificationSemanticSegmentation") return TaskKind::kVerification;
-  return TaskKind::kSegmentation;
+  const BuiltInFunction* before = spec.pre_function.find_built_in();
+  return before == nullptr ? TaskKind::kSegmentation : before->kind;
 }
 
 }  // namespace terrapin::labeling

@@ -26,21 +26,35 @@ enum class TaskKind {
   kVerification,  // choose one of the labels as judgement of an earlier mask
 };
 
+const char* task_kind_name(TaskKind kind);  // "segmentation"
+
+// An annotation function that this program has itself, by its name; the account before it in the ARN differs
+// from region to region.
+struct BuiltInFunction {
+  const char* name;
+  TaskKind kind;
+  bool before;    // makes a task's input; else consolidates answers
+  bool majority;  // by plain majority vote
+};
+// PRE-/ACS- of SemanticSegmentation, AdjustmentSemanticSegmentation, VerificationSemanticSegmentation, and
+// our ACS-SemanticSegmentation-Majority.
+const std::vector<BuiltInFunction>& built_in_functions();
+
 // What an annotation function is: built in, or registered under a name (labeling/functions.h).
 struct FunctionReference {
   std::string arn;
-  std::string name;  // last part of the ARN, "PRE-SemanticSegmentation"
-  // PRE-/ACS- of SemanticSegmentation, AdjustmentSemanticSegmentation, VerificationSemanticSegmentation, and
-  // our ACS-SemanticSegmentation-Majority.
-  bool built_in() const;
+  std::string name;  // "PRE-SemanticSegmentation"
+  // "arn:aws:lambda:region:account:function:NAME[:version]"; without a name if `arn` is none of a function.
+  static FunctionReference of_arn(const std::string& arn);
+  const BuiltInFunction* find_built_in() const;  // null if it is not built in
+  bool built_in() const { return find_built_in() != nullptr; }
 };
 
 struct Price {  // of one accepted answer, for the public crowd
   int dollars = 0, cents = 0, tenth_fractions_of_a_cent = 0;
 };
 
-// What the requester asked for. Times in seconds. Checked by the caller as far as one member goes; JobService
-// checks what needs the rest of the world.
+// What the requester asked for. Times in seconds. job_rules.h says what is allowed.
 struct JobSpec {
   std::string name;             // 1..63, [a-zA-Z0-9](-*[a-zA-Z0-9])*
   std::string label_attribute;  // ends in "-ref", or any for verification
@@ -65,10 +79,10 @@ struct JobSpec {
   std::vector<std::pair<std::string, std::string>> tags;  // as given at creation; the live ones are api's
 
   // Ours, beyond AWS.
-  std::string owner;          // principal of the key that created it
-  std::string continues;      // name of the job that this one continues or was chained to; "" = none
-  bool skip_labeled = false;  // lines that carry the label attribute already pass through as they are
-  bool majority_vote = false;
+  std::string owner;           // principal of the key that created it
+  std::string continues;       // name of the job that this one continues or was chained to; "" = none
+  bool skip_labeled = false;   // lines that carry the label attribute already pass through as they are
+  bool majority_vote = false;  // also where post_function says so
 };
 
 // By the built-in pre-annotation function; kSegmentation for registered ones.

@@ -6,6 +6,7 @@
 #include "artifacts/label_categories.h"
 #include "crypto/secrets.h"
 #include "labeling/jobs/consolidator.h"
+#include "labeling/jobs/job_rules.h"
 #include "labeling/jobs/output.h"
 #include "labeling/tasks/template.h"
 
@@ -42,14 +43,13 @@ std::string like_pattern(const std::string& text) {
 
 }  // namespace
 
-Result<JobRecord> Jobs::create(const JobSpec& spec) {
+Result<JobRecord> Jobs::create(const JobSpec& wanted) {
+  TERRAPIN_TRY_STATUS(check_spec(wanted));
   JobRow job;
   job.id = crypto::random_uuid();
-  job.spec = spec;
+  job.spec = completed(wanted);
+  const JobSpec& spec = job.spec;
   job.created = job.modified = core_.clock.now();
-  if (spec.workers_per_object < 1 || spec.workers_per_object > 9)
-    return fail(ErrorCode::kInvalidArgument, "workers per object is {}; 1 to 9 are allowed",
-                spec.workers_per_object);
 
   for (const auto& [uri, what] :
        {std::pair(&spec.input_uri, "input manifest"), std::pair(&spec.output_uri, "output path"),
@@ -101,7 +101,7 @@ Result<JobRecord> Jobs::create(const JobSpec& spec) {
 Result<JobRecord> Jobs::describe(const std::string& name) {
   JobRecord record;
   const auto look = [&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     record = job.record();
     return {};
   };
@@ -139,7 +139,7 @@ Result<JobPage> Jobs::list(const JobFilter& filter) {
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     page = {};
     TERRAPIN_TRY(const auto jobs, select_jobs(state, where, values));
-    for (const JobRow& job : jobs) {
+    for (const JobHead& job : jobs) {
       if (static_cast<int>(page.jobs.size()) == limit) {
         page.more = true;
         break;
@@ -154,7 +154,7 @@ Result<JobPage> Jobs::list(const JobFilter& filter) {
 Result<JobRecord> Jobs::stop(const std::string& name) {
   JobRecord record;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     if (job.status != JobStatus::kStopping) {  // said twice is said once
       TERRAPIN_TRY_STATUS(
           move_job(state, job.id, job.status, JobStatus::kStopping, job.failure, core_.clock.now()));
@@ -203,7 +203,7 @@ Result<std::vector<ObjectRecord>> Jobs::objects(const std::string& name, const O
   std::vector<ObjectRecord> records;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     records.clear();
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     std::string where = "WHERE job_id = ?";
     std::vector<Value> values{job.id};
     if (filter.state) {
@@ -231,7 +231,7 @@ Result<std::vector<AnswerRecord>> Jobs::answers(const std::string& name, std::in
   std::vector<AnswerRecord> records;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     records.clear();
-    TERRAPIN_TRY(const JobRow job, require_job(state, name));
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
     TERRAPIN_TRY(const auto object, find_object(state, job.id, index));
     if (!object) return fail(ErrorCode::kNotFound, "labeling job '{}' has no object {}", name, index);
     TERRAPIN_TRY(const auto rows, assignments_of_object(state, job.id, index));
@@ -247,7 +247,7 @@ Result<std::vector<AnswerRecord>> Jobs::answers(const std::string& name, std::in
 Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool discard_answers) {
   std::string job_id;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     job_id = job.id;
     if (job.status != JobStatus::kInProgress)
       return fail(ErrorCode::kConflict, "labeling job '{}' is {}; continue it to label an object again", name,
@@ -264,11 +264,10 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
           state.run("UPDATE labeling_assignments SET state = 'withdrawn' WHERE job_id = ? AND idx = ? AND "
                     "state = 'submitted'",
                     job.id, index));
-      object->answers = 0;
-      object->wanted = job.spec.workers_per_object;
-    } else {
-      object->wanted = std::max(job.spec.workers_per_object, object->answers + 1);
     }
+    TERRAPIN_TRY(const I answers, count_answers(state, job.id, index));
+    object->answers = static_cast<int>(answers);
+    object->wanted = std::max(job.spec.workers_per_object, object->answers + 1);
     // A worker who declined it may look again: it is shown for a reason.
     TERRAPIN_TRY_STATUS(
         state.run("UPDATE labeling_assignments SET state = 'returned' WHERE job_id = ? AND idx = ? AND state "
@@ -276,8 +275,7 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
                   job.id, index));
     TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, index));
     object->failure.clear();
-    object->value_json.clear();
-    object->metadata_json.clear();
+    object->take_mask_back();
     job.dirty = true;
     job.modified = core_.clock.now();
     TERRAPIN_TRY_STATUS(open_object(state, job, *object, job.modified));
@@ -290,53 +288,29 @@ Status Jobs::reopen_object(const std::string& name, std::int64_t index, bool dis
 Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_id) {
   std::string job_id;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(JobRow job, require_job(state, name));
+    TERRAPIN_TRY(JobHead job, require_job(state, name));
     job_id = job.id;
     if (job.status != JobStatus::kInProgress && !has_ended(job.status))
       return fail(ErrorCode::kConflict, "labeling job '{}' is {}; try again when it has ended", name,
                   job_status_name(job.status));
-    const Value values[] = {job.id, worker_id};
-    TERRAPIN_TRY(const auto answers,
-                 select_assignments(state, "WHERE a.job_id = ? AND a.worker_id = ? AND a.state = 'submitted'",
-                                    values));
-    if (answers.empty())
+    // Masks could not be made again without the answers that stay.
+    TERRAPIN_TRY(const auto removed,
+                 state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND "
+                                     "worker_id = ? AND state = 'submitted' AND answer_uri = ''",
+                                     job.id, worker_id));
+    if (std::get<0>(*removed) > 0)
+      return fail(ErrorCode::kConflict,
+                  "the answers of labeling job '{}' were removed, as their retention says", name);
+    // All answers at once; their objects follow in batches, in the engine (Engine::settle_withdrawn).
+    TERRAPIN_TRY(
+        const I taken,
+        state.run("UPDATE labeling_assignments SET state = 'withdrawn', unsettled = 1 WHERE job_id = "
+                  "? AND worker_id = ? AND state = 'submitted'",
+                  job.id, worker_id));
+    if (taken == 0)
       return fail(ErrorCode::kNotFound, "worker '{}' has no answer in labeling job '{}'", worker_id, name);
     job.modified = core_.clock.now();
     job.dirty = true;
-    // Masks could not be made again without the answers that stay.
-    for (const AssignmentRow& answer : answers)
-      if (answer.answer_uri.empty())
-        return fail(ErrorCode::kConflict,
-                    "the answers of labeling job '{}' were removed, as their retention says", name);
-    for (const AssignmentRow& answer : answers) {
-      TERRAPIN_TRY_STATUS(
-          state.run("UPDATE labeling_assignments SET state = 'withdrawn' WHERE id = ?", answer.id));
-      TERRAPIN_TRY(auto object, find_object(state, job.id, answer.index));
-      if (!object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", answer.index, job.id);
-      --object->answers;
-      TERRAPIN_TRY_STATUS(
-          state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, answer.index));
-      if (object->state == ObjectState::kOpen) {
-        TERRAPIN_TRY_STATUS(settle_object(state, job, *object, job.modified));
-        continue;
-      }
-      if (object->state == ObjectState::kLabeled) --job.labeled;
-      if (object->state == ObjectState::kFailed) --job.failed;
-      object->value_json.clear();
-      object->metadata_json.clear();
-      if (!has_ended(job.status)) {
-        object->wanted = std::max(object->answers + 1, job.spec.workers_per_object);
-        TERRAPIN_TRY_STATUS(open_object(state, job, *object, job.modified));
-      } else if (object->answers > 0) {
-        object->state = ObjectState::kReady;
-        TERRAPIN_TRY_STATUS(save_object(state, job.id, *object));
-      } else {
-        object->state = ObjectState::kFailed;
-        object->failure = "its answers were taken out";
-        ++job.failed;
-        TERRAPIN_TRY_STATUS(save_object(state, job.id, *object));
-      }
-    }
     job.rework = has_ended(job.status);
     return save_counts(state, job);
   }));
@@ -344,18 +318,40 @@ Status Jobs::withdraw_worker(const std::string& name, const std::string& worker_
   return {};
 }
 
+Result<std::shared_ptr<const Jobs::Estimate>> Jobs::estimate(const JobHead& job, I objects) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = estimates_.find(job.id);
+    if (known != estimates_.end() && known->second->iteration == job.iteration &&
+        objects >= known->second->objects && objects * 10 < known->second->objects * 11)
+      return known->second;
+  }
+  TERRAPIN_TRY(const artifacts::LabelCategories categories, this->categories(job.spec.name));
+  const int classes = categories.classes.size() + (categories.void_label ? 1 : 0);
+  TERRAPIN_TRY(JobSkills skills, JobSkills::load(core_, job.id, std::max(classes, 1)));
+  auto made = std::make_shared<const Estimate>(Estimate{objects, job.iteration, skills.skills(true)});
+  const std::lock_guard lock(mutex_);
+  if (estimates_.size() >= kMaxRemembered) estimates_.clear();
+  estimates_[job.id] = made;
+  return made;
+}
+
 Result<std::vector<WorkerStatistics>> Jobs::workers(const std::string& name) {
   std::map<std::string, WorkerStatistics> workers;
-  std::optional<JobRow> job;
+  JobHead job;
+  I voted = 0;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     workers.clear();
     TERRAPIN_TRY(job, require_job(state, name));
+    TERRAPIN_TRY(const auto votes,
+                 state.select_one<I>("SELECT COUNT(*) FROM labeling_votes WHERE job_id = ?", job.id));
+    voted = std::get<0>(*votes);
     TERRAPIN_TRY(
         const auto rows,
         (state.select<S, S, I, double>(
             "SELECT worker_id, state, COUNT(*), SUM(CASE WHEN submitted IS NULL THEN 0.0 ELSE (submitted - "
             "accepted) / 1000000.0 END) FROM labeling_assignments WHERE job_id = ? GROUP BY worker_id, state",
-            job->id)));
+            job.id)));
     for (const auto& [id, kind, count, seconds] : rows) {
       WorkerStatistics& worker = workers[id];
       worker.worker_id = id;
@@ -372,11 +368,10 @@ Result<std::vector<WorkerStatistics>> Jobs::workers(const std::string& name) {
     }
     return {};
   }));
-  TERRAPIN_TRY(JobSkills skills, JobSkills::load(core_, job->id, std::max(job->classes.size(), 1)));
-  const WorkerSkills& estimated = skills.skills(true);
-  for (const std::string& id : estimated.workers())
+  TERRAPIN_TRY(const auto estimated, estimate(job, voted));
+  for (const std::string& id : estimated->skills.workers())
     if (const auto worker = workers.find(id); worker != workers.end())
-      worker->second.reliability = estimated.reliability(id);
+      worker->second.reliability = estimated->skills.reliability(id);
   std::vector<WorkerStatistics> list;
   for (auto& [id, worker] : workers) list.push_back(std::move(worker));
   return list;

@@ -1,6 +1,13 @@
 // JobService over the tables. Inside labeling only.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "labeling/consolidation/skills.h"
 #include "labeling/core.h"
 #include "labeling/jobs/tables.h"
 
@@ -32,7 +39,26 @@ class Jobs final : public JobService {
   Result<JobProgress> progress(const std::string& name) override;
 
  private:
+  // What the pages ask for every few seconds and costs a pass over all answers or votes of a job, with what
+  // it was made from. By job id.
+  struct Progress {
+    std::int64_t answers = 0, newest = 0, spent = 0;
+    JobProgress progress;
+  };
+  struct Estimate {
+    std::int64_t objects = 0;
+    int iteration = 0;
+    WorkerSkills skills;
+  };
+  // As JobSkills: estimated again when a tenth more objects are known, fewer, or after a final pass.
+  Result<std::shared_ptr<const Estimate>> estimate(const JobHead& job, std::int64_t objects);
+
+  static constexpr std::size_t kMaxRemembered = 1000;  // jobs; then all is forgotten
+
   Core& core_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Progress>> progress_;   // guarded by mutex_
+  std::map<std::string, std::shared_ptr<const Estimate>> estimates_;  // guarded by mutex_
 };
 
 }  // namespace terrapin::labeling

@@ -111,6 +111,17 @@ CREATE TABLE labeling_draft_deltas (
   PRIMARY KEY (worker_id, job_id, idx, sequence)
 )
 )"},
+    // What grows with every answer is looked up, not read through.
+    {2, R"(
+CREATE INDEX labeling_assignments_held ON labeling_assignments (worker_id, accepted) WHERE state = 'leased';
+CREATE INDEX labeling_assignments_answers ON labeling_assignments (job_id, state, submitted, accepted);
+CREATE INDEX labeling_assignments_by_worker ON labeling_assignments (job_id, worker_id, state, accepted, submitted);
+CREATE INDEX labeling_objects_by_dispute ON labeling_objects (job_id, disagreement DESC, idx, state)
+)"},
+    {3, R"(
+ALTER TABLE labeling_assignments ADD COLUMN unsettled BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX labeling_assignments_unsettled ON labeling_assignments (job_id, idx) WHERE unsettled = 1
+)"},
 };
 
 struct StateName {
@@ -145,48 +156,68 @@ Result<AssignmentState> parse_assignment_state(const std::string& name) {
   return fail(ErrorCode::kCorrupt, "'{}' is no state of an assignment", name);
 }
 
-constexpr const char* kJobColumns =
+constexpr const char* kHeadColumns =
     "id, spec, status, failure, created, modified, objects, next_index, open_objects, labeled, failed, "
-    "passed, "
-    "shown_labeled, shown_failed, shown_unlabeled, manifest_uri, iteration, rework, dirty, classes, template";
+    "passed, shown_labeled, shown_failed, shown_unlabeled, manifest_uri, iteration, rework, dirty";
+constexpr int kHeadColumnCount = 19;
 
 using I = std::int64_t;
 using S = std::string;
 
+// Fills the head from the first columns of `row`.
+Status read_head(JobHead& job, const storage::TextRow& row) {
+  std::tuple<S, S, S, S, I, I, I, I, I, I, I, I, I, I, I, S, I, I, I> c;
+  TERRAPIN_TRY_STATUS(
+      storage::detail::fill(c, row, "labeling_jobs", std::make_index_sequence<kHeadColumnCount>{}));
+  job.id = std::get<0>(c);
+  TERRAPIN_TRY(job.spec, job_spec_from_json(std::get<1>(c)));
+  TERRAPIN_TRY(job.status, parse_job_status(std::get<2>(c)));
+  job.failure = std::get<3>(c);
+  job.created = from_microseconds(std::get<4>(c));
+  job.modified = from_microseconds(std::get<5>(c));
+  job.objects = std::get<6>(c);
+  job.next_index = std::get<7>(c);
+  job.open = std::get<8>(c);
+  job.labeled = std::get<9>(c);
+  job.failed = std::get<10>(c);
+  job.passed = std::get<11>(c);
+  job.shown = {std::get<12>(c), std::get<12>(c), 0, std::get<13>(c), std::get<14>(c)};
+  job.manifest_uri = std::get<15>(c);
+  job.iteration = static_cast<int>(std::get<16>(c));
+  job.rework = std::get<17>(c) != 0;
+  job.dirty = std::get<18>(c) != 0;
+  return {};
+}
+
+Result<std::vector<JobHead>> head_rows(storage::Transaction& state, const std::string& where,
+                                       std::span<const storage::Value> values) {
+  TERRAPIN_TRY(const auto rows,
+               state.query(fmt::format("SELECT {} FROM labeling_jobs {}", kHeadColumns, where),
+                           kHeadColumnCount, values));
+  std::vector<JobHead> jobs(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    TERRAPIN_TRY_STATUS(read_head(jobs[i], rows[i]));
+  }
+  return jobs;
+}
+
 Result<std::vector<JobRow>> job_rows(storage::Transaction& state, const std::string& where,
                                      std::span<const storage::Value> values) {
-  TERRAPIN_TRY(const auto rows,
-               state.query(fmt::format("SELECT {} FROM labeling_jobs {}", kJobColumns, where), 21, values));
-  std::vector<JobRow> jobs;
-  for (const storage::TextRow& row : rows) {
-    std::tuple<S, S, S, S, I, I, I, I, I, I, I, I, I, I, I, S, I, I, I, S, S> c;
-    TERRAPIN_TRY_STATUS(storage::detail::fill(c, row, "labeling_jobs", std::make_index_sequence<21>{}));
-    JobRow job;
-    job.id = std::get<0>(c);
-    TERRAPIN_TRY(job.spec, job_spec_from_json(std::get<1>(c)));
-    TERRAPIN_TRY(job.status, parse_job_status(std::get<2>(c)));
-    job.failure = std::get<3>(c);
-    job.created = from_microseconds(std::get<4>(c));
-    job.modified = from_microseconds(std::get<5>(c));
-    job.objects = std::get<6>(c);
-    job.next_index = std::get<7>(c);
-    job.open = std::get<8>(c);
-    job.labeled = std::get<9>(c);
-    job.failed = std::get<10>(c);
-    job.passed = std::get<11>(c);
-    job.shown = {std::get<12>(c), std::get<12>(c), 0, std::get<13>(c), std::get<14>(c)};
-    job.manifest_uri = std::get<15>(c);
-    job.iteration = static_cast<int>(std::get<16>(c));
-    job.rework = std::get<17>(c) != 0;
-    job.dirty = std::get<18>(c) != 0;
-    if (!std::get<19>(c).empty()) {
-      const auto json = nlohmann::json::parse(std::get<19>(c), nullptr, false);
+  TERRAPIN_TRY(const auto rows, state.query(fmt::format("SELECT {}, classes, template FROM labeling_jobs {}",
+                                                        kHeadColumns, where),
+                                            kHeadColumnCount + 2, values));
+  std::vector<JobRow> jobs(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    JobRow& job = jobs[i];
+    TERRAPIN_TRY_STATUS(read_head(job, rows[i]));
+    const std::string classes = rows[i][kHeadColumnCount].value_or("");
+    if (!classes.empty()) {
+      const auto json = nlohmann::json::parse(classes, nullptr, false);
       job.has_void = json.is_object();
       TERRAPIN_TRY(job.classes,
                    artifacts::class_list_from_json(job.has_void ? json.value("classes", json) : json));
     }
-    job.template_html = std::get<20>(c);
-    jobs.push_back(std::move(job));
+    job.template_html = rows[i][kHeadColumnCount + 1].value_or("");
   }
   return jobs;
 }
@@ -198,9 +229,14 @@ std::string classes_text(const JobRow& job) {
   return json_text(nlohmann::json{{"classes", std::move(list)}, {"last_is_void", true}});
 }
 
-std::optional<JobRow> first(std::vector<JobRow> rows) {
+template <class Row>
+std::optional<Row> first(std::vector<Row> rows) {
   if (rows.empty()) return std::nullopt;
   return std::move(rows.front());
+}
+
+tl::unexpected<Error> no_such_job(const std::string& name) {
+  return fail(ErrorCode::kNotFound, "Could not find labeling job '{}'", name);
 }
 
 constexpr const char* kObjectColumns =
@@ -316,11 +352,11 @@ int JobRow::file_index(int class_index) const {
   return has_void && class_index == classes.size() - 1 ? int{imaging::Mask::kIgnore} : class_index;
 }
 
-LabelCounters JobRow::counters() const {
+LabelCounters JobHead::counters() const {
   return {labeled + passed, labeled + passed, 0, failed, objects - labeled - passed - failed};
 }
 
-JobRecord JobRow::record() const {
+JobRecord JobHead::record() const {
   JobRecord record;
   record.id = id;
   record.spec = spec;
@@ -335,9 +371,9 @@ JobRecord JobRow::record() const {
   return record;
 }
 
-Result<std::optional<JobRow>> find_job(storage::Transaction& state, const std::string& name) {
-  const storage::Value values[] = {lower_case(name)};
-  TERRAPIN_TRY(auto rows, job_rows(state, "WHERE name_key = ?", values));
+Result<std::optional<JobHead>> find_job_head(storage::Transaction& state, const std::string& id) {
+  const storage::Value values[] = {id};
+  TERRAPIN_TRY(auto rows, head_rows(state, "WHERE id = ?", values));
   return first(std::move(rows));
 }
 
@@ -347,15 +383,23 @@ Result<std::optional<JobRow>> find_job_by_id(storage::Transaction& state, const 
   return first(std::move(rows));
 }
 
-Result<JobRow> require_job(storage::Transaction& state, const std::string& name) {
-  TERRAPIN_TRY(auto job, find_job(state, name));
-  if (!job) return fail(ErrorCode::kNotFound, "Could not find labeling job '{}'", name);
-  return std::move(*job);
+Result<JobHead> require_job(storage::Transaction& state, const std::string& name) {
+  const storage::Value values[] = {lower_case(name)};
+  TERRAPIN_TRY(auto rows, head_rows(state, "WHERE name_key = ?", values));
+  if (rows.empty()) return no_such_job(name);
+  return std::move(rows.front());
 }
 
-Result<std::vector<JobRow>> select_jobs(storage::Transaction& state, const std::string& where,
-                                        std::span<const storage::Value> values) {
-  return job_rows(state, where, values);
+Result<JobRow> require_whole_job(storage::Transaction& state, const std::string& name) {
+  const storage::Value values[] = {lower_case(name)};
+  TERRAPIN_TRY(auto rows, job_rows(state, "WHERE name_key = ?", values));
+  if (rows.empty()) return no_such_job(name);
+  return std::move(rows.front());
+}
+
+Result<std::vector<JobHead>> select_jobs(storage::Transaction& state, const std::string& where,
+                                         std::span<const storage::Value> values) {
+  return head_rows(state, where, values);
 }
 
 Status insert_job(storage::Transaction& state, const JobRow& job) {
@@ -464,7 +508,7 @@ Result<std::vector<AssignmentRow>> select_assignments(storage::Transaction& stat
   return assignment_rows(state, where, values);
 }
 
-std::int64_t label_target(const JobRow& job) {
+std::int64_t label_target(const JobHead& job) {
   std::int64_t target = job.objects - job.passed;
   if (job.spec.max_human_labeled_objects) target = std::min(target, *job.spec.max_human_labeled_objects);
   if (job.spec.max_percent_labeled) {
@@ -474,26 +518,18 @@ std::int64_t label_target(const JobRow& job) {
   return target;
 }
 
-namespace {
-
-// Open and ready objects: those that will still become labelled or failed.
-std::int64_t in_flight(storage::Transaction& state, const JobRow& job, Status& status) {
-  auto ready = state.select_one<I>(
-      "SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state = 'ready'", job.id);
-  if (!ready) {
-    status = tl::unexpected<Error>(std::move(ready.error()));
-    return 0;
-  }
-  return job.open + std::get<0>(**ready);
+Result<std::int64_t> openable(storage::Transaction& state, const JobHead& job) {
+  const std::int64_t room = std::max<std::int64_t>(job.spec.max_concurrent - job.open, 0);
+  if (room == 0 || (!job.spec.max_human_labeled_objects && !job.spec.max_percent_labeled)) return room;
+  // Open and ready objects will still become labelled or failed.
+  TERRAPIN_TRY(const auto ready, state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? "
+                                                     "AND state = 'ready'",
+                                                     job.id));
+  const std::int64_t wanted = label_target(job) - job.labeled - job.open - std::get<0>(*ready);
+  return std::clamp<std::int64_t>(wanted, 0, room);
 }
 
-}  // namespace
-
-std::int64_t openable(const JobRow& job) {
-  return std::max<std::int64_t>(job.spec.max_concurrent - job.open, 0);
-}
-
-Status open_object(storage::Transaction& state, JobRow& job, ObjectRow& object, Timestamp now) {
+Status open_object(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now) {
   object.state = ObjectState::kOpen;
   object.slots = std::max(object.wanted - object.answers, 1);
   object.declines = 0;
@@ -503,16 +539,9 @@ Status open_object(storage::Transaction& state, JobRow& job, ObjectRow& object, 
   return save_object(state, job.id, object);
 }
 
-Result<std::int64_t> open_objects(storage::Transaction& state, JobRow& job, Timestamp now) {
+Result<std::int64_t> open_objects(storage::Transaction& state, JobHead& job, Timestamp now) {
   if (job.status != JobStatus::kInProgress || job.next_index >= job.objects) return 0;
-  std::int64_t room = openable(job);
-  if (room == 0) return 0;
-  if (job.spec.max_human_labeled_objects || job.spec.max_percent_labeled) {
-    Status status;
-    const std::int64_t flying = in_flight(state, job, status);
-    TERRAPIN_TRY_STATUS(status);
-    room = std::min(room, std::max<std::int64_t>(label_target(job) - job.labeled - flying, 0));
-  }
+  TERRAPIN_TRY(const std::int64_t room, openable(state, job));
   std::int64_t opened = 0;
   while (opened < room && job.next_index < job.objects) {
     const int batch = static_cast<int>(std::min<std::int64_t>(room - opened, 500));
@@ -529,7 +558,7 @@ Result<std::int64_t> open_objects(storage::Transaction& state, JobRow& job, Time
   return opened;
 }
 
-Status settle_object(storage::Transaction& state, JobRow& job, ObjectRow& object, Timestamp now) {
+Status settle_object(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now) {
   if (object.state != ObjectState::kOpen) return save_object(state, job.id, object);
   TERRAPIN_TRY(
       const auto leased,
@@ -563,7 +592,51 @@ Status settle_object(storage::Transaction& state, JobRow& job, ObjectRow& object
   return {};
 }
 
-Status save_counts(storage::Transaction& state, const JobRow& job) {
+Result<std::int64_t> count_answers(storage::Transaction& state, const std::string& job_id,
+                                   std::int64_t index) {
+  TERRAPIN_TRY_STATUS(state.run(
+      "UPDATE labeling_assignments SET unsettled = 0 WHERE job_id = ? AND idx = ? AND unsettled = 1", job_id,
+      index));
+  TERRAPIN_TRY(const auto count,
+               state.select_one<I>("SELECT COUNT(*) FROM labeling_assignments WHERE job_id = ? AND idx = ? "
+                                   "AND state = 'submitted'",
+                                   job_id, index));
+  return std::get<0>(*count);
+}
+
+Status settle_withdrawn(storage::Transaction& state, JobHead& job, ObjectRow& object, Timestamp now) {
+  TERRAPIN_TRY(const std::int64_t answers, count_answers(state, job.id, object.index));
+  object.answers = static_cast<int>(answers);
+  TERRAPIN_TRY_STATUS(
+      state.run("DELETE FROM labeling_votes WHERE job_id = ? AND idx = ?", job.id, object.index));
+  job.dirty = true;
+  if (object.state == ObjectState::kOpen) return settle_object(state, job, object, now);
+  const bool complete = object.state == ObjectState::kReady && object.answers >= object.wanted;
+  if (complete || object.state == ObjectState::kWaiting || object.state == ObjectState::kPassed)
+    return save_object(state, job.id, object);
+  if (object.state == ObjectState::kLabeled) --job.labeled;
+  if (object.state == ObjectState::kFailed) --job.failed;
+  object.value_json.clear();
+  object.metadata_json.clear();
+  object.failure.clear();
+  if (job.status != JobStatus::kInProgress && object.answers > 0) {
+    object.state = ObjectState::kReady;
+  } else {
+    object.take_mask_back();
+    if (has_ended(job.status)) {
+      object.state = ObjectState::kFailed;
+      object.failure = "its answers were taken out";
+      ++job.failed;
+    } else {
+      object.state = ObjectState::kWaiting;
+      object.wanted = std::max(object.answers + 1, job.spec.workers_per_object);
+      job.next_index = std::min(job.next_index, object.index);
+    }
+  }
+  return save_object(state, job.id, object);
+}
+
+Status save_counts(storage::Transaction& state, const JobHead& job) {
   auto changed = state.run(
       "UPDATE labeling_jobs SET objects = ?, next_index = ?, open_objects = ?, labeled = ?, failed = ?, "
       "passed "

@@ -32,6 +32,12 @@ CREATE TABLE notice_outbox (
   PRIMARY KEY (id, webhook));
 CREATE INDEX notice_outbox_due ON notice_outbox (due, created)
 )"},
+    {2, R"(
+CREATE TABLE notice_pauses (
+  webhook TEXT PRIMARY KEY,
+  not_before BIGINT NOT NULL
+)
+)"},
 };
 
 constexpr seconds kLongestWait{60};  // the clock may be set, the registry may change
@@ -91,10 +97,13 @@ Status Notices::post(Transaction& state, const std::string& event, const JobReco
   const Timestamp now = clock_.now();
   for (const Webhook& webhook : **webhooks) {
     if (!webhook.wants(event)) continue;
-    TERRAPIN_TRY_STATUS(state.run(
-        "INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
-        "?, ?, ?, ?, ?, 0)",
-        id, webhook.id, event, body_of(id, event, now, job), to_microseconds(now), to_microseconds(now)));
+    TERRAPIN_TRY(const auto pause,
+                 state.select_one<I>("SELECT not_before FROM notice_pauses WHERE webhook = ?", webhook.id));
+    const I due = std::max(to_microseconds(now), pause ? std::get<0>(*pause) : 0);
+    TERRAPIN_TRY_STATUS(
+        state.run("INSERT INTO notice_outbox (id, webhook, event, body, created, due, attempts) VALUES (?, "
+                  "?, ?, ?, ?, ?, 0)",
+                  id, webhook.id, event, body_of(id, event, now, job), to_microseconds(now), due));
   }
   return {};
 }
@@ -109,20 +118,29 @@ Status Notices::forget(const Entry& entry) {
   return state_.write([&](Transaction& state) -> Status {
     TERRAPIN_TRY_STATUS(
         state.run("DELETE FROM notice_outbox WHERE id = ? AND webhook = ?", entry.id, entry.webhook));
+    TERRAPIN_TRY_STATUS(state.run("DELETE FROM notice_pauses WHERE webhook = ?", entry.webhook));
     return {};
   });
 }
 
-// A receiver that cannot be reached gets nothing else before `due` either: each would cost a time-out.
-Status Notices::postpone(const Entry& entry, bool unreachable, Timestamp due) {
+Status Notices::put_off(const Entry& entry, bool unreachable, Timestamp due, bool drop) {
   const I when = to_microseconds(due);
   return state_.write([&](Transaction& state) -> Status {
-    TERRAPIN_TRY_STATUS(
-        state.run("UPDATE notice_outbox SET due = ?, attempts = attempts + 1 WHERE id = ? AND webhook = ?",
-                  when, entry.id, entry.webhook));
+    if (drop) {
+      TERRAPIN_TRY_STATUS(
+          state.run("DELETE FROM notice_outbox WHERE id = ? AND webhook = ?", entry.id, entry.webhook));
+    } else {
+      TERRAPIN_TRY_STATUS(
+          state.run("UPDATE notice_outbox SET due = ?, attempts = attempts + 1 WHERE id = ? AND webhook = ?",
+                    when, entry.id, entry.webhook));
+    }
     if (unreachable) {
       TERRAPIN_TRY_STATUS(state.run("UPDATE notice_outbox SET due = ? WHERE webhook = ? AND due < ?", when,
                                     entry.webhook, when));
+      TERRAPIN_TRY_STATUS(
+          state.run("INSERT INTO notice_pauses (webhook, not_before) VALUES (?, ?) ON CONFLICT (webhook) DO "
+                    "UPDATE SET not_before = excluded.not_before",
+                    entry.webhook, when));
     }
     return {};
   });
@@ -159,17 +177,18 @@ Status Notices::deliver(const Entry& entry, Deliveries& done) {
   const seconds pause =
       std::min(options_.longest_pause, options_.first_pause * (std::int64_t{1} << doublings));
   const Timestamp due = now + pause;
-  if (due > entry.created + options_.keep) {
-    TERRAPIN_TRY_STATUS(forget(entry));
+  const bool drop = due > entry.created + options_.keep;
+  TERRAPIN_TRY_STATUS(put_off(entry, !attempt.error().answered, due, drop));
+  if (drop) {
     ++done.dropped;
     spdlog::warn("notice {} ({}) to webhook {} is dropped after {} tries: {}", entry.id, entry.event,
                  entry.webhook, entry.attempts + 1, error.message);
-    return {};
+  } else {
+    ++done.failed;
+    spdlog::info("notice {} ({}) to webhook {}: {}; it is tried again in {} s", entry.id, entry.event,
+                 entry.webhook, error.message, pause.count());
   }
-  ++done.failed;
-  spdlog::info("notice {} ({}) to webhook {}: {}; it is tried again in {} s", entry.id, entry.event,
-               entry.webhook, error.message, pause.count());
-  return postpone(entry, !attempt.error().answered, due);
+  return {};
 }
 
 Result<Notices::Deliveries> Notices::deliver_due() {

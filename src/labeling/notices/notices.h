@@ -65,8 +65,11 @@ class Notices final : public NoticeSink {
   Notices(storage::Database& state, std::unique_ptr<Webhooks> webhooks, const Clock& clock,
           NoticesOptions options);
   Status deliver(const Entry& entry, Deliveries& done);
+  // Received, or to a webhook that was removed.
   Status forget(const Entry& entry);
-  Status postpone(const Entry& entry, bool unreachable, Timestamp due);
+  // It failed: tried again at `due`, or dropped. A receiver that is `unreachable` gets nothing else before
+  // `due` either, what is posted later included: each would cost a time-out.
+  Status put_off(const Entry& entry, bool unreachable, Timestamp due, bool drop);
   void labor();
 
   storage::Database& state_;

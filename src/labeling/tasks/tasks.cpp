@@ -31,6 +31,11 @@ tl::unexpected<Error> no_such_task(const std::string& id) {
 Result<AssignmentRow> own_assignment(Transaction& state, const Worker& worker, const std::string& id) {
   TERRAPIN_TRY(auto assignment, find_assignment(state, id));
   if (!assignment || assignment->worker_id != worker.id) return no_such_task(id);
+  TERRAPIN_TRY(const auto team, (state.select_one<S>("SELECT workteam_arn FROM labeling_jobs WHERE id = ?",
+                                                     assignment->job_id)));
+  const std::vector<std::string>& teams = worker.workteam_arns;
+  if (!team || std::find(teams.begin(), teams.end(), std::get<0>(*team)) == teams.end())
+    return no_such_task(id);
   return std::move(*assignment);
 }
 
@@ -113,7 +118,7 @@ Status check_draft_room(Transaction& state, const AssignmentRow& assignment, con
 
 Status leave_object(Transaction& state, const std::string& job_id, std::int64_t index, Timestamp now,
                     bool declined) {
-  TERRAPIN_TRY(auto job, find_job_by_id(state, job_id));
+  TERRAPIN_TRY(auto job, find_job_head(state, job_id));
   TERRAPIN_TRY(auto object, find_object(state, job_id, index));
   if (!job || !object) return fail(ErrorCode::kInternal, "object {} of job {} is gone", index, job_id);
   if (declined) ++object->declines;
@@ -131,7 +136,7 @@ Result<std::vector<WorkerJob>> Tasks::jobs(const Worker& worker) {
       const Value values[] = {team};
       TERRAPIN_TRY(const auto jobs,
                    select_jobs(state, "WHERE workteam_arn = ? AND status = 'InProgress'", values));
-      for (const JobRow& job : jobs) {
+      for (const JobHead& job : jobs) {
         TERRAPIN_TRY(
             const auto available,
             state.select_one<I>(
@@ -168,7 +173,7 @@ Result<std::optional<Assignment>> Tasks::accept_next(const Worker& worker, const
       const Value values[] = {team};
       TERRAPIN_TRY(const auto jobs,
                    select_jobs(state, "WHERE workteam_arn = ? AND status = 'InProgress'", values));
-      for (const JobRow& job : jobs)
+      for (const JobHead& job : jobs)
         if (job_name.empty() || job.spec.name == job_name)
           candidates.push_back(
               {job.id, job.spec.name, to_microseconds(job.created), job.spec.task_time_limit_s});
@@ -302,8 +307,8 @@ Result<TaskContent> Tasks::content(const Worker& worker, const std::string& assi
   for (const std::string& uri : uris) {
     const auto name = storage::parse_s3_uri(uri);
     if (!name || name->key.empty()) continue;
-    if (core_.collaborators.may_read && !core_.collaborators.may_read(job->spec.owner, name->bucket))
-      continue;
+    TERRAPIN_TRY(const bool may, core_.may_read(job->spec.owner, name->bucket));
+    if (!may) continue;
     content.readable_uris.push_back(uri);
   }
   return content;
@@ -441,7 +446,7 @@ Result<Assignment> Tasks::submit(const Worker& worker, const std::string& assign
     return fail(ErrorCode::kTooLarge, "the answer has {} bytes; {} are allowed", answer_json.size(),
                 core_.options.tasks.max_answer_bytes);
   // May it be submitted at all: before the costly part, and again in the transaction that does it.
-  const auto check = [&](const AssignmentRow& assignment, const JobRow& job) -> Status {
+  const auto check = [&](const AssignmentRow& assignment, const JobHead& job) -> Status {
     if (job.status != JobStatus::kInProgress)
       return fail(ErrorCode::kConflict, "the job is {}", job_status_name(job.status));
     if (assignment.state == AssignmentState::kSubmitted) {
@@ -498,7 +503,7 @@ Result<Assignment> Tasks::submit(const Worker& worker, const std::string& assign
     superseded.clear();
     const Timestamp now = core_.clock.now();
     TERRAPIN_TRY(const AssignmentRow assignment, own_assignment(state, worker, assignment_id));
-    TERRAPIN_TRY(auto now_job, find_job_by_id(state, assignment.job_id));
+    TERRAPIN_TRY(auto now_job, find_job_head(state, assignment.job_id));
     TERRAPIN_TRY(auto now_object, find_object(state, assignment.job_id, assignment.index));
     if (!now_job || !now_object) return no_such_task(assignment_id);
     TERRAPIN_TRY_STATUS(check(assignment, *now_job));
@@ -598,17 +603,25 @@ Result<std::optional<std::string>> Tasks::previous(const Worker& worker, const s
 }
 
 Result<std::string> Tasks::answer(const Worker& worker, const std::string& assignment_id) {
-  std::string uri;
-  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
-    TERRAPIN_TRY(const AssignmentRow row, own_assignment(state, worker, assignment_id));
-    if (row.state != AssignmentState::kSubmitted)
-      return fail(ErrorCode::kNotFound, "the task is {}: it has no answer", assignment_state_name(row.state));
-    uri = row.answer_uri;
-    if (uri.empty())
+  for (std::string before;;) {
+    std::string uri;
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(const AssignmentRow row, own_assignment(state, worker, assignment_id));
+      if (row.state != AssignmentState::kSubmitted)
+        return fail(ErrorCode::kNotFound, "the task is {}: it has no answer",
+                    assignment_state_name(row.state));
+      uri = row.answer_uri;
+      return {};
+    }));
+    if (uri.empty() || uri == before)
       return fail(ErrorCode::kNotFound, "the answer was removed some time after its job's end");
-    return {};
-  }));
-  return core_.read_text(uri, "the answer", core_.options.tasks.max_answer_bytes);
+    TERRAPIN_TRY(const storage::ObjectName name, storage::parse_s3_uri(uri));
+    const auto object = core_.store.get(name);
+    if (object) return read_all_text(*object->content, core_.options.tasks.max_answer_bytes);
+    if (object.error().code != ErrorCode::kNotFound) return with_context(object.error(), "the answer");
+    // Gone since: a correction removes the file of the answer before it, retention the file before its name.
+    before = uri;
+  }
 }
 
 Result<std::int64_t> expire_leases(Core& core, int limit) {

@@ -18,8 +18,26 @@ constexpr std::string_view kBeforeHeader =
     name="crowd-semantic-segmentation"
     src="{{ task.input.taskObject | grant_read_access }}"
     header=")html";
+// An adjustment begins with the newest of the masks that the manifest's line names.
 constexpr std::string_view kBeforeFull = R"html("
     labels="{{ task.input.labels | to_json | escape }}"
+    {%- for entry in task.input.manifestLine %}
+      {%- assign ending = entry[0] | slice: -4, 4 %}
+      {%- if ending == "-ref" and entry[0] != "source-ref" %}
+        {%- assign metadata = entry[0] | append: "-metadata" %}
+        {%- assign candidate = task.input.manifestLine[metadata] %}
+        {%- if newest == nil or candidate.creation-date > newest.creation-date %}
+          {%- assign newest = candidate %}
+          {%- assign mask = entry[1] %}
+        {%- endif %}
+      {%- endif %}
+    {%- endfor %}
+    {%- if mask %}
+    initial-value='{"src": "{{ mask | grant_read_access }}", "labelMappings": {
+      {%- for color in newest.internal-color-map %}
+        {%- if color[0] != "0" %}{{ color[1].class-name | to_json }}: {"color": "{{ color[1].hex-color }}"}, {% endif %}
+      {%- endfor %}}}'
+    {%- endif %}
   >
     <full-instructions header="Instructions">
       )html";

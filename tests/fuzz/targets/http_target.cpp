@@ -1,4 +1,5 @@
 // Request targets, queries, percent-encoding, media types.
+#include "base/percent.h"
 #include "http/target.h"
 
 #include "fuzz/fuzz_target.h"
@@ -10,17 +11,16 @@ using namespace terrapin;
 TERRAPIN_FUZZ_TARGET(http_target) {
   const std::string_view text = text_of(input);
   for (const bool plus : {false, true}) {
-    const auto decoded = http::percent_decode(text, plus);
+    const auto decoded = percent_decode(text, plus);
     if (!decoded) continue;
-    const auto again = http::percent_decode(http::percent_encode(*decoded), plus);
+    const auto again = percent_decode(percent_encode(*decoded), plus);
     require(again && *again == *decoded, "encoded and decoded again it is the same");
   }
   const auto parsed = http::parse_query(text);
   if (parsed) {
     std::string written;
     for (const auto& [name, value] : *parsed)
-      written +=
-          (written.empty() ? "" : "&") + http::percent_encode(name) + "=" + http::percent_encode(value);
+      written += (written.empty() ? "" : "&") + percent_encode(name) + "=" + percent_encode(value);
     const auto again = http::parse_query(written);
     require(again.has_value(), "a written query reads");
     require(*again == *parsed, "and has the same parameters");

@@ -240,18 +240,6 @@ TEST(Errors, ModelsSpellTheMessageMember) {
   EXPECT_EQ(json_of(json_error({400, "ResourceInUse", "x", {}}, "id"))["Message"], "x");
 }
 
-TEST(Errors, XmlTextIsAlwaysWellFormed) {
-  EXPECT_EQ(xml_text("a<b>&\"c\r\n\t"), "a&lt;b&gt;&amp;&quot;c&#13;\n\t");
-  EXPECT_EQ(xml_text(std::string_view("\0\x01\x1f", 3)), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
-  EXPECT_EQ(xml_text("h\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\xa2"), "h\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x90\xa2");
-  for (const char* bad :
-       {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xe6\x97", "\xf5\x80\x80\x80", "\xef\xbf\xbf"}) {
-    pugi::xml_document document;
-    EXPECT_TRUE(document.load_string(("<a>" + xml_text(bad) + "</a>").c_str()));
-    EXPECT_NE(xml_text(bad).find("\xef\xbf\xbd"), std::string::npos);
-  }
-}
-
 TEST(Errors, FailuresOfOursTellNothing) {
   const AwsError hidden = internal_failure(Protocol::kS3, Error{ErrorCode::kIo, "/srv/x: broken"}, "id");
   EXPECT_EQ(hidden.status, 500);

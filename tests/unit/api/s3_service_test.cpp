@@ -10,6 +10,7 @@
 
 #include "api/s3/s3_checksum.h"
 #include "base/base64.h"
+#include "base/percent.h"
 #include "base/random.h"
 #include "crypto/hash.h"
 #include "http/target.h"
@@ -150,7 +151,7 @@ TEST_F(S3Test, ListsBucketsInPages) {
   EXPECT_THAT(first.body, HasSubstr("<Name>more-1</Name>"));
   EXPECT_EQ(first.body.find("more-2"), std::string::npos);
   const std::string token = first.element("ContinuationToken");
-  const Answer rest = get("/?prefix=more&continuation-token=" + http::percent_encode(token));
+  const Answer rest = get("/?prefix=more&continuation-token=" + percent_encode(token));
   EXPECT_THAT(rest.body, HasSubstr("<Name>more-2</Name>"));
   EXPECT_THAT(rest.body, HasSubstr("<Name>more-4</Name>"));
   EXPECT_EQ(rest.body.find("more-1"), std::string::npos);
@@ -369,9 +370,9 @@ TEST_F(S3Test, KeepsEveryKey) {
                                       "delete",
                                       " "};
   for (const std::string& key : keys)
-    EXPECT_EQ(put("/photos/" + http::percent_encode(key), "bytes of " + key).status, 200) << key;
+    EXPECT_EQ(put("/photos/" + percent_encode(key), "bytes of " + key).status, 200) << key;
   for (const std::string& key : keys)
-    EXPECT_EQ(get("/photos/" + http::percent_encode(key)).body, "bytes of " + key);
+    EXPECT_EQ(get("/photos/" + percent_encode(key)).body, "bytes of " + key);
   // Slashes and a literal plus need no code.
   EXPECT_EQ(get("/photos/a/b").body, "bytes of a/b");
   EXPECT_EQ(get("/photos//lead").body, "bytes of /lead");
@@ -380,11 +381,11 @@ TEST_F(S3Test, KeepsEveryKey) {
   std::vector<std::string> sorted = keys, decoded;
   std::sort(sorted.begin(), sorted.end());
   for (const std::string& text : get("/photos?list-type=2&encoding-type=url").elements("Contents", "Key"))
-    decoded.push_back(http::percent_decode(text).value());
+    decoded.push_back(percent_decode(text).value());
   EXPECT_EQ(decoded, sorted);
   EXPECT_THAT(get("/photos?prefix=a%26").body, HasSubstr("<Key>a&amp;b=&lt;c&gt;&quot;'</Key>"));
   EXPECT_THAT(get("/photos?prefix=%01").body, HasSubstr("<Key>\xef\xbf\xbd</Key>"));
-  for (const std::string& key : keys) EXPECT_EQ(remove("/photos/" + http::percent_encode(key)).status, 204);
+  for (const std::string& key : keys) EXPECT_EQ(remove("/photos/" + percent_encode(key)).status, 204);
   EXPECT_EQ(remove("/photos").status, 204);
 
   put("/photos", "");
@@ -748,7 +749,7 @@ TEST_F(S3Test, ListsInBothVersions) {
   EXPECT_EQ(v2.element("KeyCount"), "3");
   EXPECT_EQ(v2.element("Owner"), "");
   const std::string token = v2.element("NextContinuationToken");
-  const Answer v2_rest = get("/photos?list-type=2&continuation-token=" + http::percent_encode(token));
+  const Answer v2_rest = get("/photos?list-type=2&continuation-token=" + percent_encode(token));
   EXPECT_THAT(v2_rest.elements("Contents", "Key"), ElementsAre("c"));
   EXPECT_EQ(v2_rest.element("ContinuationToken"), token);
   EXPECT_THAT(get("/photos?list-type=2&start-after=b/1").elements("Contents", "Key"),
@@ -803,18 +804,18 @@ TEST_F(S3Test, PagesOf2500KeysAreTheNaiveAnswer) {
     std::string more;
     int pages = 0;
     for (; pages < 3000; ++pages) {
-      const Answer page = get(fmt::format(
-          "/photos?encoding-type=url&max-keys={}&prefix={}&delimiter={}{}{}", max_keys,
-          http::percent_encode(prefix), http::percent_encode(delimiter), second ? "&list-type=2" : "", more));
+      const Answer page = get(fmt::format("/photos?encoding-type=url&max-keys={}&prefix={}&delimiter={}{}{}",
+                                          max_keys, percent_encode(prefix), percent_encode(delimiter),
+                                          second ? "&list-type=2" : "", more));
       ASSERT_EQ(page.status, 200) << page.body;
       const auto page_keys = page.elements("Contents", "Key"),
                  groups = page.elements("CommonPrefixes", "Prefix");
       EXPECT_LE(page_keys.size() + groups.size(), static_cast<std::size_t>(max_keys));
-      for (const std::string& key : page_keys) actual_keys.push_back(http::percent_decode(key).value());
-      for (const std::string& group : groups) actual_groups.push_back(http::percent_decode(group).value());
+      for (const std::string& key : page_keys) actual_keys.push_back(percent_decode(key).value());
+      for (const std::string& group : groups) actual_groups.push_back(percent_decode(group).value());
       if (page.element("IsTruncated") != "true") break;
       // The names in the answer are encoded; the marker is the name itself.
-      more = second ? "&continuation-token=" + http::percent_encode(page.element("NextContinuationToken"))
+      more = second ? "&continuation-token=" + percent_encode(page.element("NextContinuationToken"))
                     : "&marker=" + (delimiter.empty() ? page_keys.back() : page.element("NextMarker"));
     }
     EXPECT_EQ(actual_keys, expected_keys) << prefix << " " << delimiter;
@@ -991,7 +992,7 @@ TEST_F(S3UploadTest, ListsUploads) {
     const Answer one = get("/photos?uploads&max-uploads=1" + markers);
     for (const std::string& id : one.elements("Upload", "UploadId")) ids.push_back(id);
     if (one.element("IsTruncated") != "true") break;
-    markers = "&key-marker=" + http::percent_encode(one.element("NextKeyMarker")) +
+    markers = "&key-marker=" + percent_encode(one.element("NextKeyMarker")) +
               "&upload-id-marker=" + one.element("NextUploadIdMarker");
   }
   ASSERT_EQ(ids.size(), 5U);

@@ -5,6 +5,7 @@
 #include "api/gateway.h"
 #include "api/sigv4_body.h"
 #include "base/base64.h"
+#include "base/percent.h"
 #include "unit/api/sigv4_requests.h"
 
 namespace terrapin::api {
@@ -30,7 +31,7 @@ std::string link(const std::string& method, const std::string& path, const std::
                                           signed_query.empty() ? "" : "?" + signed_query);
   return fmt::format("{}?{}AWSAccessKeyId={}&Expires={}&Signature={}", path,
                      query.empty() ? (signed_query.empty() ? "" : signed_query + "&") : query + "&", kKeyId,
-                     kExpires, http::percent_encode(base64(crypto::hmac_sha1(kSecret, to_sign))));
+                     kExpires, percent_encode(base64(crypto::hmac_sha1(kSecret, to_sign))));
 }
 
 // The example of "Query String Request Authentication Alternative", Amazon S3 Developer Guide, with its

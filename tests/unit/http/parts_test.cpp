@@ -11,21 +11,6 @@
 namespace terrapin::http {
 namespace {
 
-TEST(PercentCoding, DecodesEveryByteItEncodes) {
-  std::string all;
-  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
-  EXPECT_EQ(percent_decode(percent_encode(all)).value(), all);
-  EXPECT_EQ(percent_encode("a/b c~"), "a%2Fb%20c~");
-}
-
-TEST(PercentCoding, RefusesBrokenEscapes) {
-  for (const char* text : {"%", "a%4", "%zz", "%4g", "ok%"}) {
-    const auto result = percent_decode(text);
-    ASSERT_FALSE(result) << text;
-    EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
-  }
-}
-
 TEST(Target, SplitsPathAndQuery) {
   const auto target = parse_target("/a%20b/c?x=1&y=a+b%2B&empty&x=2&&=v");
   ASSERT_TRUE(target);

@@ -117,6 +117,23 @@ TEST(Png, EveryTruncationIsCorrupt) {
   }
 }
 
+// libpng would allocate as much before it reads: a few bytes must not cost gigabytes.
+TEST(Png, AChunkThatStatesMoreThanTheFileHasIsCorrupt) {
+  const Bytes photo = *encode_png(test::noise({24, 16}));
+  const Bytes claim{0x64, 0, 0, 0x1A, 'e', 'X', 'I', 'f', 'M', 'M', 0, 42};
+  Bytes before = photo, behind = photo;
+  before.insert(before.begin() + 33, claim.begin(), claim.end());  // after IHDR
+  behind.insert(behind.end() - 12, claim.begin(), claim.end());    // before IEND
+  for (const Bytes& bytes : {before, behind}) {
+    const auto image = decode_photo(bytes);
+    ASSERT_FALSE(image);
+    EXPECT_EQ(image.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(image.error().message, HasSubstr("a chunk states more bytes than the file has"));
+  }
+  EXPECT_EQ(read_photo_info(before).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(read_photo_info(behind)->size, (Size{24, 16}));  // the head alone is fine
+}
+
 TEST(Png, ClaimsBeyondWhatTheFileCanHoldAreCorrupt) {
   // IHDR says 20,000 x 20,000; the data are those of one pixel. The checksum is right.
   Bytes bytes = *encode_png(Image({1, 1}));

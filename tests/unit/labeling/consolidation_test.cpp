@@ -388,7 +388,7 @@ TEST(Consolidation, WrongInputIsRefusedByName) {
   EXPECT_FALSE(count_votes(std::vector<Answer>{{"carl", &c}, {"dora", &both}}, 3));
   EXPECT_THAT(message({{"anna", &a}, {"bert", &a}}, {.smoothing = -1}), HasSubstr("smoothing is -1"));
   EXPECT_THAT(message({{"anna", &a}, {"bert", &a}}, {.sweeps = 17}), HasSubstr("17 sweeps"));
-  EXPECT_FALSE(consolidate(std::vector<Answer>{{"anna", &a}}, WorkerSkills(255)));
+  EXPECT_FALSE(consolidate(std::vector<Answer>{{"anna", &a}}, WorkerSkills(256)));
   const std::vector<Answer> many = [&] {
     std::vector<Answer> list;
     for (int i = 0; i < 65; ++i) list.push_back({"w" + std::to_string(i), &a});

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/base64.h"
@@ -122,6 +123,7 @@ class JobTest : public ::testing::Test {
     spec.post_function = {"arn:aws:lambda:us-east-1:432418664414:function:ACS-SemanticSegmentation",
                           "ACS-SemanticSegmentation"};
     spec.title = "Segment";
+    spec.description = "Segment the photo.";
     spec.owner = "tester";
     return spec;
   }
@@ -155,6 +157,20 @@ class JobTest : public ::testing::Test {
   void run() {
     clock_.advance(std::chrono::seconds(1));  // manifests are written at intervals
     ASSERT_OK(service_->run_pending());
+  }
+  // Lets the engine's threads work until it is so: a number of steps, each a question to the service, not a
+  // time.
+  template <class Done>
+  void until(const Done& done) {
+    for (int step = 0; step < 100'000; ++step) {
+      if (done()) return;
+      EXPECT_OK(jobs().list({}));
+      std::this_thread::yield();
+    }
+    ADD_FAILURE() << "the engine did not come to it";
+  }
+  void until_status(const std::string& name, JobStatus status) {
+    until([&] { return describe(name).status == status; });
   }
   // The lines of the job's final manifest.
   std::vector<nlohmann::json> manifest(const std::string& name = "job") {

@@ -396,7 +396,7 @@ TEST_F(JobTest, VerificationCountsChoices) {
 
 TEST_F(JobTest, ListsFiltersAndSorts) {
   put_photos(1);
-  for (const char* name : {"beta", "alpha", "gamma_no"}) {
+  for (const char* name : {"beta", "alpha", "gamma-no"}) {
     JobSpec wanted = spec(name);
     create(wanted);
     clock_.advance(1s);
@@ -408,13 +408,15 @@ TEST_F(JobTest, ListsFiltersAndSorts) {
     for (const JobRecord& job : page->jobs) result.push_back(job.spec.name);
     return result;
   };
-  EXPECT_THAT(names({}), ElementsAre("beta", "alpha", "gamma_no"));
+  EXPECT_THAT(names({}), ElementsAre("beta", "alpha", "gamma-no"));
   JobFilter filter;
   filter.sort_by = JobFilter::SortBy::kName;
   filter.descending = true;
-  EXPECT_THAT(names(filter), ElementsAre("gamma_no", "beta", "alpha"));
-  filter.name_contains = "a_n";
-  EXPECT_THAT(names(filter), ElementsAre("gamma_no"));
+  EXPECT_THAT(names(filter), ElementsAre("gamma-no", "beta", "alpha"));
+  filter.name_contains = "a-n";
+  EXPECT_THAT(names(filter), ElementsAre("gamma-no"));
+  filter.name_contains = "a_n";  // no pattern
+  EXPECT_THAT(names(filter), ElementsAre());
   JobFilter page;
   page.limit = 2;
   EXPECT_TRUE(jobs().list(page)->more);
@@ -423,25 +425,37 @@ TEST_F(JobTest, ListsFiltersAndSorts) {
   EXPECT_TRUE(jobs().team_in_use(kTeam).value());
 }
 
-TEST_F(JobTest, RunsOnItsOwnThreads) {
-  put_photos(6);
-  options_.manifest_interval_ms = 1;
+// The clock stands, so nothing that is due later ever is, and the engine looks for jobs once, when it starts:
+// every step must wake it.
+TEST_F(JobTest, EveryStepWakesTheEngine) {
+  put_photos(3);
+  options_.look_interval_ms = 3'600'000;
   reopen();
-  // The clock of this test stands still, so nothing is looked at again by itself: every step must wake the
-  // engine.
   service_->start();
+  ASSERT_OK(jobs().create(spec("first")));  // its one look may still find this one
+  until_status("first", JobStatus::kInProgress);
   ASSERT_OK(jobs().create(spec()));
-  const auto until = [&](auto done) {
-    for (int i = 0; i < 20'000 && !done(); ++i) {
-      clock_.advance(10ms);
-      std::this_thread::yield();
-    }
-    EXPECT_TRUE(done());
-  };
-  until([&] { return describe().status == JobStatus::kInProgress; });
-  for (int i = 0; i < 6; ++i) submit("anna", accept("anna"), rectangle(i));
-  until([&] { return describe().status == JobStatus::kCompleted; });
-  EXPECT_EQ(manifest().size(), 6U);
+  until_status("job", JobStatus::kInProgress);
+  const auto state_of = [&](std::int64_t index) { return jobs().object("job", index)->state; };
+  for (int i = 0; i < 2; ++i) {
+    submit("anna", accept("anna"), rectangle(i));
+    until([&] { return state_of(i) == ObjectState::kLabeled; });
+  }
+  ASSERT_OK(jobs().withdraw_worker("job", "anna"));
+  until([&] { return state_of(0) == ObjectState::kOpen && state_of(1) == ObjectState::kOpen; });
+  for (int i = 0; i < 3; ++i) submit("bert", accept("bert"), rectangle(i));
+  until_status("job", JobStatus::kCompleted);
+  EXPECT_EQ(manifest().size(), 3U);
+  EXPECT_EQ(describe().counters.total_labeled, 3);
+
+  for (int i = 0; i < 3; ++i)
+    EXPECT_OK(tasks().decline(worker("anna"), accept("anna", "first").id, "too dark"));
+  until_status("first", JobStatus::kCompleted);
+  ASSERT_OK(jobs().create(spec("last")));
+  until_status("last", JobStatus::kInProgress);
+  ASSERT_OK(jobs().stop("last"));
+  until_status("last", JobStatus::kStopped);
+  service_->stop();
 }
 
 }  // namespace

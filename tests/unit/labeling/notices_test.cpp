@@ -193,6 +193,44 @@ TEST_F(NoticesTest, AReceiverThatIsAwayHoldsUpNobodyElse) {
   EXPECT_EQ(*notices_->waiting(), 5);
 }
 
+TEST_F(NoticesTest, WhatIsPostedInAReceiversPauseWaitsForItsEnd) {
+  RecordingServer away;
+  add(away.url());
+  away.stop();
+  add(server_.url());
+  post("job.completed", job("First"));
+  EXPECT_EQ(deliver().failed, 1);
+  clock_.advance(seconds(1));
+  for (const char* name : {"Second", "Third"}) {
+    post("job.completed", job(name));
+    open();  // a restart ends no pause
+    const auto done = deliver();
+    EXPECT_EQ(done.failed, 0) << name;  // not tried: it would cost a time-out
+    EXPECT_EQ(done.delivered, 1) << name;
+    clock_.advance(seconds(1));
+  }
+  clock_.advance(seconds(3));
+  EXPECT_EQ(deliver().failed, 1);
+  EXPECT_EQ(*notices_->waiting(), 3);
+}
+
+TEST_F(NoticesTest, AReceiptEndsThePause) {
+  options_.timeout = milliseconds(50);
+  open();
+  add(server_.url());
+  server_.hold();
+  post("job.completed", job("First"));
+  EXPECT_EQ(deliver().failed, 1);
+  server_.release();
+  options_.timeout = seconds(60);
+  open();
+  clock_.advance(seconds(5));
+  EXPECT_EQ(deliver().delivered, 1);
+  clock_.advance(-seconds(3));  // back in what was the pause
+  post("job.completed", job("Second"));
+  EXPECT_EQ(deliver().delivered, 1);
+}
+
 TEST_F(NoticesTest, ANoticeThatIsRefusedHoldsUpNoOther) {
   add(server_.url());
   server_.reply({400, "", {}});

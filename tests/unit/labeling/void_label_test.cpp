@@ -61,13 +61,14 @@ TEST_F(VoidLabel, Is255InEveryFileAndTheOthersStayContiguous) {
   EXPECT_EQ(mask_at(jobs().answers("job", 0)->front().answer_uri), in_files(columns()));
   run();
   const nlohmann::json line = manifest().front();
-  EXPECT_EQ(mask_at(line["turtle-ref"]), in_files(columns()));  // one worker: bit for bit
+  const std::string mask = line["turtle-ref"];
+  EXPECT_EQ(mask_at(mask), in_files(columns()));  // one worker: bit for bit
   const nlohmann::json& map = line["turtle-ref-metadata"]["internal-color-map"];
   EXPECT_EQ(map.size(), 4U);
   EXPECT_EQ(map["2"]["class-name"], "Diver");
   EXPECT_EQ(map["255"]["class-name"], "Ignore");
   EXPECT_EQ(map["255"]["hex-color"], "#808080");
-  const auto object = store_->get(storage::parse_s3_uri(line["turtle-ref"]).value());
+  const auto object = store_->get(storage::parse_s3_uri(mask).value());
   const auto file = imaging::decode_mask(read_all(*object->content, 1 << 20).value()).value();
   ASSERT_EQ(file.palette.size(), 256U);
   EXPECT_EQ(file.palette[255], (imaging::Rgb{128, 128, 128}));

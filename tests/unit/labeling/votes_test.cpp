@@ -273,7 +273,7 @@ TEST(Votes, JsonRoundTripAndHostileText) {
   };
   EXPECT_FALSE(replaced("terrapin-votes", "other"));
   EXPECT_EQ(replaced("\"version\":1", "\"version\":2").error().code, ErrorCode::kUnsupported);
-  EXPECT_FALSE(replaced("\"classes\":3", "\"classes\":255"));
+  EXPECT_FALSE(replaced("\"classes\":3", "\"classes\":256"));
   EXPECT_THAT(replaced("[\"a\",\"b\"]", "[\"b\",\"a\"]").error().message, HasSubstr("ascending order"));
   EXPECT_FALSE(replaced("[\"a\",\"b\"]", "[\"a\",\"a\"]"));
   EXPECT_FALSE(replaced("[\"a\",\"b\"]", "[\"a\",5]"));

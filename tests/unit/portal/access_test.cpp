@@ -18,10 +18,9 @@ std::string filled(std::string_view pattern) {
   std::string path(pattern);
   for (const auto& [name, value] :
        {std::pair("{id}", "none"), std::pair("{name}", "job-1"), std::pair("{index}", "0"),
-         std::pair("{worker}", "w"), std::pair("{rest+}", "jobs/one"), std::pair("{bucket}", "photos"),
-         std::pair("{key+}", "a/b"), std::pair("{assignment}", "a"), std::pair("{account}", "person"),
-         std::pair("{vendor}", "acme"),
-        std::pair("{token}", "x.y")}) {
+        std::pair("{worker}", "w"), std::pair("{rest+}", "jobs/one"), std::pair("{bucket}", "photos"),
+        std::pair("{key+}", "a/b"), std::pair("{assignment}", "a"), std::pair("{account}", "person"),
+        std::pair("{vendor}", "acme"), std::pair("{token}", "x.y")}) {
     const std::size_t at = path.find(name);
     if (at != std::string::npos) path.replace(at, std::string_view(name).size(), value);
   }

@@ -1,6 +1,9 @@
 // Buckets, uploads, pictures and downloads of the requester's console.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "artifacts/tar_header.h"
 #include "imaging/codecs.h"
 #include "portal/dataset_tar.h"
@@ -377,14 +380,35 @@ TEST(PictureCache, KeepsWhatWasUsedLastWithinItsBytes) {
 }
 
 TEST(DecodeSlots, AreTakenUpToTheirNumber) {
-  DecodeSlots slots(2);
-  auto first = slots.take(std::chrono::milliseconds(0));
+  DecodeSlots slots(2, 1);
+  const auto stays = [] { return false; };
+  auto first = slots.take(std::chrono::milliseconds(0), stays);
   {
-    const auto second = slots.take(std::chrono::milliseconds(0));
+    const auto second = slots.take(std::chrono::milliseconds(0), stays);
     ASSERT_TRUE(first && second);
-    EXPECT_EQ(slots.take(std::chrono::milliseconds(0)).error().code, ErrorCode::kCancelled);
+    EXPECT_EQ(slots.take(std::chrono::milliseconds(0), stays).error().code, ErrorCode::kCancelled);
   }
-  EXPECT_TRUE(slots.take(std::chrono::milliseconds(0)));
+  EXPECT_TRUE(slots.take(std::chrono::milliseconds(0), stays));
+}
+
+TEST(DecodeSlots, FewWaitAndNoneForAClientThatIsGone) {
+  DecodeSlots slots(1, 1);
+  std::optional<DecodeSlots::Slot> held(slots.take(std::chrono::hours(1), [] { return false; }).value());
+  std::atomic<bool> waits{false}, gone{false};
+  std::thread waiting([&] {
+    const auto slot = slots.take(std::chrono::hours(1), [&] {
+      waits = true;
+      return gone.load();
+    });
+    EXPECT_EQ(slot.error().message, "the client is gone");
+  });
+  while (!waits) std::this_thread::yield();
+  // One waits: the next is told at once, however patient it is.
+  EXPECT_EQ(slots.take(std::chrono::hours(1), [] { return false; }).error().code, ErrorCode::kCancelled);
+  gone = true;
+  waiting.join();
+  held.reset();
+  EXPECT_TRUE(slots.take(std::chrono::hours(1), [] { return false; }));
 }
 
 }  // namespace

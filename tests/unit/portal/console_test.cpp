@@ -1,6 +1,7 @@
 // New jobs, teams, people, vendors and keys of the requester's console.
 #include <gmock/gmock.h>
 
+#include "labeling/jobs/job_rules.h"
 #include "unit/portal/portal_fixture.h"
 
 namespace terrapin::portal {
@@ -10,8 +11,14 @@ using identity::Role;
 using test::Answered;
 using test::Browser;
 using test::json;
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 class Console : public test::PortalTest {
  protected:
@@ -66,8 +73,10 @@ TEST_F(Console, AJobIsMadeWithItsFiles) {
   EXPECT_EQ(spec.workers_per_object, 3);
   EXPECT_EQ(spec.pre_function.name, "PRE-SemanticSegmentation");
   EXPECT_EQ(spec.post_function.name, "ACS-SemanticSegmentation");
-  EXPECT_EQ(spec.categories_uri, "s3://out/jobs/turtles/setup/label-categories.json");
-  EXPECT_EQ(spec.template_uri, "s3://out/jobs/turtles/setup/template.liquid.html");
+  EXPECT_THAT(spec.categories_uri,
+              AllOf(StartsWith("s3://out/jobs/turtles/setup/"), EndsWith("/label-categories.json")));
+  EXPECT_THAT(spec.template_uri,
+              AllOf(StartsWith("s3://out/jobs/turtles/setup/"), EndsWith("/template.liquid.html")));
   EXPECT_THAT(spec.tags, ElementsAre(std::pair<std::string, std::string>("sea", "blue")));
   const json categories = json::parse(objects.text_of(spec.categories_uri));
   EXPECT_EQ(categories["labels"][0]["hex-color"], "#112233");
@@ -143,15 +152,14 @@ TEST_F(Console, WhatIsWrongIsNamed) {
     EXPECT_EQ(answer.status, 400) << needed;
     EXPECT_THAT(answer.body.value("message", ""), HasSubstr(needed));
   }
-  EXPECT_FALSE(objects.has("s3://out/jobs/turtles/setup/label-categories.json"));
+  EXPECT_THAT(objects.uris(), Each(Not(HasSubstr("/setup/"))));
 }
 
 TEST_F(Console, NothingStaysOfAJobThatWasNotMade) {
   jobs.create_error = "no";
   wanted["template_html"] = "x";
   EXPECT_EQ(create(wanted).status, 400);
-  EXPECT_FALSE(objects.has("s3://out/jobs/turtles/setup/label-categories.json"));
-  EXPECT_FALSE(objects.has("s3://out/jobs/turtles/setup/template.liquid.html"));
+  EXPECT_THAT(objects.uris(), Each(Not(HasSubstr("/setup/"))));
   jobs.create_error.clear();
   // The files of a job that is there are not touched.
   objects.add("s3://out/jobs/job-1/setup/label-categories.json", "its own", "application/json");
@@ -162,13 +170,43 @@ TEST_F(Console, NothingStaysOfAJobThatWasNotMade) {
   wanted["name"] = "turtles";
   wanted["output_uri"] = "s3://secrets/x";
   EXPECT_EQ(create(wanted).code(), "Denied");
-  EXPECT_FALSE(objects.has("s3://secrets/x/turtles/setup/label-categories.json"));
+  EXPECT_THAT(objects.uris(), Each(Not(HasSubstr("s3://secrets/x/"))));
+}
+
+TEST_F(Console, TwoFormsOfOneNameKeepTheirFilesApart) {
+  ASSERT_EQ(create(wanted).status, 201);
+  const std::string first = jobs.last_spec.categories_uri;
+  ASSERT_EQ(create(wanted).status, 201);
+  EXPECT_NE(jobs.last_spec.categories_uri, first);
+}
+
+TEST_F(Console, MajorityFollowsTheFunction) {
+  wanted["post_function_arn"] =
+      "arn:aws:lambda:us-east-1:432418664414:function:ACS-SemanticSegmentation-Majority";
+  ASSERT_EQ(create(wanted).status, 201);
+  EXPECT_TRUE(labeling::completed(jobs.last_spec).majority_vote);
+  wanted.erase("post_function_arn");
+  wanted["majority_vote"] = true;
+  ASSERT_EQ(create(wanted).status, 201);
+  EXPECT_EQ(jobs.last_spec.post_function.name, "ACS-SemanticSegmentation-Majority");
+}
+
+TEST_F(Console, JobsOfOtherBucketsAreOutOfReach) {
+  jobs.record().spec.output_uri = "s3://secrets/jobs";
+  EXPECT_TRUE(get(api + "jobs", browser).body["jobs"].empty());
+  for (const char* path : {"", "/template", "/categories", "/progress", "/objects", "/workers"})
+    EXPECT_EQ(get(api + "jobs/job-1" + path, browser).status, 403) << path;
+  for (const char* path : {"/stop", "/clone", "/continue", "/chain", "/objects/0/reopen"})
+    EXPECT_EQ(ask("POST", api + "jobs/job-1" + path, json::object(), browser).status, 403) << path;
+  EXPECT_THAT(jobs.calls, IsEmpty());
 }
 
 TEST_F(Console, WhoAsksOwnsWhatFollowsAJob) {
   const std::string owner = "account:" + rita.id;
   EXPECT_EQ(ask("POST", api + "jobs/job-1/clone", {{"new_name", "b"}}, browser).status, 201);
   EXPECT_EQ(ask("POST", api + "jobs/job-1/continue", {{"new_name", "c"}}, browser).status, 201);
+  EXPECT_EQ(ask("POST", api + "jobs/job-1/chain", {{"new_name", "d"}}, browser).status, 400);  // no team
+  jobs.record().spec.workteam_arn = team_arn;
   EXPECT_EQ(ask("POST", api + "jobs/job-1/chain", {{"new_name", "d"}}, browser).status, 201);
   EXPECT_THAT(jobs.calls, ElementsAre("clone b for " + owner, "continue c for " + owner, "chain d"));
   EXPECT_EQ(jobs.last_spec.owner, owner);
@@ -219,7 +257,8 @@ TEST_F(Console, TeamsAndTheirMembers) {
 
   (void)workforces->add_vendor({"acme", "Acme", "Labels", "Acme Inc.", ""}).value();
   std::vector<std::string> kinds;
-  for (const json& team : get(api + "workteams", browser).body["workteams"]) kinds.push_back(team["kind"]);
+  const json teams = get(api + "workteams", browser).body["workteams"];
+  for (const json& team : teams) kinds.push_back(team["kind"]);
   EXPECT_THAT(kinds, ElementsAre("private", "vendor", "public"));
 }
 
@@ -239,7 +278,8 @@ TEST_F(Console, ARequesterReachesNoVendorAndNoReservedGroup) {
   EXPECT_EQ(ask("POST", api + "workteams/acme/members", {{"account_id", rita.id}}, browser).status, 404);
   EXPECT_EQ(ask("POST", api + "invitations", {{"workteam", "acme"}}, browser).status, 404);
   std::vector<std::string> names;
-  for (const json& person : get(api + "people", browser).body["people"]) names.push_back(person["name"]);
+  const json people = get(api + "people", browser).body["people"];
+  for (const json& person : people) names.push_back(person["name"]);
   EXPECT_THAT(names, ElementsAre("rita"));
 }
 

@@ -26,6 +26,11 @@ class FakeObjects final : public storage::ObjectStore {
   std::string type_of(const std::string& uri) { return objects_.at(uri).second; }
   std::string text_of(const std::string& uri) { return objects_.at(uri).first; }
   bool has(const std::string& uri) const { return objects_.contains(uri); }
+  std::vector<std::string> uris() const {
+    std::vector<std::string> all;
+    for (const auto& [uri, object] : objects_) all.push_back(uri);
+    return all;
+  }
   Result<storage::OpenObject> get(const storage::ObjectName& name) override {
     const auto found = objects_.find(storage::s3_uri(name));
     if (found == objects_.end()) return fail(ErrorCode::kNotFound, "there is no object '{}'", name.key);
@@ -57,7 +62,10 @@ class FakeObjects final : public storage::ObjectStore {
     info.etag = "etag-" + name.key;
     return info;
   }
-  Result<storage::ObjectInfo> head(const storage::ObjectName&) override { return not_in_this_fake(); }
+  Result<storage::ObjectInfo> head(const storage::ObjectName& name) override {
+    TERRAPIN_TRY(const storage::OpenObject object, get(name));
+    return object.info;
+  }
   Status remove(const storage::ObjectName& name, const storage::RemoveCondition&) override {
     objects_.erase(storage::s3_uri(name));
     return {};
@@ -273,6 +281,7 @@ class FakeJobs final : public labeling::JobService {
     record_.id = "id-1";
     record_.spec.name = "job-1";
     record_.spec.owner = "requester-key";
+    record_.spec.output_uri = "s3://out/jobs";
     record_.spec.label_attribute = "turtle-ref";
     record_.spec.max_percent_labeled = 50;
     record_.status = labeling::JobStatus::kInProgress;

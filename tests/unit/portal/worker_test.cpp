@@ -329,6 +329,11 @@ TEST_F(Requester, ChangesJobs) {
   EXPECT_EQ(post(job + "/continue", {{"new_name", "job-3"}}, browser).status, 201);
   EXPECT_EQ(post(job + "/objects/4/reopen", {{"discard_answers", true}}, browser).status, 200);
   EXPECT_EQ(post(job + "/workers/person-1/withdraw", json::object(), browser).status, 200);
+  labeling::Workteam team;
+  team.name = "divers";
+  team.description = "Divers";
+  team.members = {{"terrapin", "terrapin", "divers", {}}};
+  jobs.record().spec.workteam_arn = workforces->create_team(team).value().arn;
   const json chained{
       {"new_name", "job-4"},
       {"label_attribute", "checked-ref"},

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/gateway.h"
+#include "base/percent.h"
 #include "crypto/hash.h"
 #include "http/server.h"
 #include "http/target.h"
@@ -71,7 +72,7 @@ class FakeS3 {
 
   http::Response answer(const api::Exchange& exchange) {
     SeenRequest request{exchange.request.method,
-                        *http::percent_decode(exchange.request.path),
+                        *percent_decode(exchange.request.path),
                         exchange.request.target,
                         std::string(exchange.request.headers.find("host").value_or("")),
                         *read_all_text(*exchange.body, 64 << 20),

@@ -70,6 +70,15 @@ export class Client {
     return (await (await this.send("DELETE", address(path), {}, signal)).json()) as T;
   }
 
+  /** Posts without waiting, also when the page is just being left; nothing tells whether it arrived. */
+  postAndLeave(path: string, body: unknown = {}): void {
+    if (!this.session) return;
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.session.csrf };
+    fetch(address(path), { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", keepalive: true }).catch(
+      () => undefined,
+    );
+  }
+
   /** Sends and gives back the answer of a success; throws ApiError otherwise. A Blob goes as it is, all else as JSON. */
   async send(method: string, target: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = {};

@@ -151,13 +151,15 @@ export interface Vendor {
   arn: string;
   title: string;
   description: string;
-  subscribed?: boolean;
+  seller: string;
+  subscribed: boolean;
+  created: string;
 }
 export interface Key {
   access_key_id: string;
   scope: string;
   name: string;
-  buckets?: string[]; // empty: all
+  buckets: string[]; // empty: all
   created: string;
 }
 export interface AnnotationFunction {

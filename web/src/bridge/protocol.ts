@@ -50,7 +50,7 @@ export type FromFrame =
   | { type: "ready" } // elements stand, the draft is shown
   | { type: "delta"; data: string } // to be saved, in the order they come
   | { type: "snapshot"; data: string; deltas: number } // stands for the first `deltas` deltas that were ever in this draft (those of "open" count)
-  | { type: "submit"; answer: string } // AWS's answer JSON: {"<element>": {...}}
+  | { type: "submit"; answer: string; unpainted: boolean } // AWS's answer JSON: {"<element>": {...}}; whether it has canvases and nothing is painted on any
   | { type: "skip" } // the worker's key for declining
   | { type: "askPrevious" }
   | { type: "settings"; settings: ViewSettings } // changed by the worker in the canvas

@@ -50,7 +50,9 @@ export function readFromFrame(data: unknown, settings: ViewSettings): FromFrame 
         : null;
     }
     case "submit":
-      return text(message["answer"], kMostText) ? { type: "submit", answer: message["answer"] } : null;
+      return text(message["answer"], kMostText) && typeof message["unpainted"] === "boolean"
+        ? { type: "submit", answer: message["answer"], unpainted: message["unpainted"] }
+        : null;
     case "settings":
       return { type: "settings", settings: checkedSettings(message["settings"], settings) };
     case "problem":

@@ -69,10 +69,10 @@ export const canvasStyles = [
     }
     .tool-name {
       display: flex;
+      flex: none;
       align-items: center;
       gap: 8px;
       font-weight: 600;
-      min-width: 0;
     }
     .tool-name > span {
       overflow: hidden;
@@ -85,6 +85,13 @@ export const canvasStyles = [
       align-items: center;
       gap: 8px;
       white-space: nowrap;
+    }
+    .hint {
+      display: block;
+      color: var(--text-quiet);
+      min-width: 0;
+      overflow: hidden;
+      text-overflow: ellipsis;
     }
     .option input[type="number"] {
       width: 64px;

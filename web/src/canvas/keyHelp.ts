@@ -85,6 +85,12 @@ export class KeyHelp extends LitElement {
           ${doubled.map(({ key, titles }) => html`<p class="conflict"><kbd>${key}</kbd> stands for ${titles.length} actions: ${titles.join("; ")}. Only one of them will answer; change the others.</p>`)}
         </div>
         <div class="columns">
+          <section>
+            <h3>Mouse and touch</h3>
+            <table>
+              ${gestures.map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
+            </table>
+          </section>
           ${groups.map(
             (group) => html`<section>
               <h3>${group}</h3>
@@ -93,12 +99,6 @@ export class KeyHelp extends LitElement {
               </table>
             </section>`,
           )}
-          <section>
-            <h3>Mouse and touch</h3>
-            <table>
-              ${gestures.map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
-            </table>
-          </section>
         </div>
         ${Object.keys(changedKeys).length > 0 ? html`<button class="plain" @click=${() => this.change(keys, {})}>Give all keys back</button>` : nothing}
       </div>
@@ -119,7 +119,7 @@ export class KeyHelp extends LitElement {
         break-inside: avoid-column;
         margin: 0 0 18px;
       }
-      section:nth-of-type(2) {
+      section:nth-of-type(3) {
         break-inside: auto;
       }
       h3 {

@@ -199,6 +199,12 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     return { data: await (work ?? mask).snapshot(), deltas };
   }
 
+  /** Whether a photo is open and no pixel of it has a label. */
+  get unpainted(): boolean {
+    const { mask } = this.editor;
+    return mask !== null && mask.count(0) === mask.width * mask.height;
+  }
+
   /** The worker changed the mask, or opened work that was begun before. */
   get modified(): boolean {
     return this.editor.modified;
@@ -438,20 +444,20 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
             <input type="range" min="0" max="1" step="0.005" aria-valuetext=${`${this.settings.brushSize} pixels`} .value=${String(Math.log(this.settings.brushSize) / Math.log(kMostBrushSize))} @input=${(event: Event) => editor.setBrushSize(kMostBrushSize ** Number((event.target as HTMLInputElement).value))} />
             <input type="number" min="1" max=${kMostBrushSize} aria-label="Brush size in pixels" .value=${String(this.settings.brushSize)} @change=${(event: Event) => editor.setBrushSize(Number((event.target as HTMLInputElement).value) || 1)} />
             px</label
-          >`
+          ><span class="option hint wide-only">${erases ? "Drag over the photo to erase." : "Drag over the photo to paint."} With Shift: a straight line.</span>`
         : nothing}
       ${tool === "wand"
         ? html`<label class="option"
               >Tolerance
               <input type="range" min="0" max="128" .value=${String(editor.tolerance)} @input=${(event: Event) => editor.setTolerance(Number((event.target as HTMLInputElement).value))} />
               <output>${editor.tolerance}</output></label
-            ><label class="option"><input type="checkbox" .checked=${editor.contiguous} @change=${(event: Event) => editor.setContiguous((event.target as HTMLInputElement).checked)} /> Connected only</label>`
+            ><label class="option"><input type="checkbox" .checked=${editor.contiguous} @change=${(event: Event) => editor.setContiguous((event.target as HTMLInputElement).checked)} /> Connected only</label><span class="option hint wide-only">Click to paint what is striped.</span>`
         : nothing}
       ${tool === "polygon" || tool === "polygonSubtract"
-        ? html`<span class="option quiet wide-only">Click points or drag a line.</span>
+        ? html`<span class="option hint wide-only">Click points or drag a line; click the first point to close it.</span>
             ${editor.busy ? html`<button class="plain" @click=${() => editor.finish()}>Close (${key("finish")})</button><button class="plain" @click=${() => editor.cancel()}>Cancel</button>` : nothing}`
         : nothing}
-      ${tool === "fill" ? html`<span class="option quiet wide-only">Click an area to give it the class.</span>` : nothing}
+      ${tool === "fill" ? html`<span class="option hint wide-only">Click an area to give it the class.</span>` : nothing}
       ${editor.working > 0 ? html`<span class="option quiet" role="status">Working…</span>` : nothing}
     `;
   }

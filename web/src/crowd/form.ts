@@ -42,6 +42,8 @@ export class CrowdForm extends HTMLElement implements FormMember {
 
   connectedCallback(): void {
     runtime().form = this;
+    // What the document is about, unless the template says it itself.
+    if (!this.hasAttribute("role") && !document.querySelector("main, [role='main']")) this.setAttribute("role", "main");
     void runtime().stand();
     this.addEventListener("input", this.edited);
     this.addEventListener("change", this.edited);
@@ -121,7 +123,9 @@ export class CrowdForm extends HTMLElement implements FormMember {
     try {
       const answers = await this.answers();
       if (withEvent && !this.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }))) return;
-      runtime().send({ type: "submit", answer: JSON.stringify(answers) });
+      const canvases = [...this.querySelectorAll<CrowdSemanticSegmentation>("crowd-semantic-segmentation")];
+      const unpainted = canvases.length > 0 && canvases.every((canvas) => canvas.unpainted);
+      runtime().send({ type: "submit", answer: JSON.stringify(answers), unpainted });
     } catch (error) {
       this.showProblem(error instanceof Error ? error.message : String(error));
     } finally {

@@ -65,9 +65,9 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
     return this.name || "crowd-semantic-segmentation";
   }
 
-  /** A list, or text as in the attribute. */
+  /** Set to a list or to text as in the attribute; always gives a list, so that scripts may add to it. */
   get labels(): unknown {
-    return this.given ?? this.shownLabels.map((label) => label.name);
+    return Array.isArray(this.given) ? this.given : this.shownLabels.map((label) => label.name);
   }
   set labels(value: unknown) {
     this.given = value;
@@ -147,9 +147,10 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
   private async begin(): Promise<void> {
     const shared = runtime();
     const begun = this.key("begun");
-    if (shared.fields.get(begun) === true || shared.readOnly) return;
-    const initial = parseInitialValue(this.getAttribute("initial-value"));
     const corrected = shared.answer?.[this.canvasName] as Partial<CrowdAnswer> | undefined;
+    // An answer that can only be looked at is shown too.
+    if (shared.fields.get(begun) === true || (shared.readOnly && !corrected)) return;
+    const initial = parseInitialValue(this.getAttribute("initial-value"));
     this.settingUp = true;
     try {
       if (corrected?.labeledImage && corrected.labelMappings) {
@@ -176,6 +177,10 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
     if (this.getAttribute("initial-value")?.trim()) answer["initialValueModified"] = runtime().fields.get(this.key("touched")) === true;
     this.value = answer;
     return answer;
+  }
+
+  get unpainted(): boolean {
+    return this.canvas.unpainted;
   }
 
   async takeSnapshot(): Promise<{ data: string; deltas: number } | null> {

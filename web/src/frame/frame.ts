@@ -34,6 +34,9 @@ function becomeTemplate(open: Open, port: MessagePort): void {
   };
   // What a template's scripts throw is the requester's to know.
   const report = (message: string): void => send({ type: "problem", message: message.slice(0, 1000) });
+  // Of a script with another origin, which the elements' is in this document, browsers do not tell the message.
+  const told = (message: string): string =>
+    /^Script error\.?$/.test(message) ? "a call of a crowd element failed; the browser's console says how." : message;
   // The elements stand before a line of the template runs; the bridge is theirs alone.
   Object.defineProperty(window, kHandOver, { value: bridge, configurable: true });
   const script = document.createElement("script");
@@ -41,9 +44,10 @@ function becomeTemplate(open: Open, port: MessagePort): void {
   script.onerror = () => report("The elements' script could not be loaded.");
   script.onload = () => {
     document.open();
-    window.addEventListener("error", (event) => report(`The template's script: ${event.message}`));
+    window.addEventListener("error", (event) => report(`The template's script: ${told(event.message)}`));
     window.addEventListener("unhandledrejection", (event) => report(`The template's script: ${String(event.reason)}`));
     document.addEventListener("DOMContentLoaded", () => {
+      document.title ||= "Task";
       if (document.querySelector("crowd-form")) return;
       report("The template has no <crowd-form>: it cannot be submitted.");
       send({ type: "ready" });

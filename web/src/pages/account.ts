@@ -65,7 +65,7 @@ class AccountPage extends LitElement {
             <input class="visually-hidden" autocomplete="username" readonly tabindex="-1" aria-hidden="true" .value=${account.name} />
             ${textField({
               id: "old-password",
-              label: "Password until now",
+              label: "Current password",
               type: "password",
               autocomplete: "current-password",
               required: true,

@@ -93,7 +93,7 @@ class Jobs extends LitElement {
     return html`<article class="card job">
       <div>
         <h2>${job.title || job.job_name}</h2>
-        <p>${job.description}</p>
+        ${job.description && job.description !== job.title ? html`<p>${job.description}</p>` : nothing}
         <p class="quiet">
           ${plural(job.available, "photo")} for you · ${durationText(job.task_time_limit_s)} each
           ${job.price ? html` · ${priceText(job.price)} each` : nothing}

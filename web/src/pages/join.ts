@@ -91,7 +91,7 @@ class Join extends LinkPage {
     }
     try {
       this.link = await client.post<{ name: string; expires: string }>("invitation/look", { token: this.token });
-      this.name = this.link.name;
+      if (this.link.name) this.name = this.link.name; // else it may be typed already
     } catch (thrown) {
       if (thrown instanceof ApiError && thrown.status === 404) this.link = null;
       else this.problem = problemText(thrown);

@@ -7,6 +7,7 @@ import "../ui/menu";
 import { sheet } from "../ui/style";
 import { applyTheme, chooseTheme, chosenTheme } from "../ui/theme";
 import { problemText, toast } from "../ui/toast";
+import { isHere, linksOf, may, type Access } from "./links";
 import { navigate, onNavigate } from "./navigation";
 import { signOut } from "./session";
 
@@ -14,15 +15,11 @@ import { signOut } from "./session";
 interface Route {
   pattern: RegExp;
   title: string;
-  access: "anyone" | "signed in" | "worker" | "requester" | "admin";
+  access: Access;
   /** Without the header: the page uses the whole window. */
   bare?: boolean;
   open: (parts: string[]) => Promise<TemplateResult>;
 }
-
-// The console's pages wait for their half of the server (docs/formats/worker-http.md, "Requesters"): until then no link leads to them.
-const kConsoleLinks: { href: string; label: string }[] = [];
-const kAdminLinks: { href: string; label: string }[] = [];
 
 // The first that fits counts. `parts`: the pattern's groups, decoded.
 const routes: Route[] = [
@@ -113,43 +110,13 @@ const routes: Route[] = [
   },
 ];
 
-const kRefusals: Record<Route["access"], string> = {
+const kRefusals: Record<Access, string> = {
   anyone: "",
   "signed in": "",
-  worker: "This page is for workers: your account does not have that role.",
-  requester: "This page is for requesters: your account does not have that role.",
-  admin: "This page is for admins: your account does not have that role.",
+  worker: "This page is for workers",
+  requester: "This page is for requesters",
+  admin: "This page is for admins",
 };
-
-function may(account: Account, access: Route["access"]): boolean {
-  if (access === "worker") return account.roles.includes("worker");
-  if (access === "admin") return account.roles.includes("admin");
-  if (access === "requester") return account.roles.includes("admin") || account.roles.includes("requester");
-  return true;
-}
-
-interface Link {
-  href: string;
-  label: string;
-}
-
-/** What the header leads to, by role. */
-export function linksOf(account: Account): Link[] {
-  const links: Link[] = [];
-  if (may(account, "worker"))
-    links.push({ href: "/_/jobs", label: "Tasks" }, { href: "/_/history", label: "History" });
-  if (may(account, "requester"))
-    links.push(...kConsoleLinks);
-  if (may(account, "admin"))
-    links.push(...kAdminLinks);
-  return links;
-}
-
-function isHere(href: string, path: string): boolean {
-  if (href === "/_/jobs") return path === "/_/" || path === "/_/jobs";
-  if (href === "/_/console") return /^\/_\/console(\/new|\/jobs\/.*)?$/.test(path);
-  return path === href;
-}
 
 const kAfterSignIn = "terrapin-after-sign-in";
 
@@ -317,16 +284,15 @@ class App extends LitElement {
         return this.pageAt("/_/console");
       }
       if (account && !may(account, route.access))
-        return { shown: refusal(kRefusals[route.access]), bare: false, title: route.title, route: null };
+        return { shown: refusal(kRefusals[route.access], "Your account does not have that role; an admin can give it."), bare: false, title: route.title, route: null };
       try {
         const parts = match.slice(1).map((text: string | undefined) => decodeURIComponent(text ?? ""));
         return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title, route };
       } catch (thrown) {
-        const text = `The page could not be loaded: ${problemText(thrown)}`;
-        return { shown: refusal(text), bare: !account, title: route.title, route: null };
+        return { shown: refusal("The page could not be loaded", problemText(thrown)), bare: !account, title: route.title, route: null };
       }
     }
-    return { shown: refusal(`There is no page at ${path}.`), bare: !client.current, title: "Not found", route: null };
+    return { shown: refusal("There is no such page", path), bare: !client.current, title: "Not found", route: null };
   }
 
   // On a narrow window the bar of pages is wider than what is seen of it.
@@ -385,10 +351,13 @@ class App extends LitElement {
   }
 }
 
-function refusal(text: string): TemplateResult {
+function refusal(heading: string, text: string): TemplateResult {
   return html`<div class="page narrow">
-    <h1>${text}</h1>
-    <p><a href="/_/">To the first page</a></p>
+    <div class="card">
+      <h1>${heading}</h1>
+      <p>${text}</p>
+      <p><a href="/_/">To the first page</a></p>
+    </div>
   </div>`;
 }
 

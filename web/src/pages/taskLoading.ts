@@ -1,19 +1,8 @@
 // A task with all it shows: content, rendered template, photos. Also loaded ahead, so that the next one is there at once.
 import type { FrameFile } from "../bridge/protocol";
 import { client } from "../api/client";
+import type { Assignment } from "../api/facts";
 import { renderTemplate } from "../template/template";
-
-export interface Assignment {
-  id: string;
-  job_name: string;
-  object_index: number;
-  state: "leased" | "submitted" | "returned" | "declined" | "expired" | "withdrawn";
-  accepted: string;
-  deadline: string;
-  remaining_seconds: number;
-  submitted: string | null;
-  correctable: boolean;
-}
 
 export interface TaskContent {
   assignment: Assignment;
@@ -46,7 +35,9 @@ export async function loadTask(id: string): Promise<LoadedTask> {
 }
 
 // The one task that is loaded ahead.
-let ahead: { id: string; job: string; task: Promise<LoadedTask> } | null = null;
+let ahead: { id: string; job: string; mine: boolean; since: number; task: Promise<LoadedTask> } | null = null;
+/** A lease that was taken so long before is given back for a fresh one: the photo's time counts from when it is seen. */
+const kStaleMs = 60_000;
 
 /** The worker's lease in `job` beside `current`, a new one if there is none; with its photo. Null: nothing more to do. */
 export async function prefetch(job: string, current: string): Promise<string | null> {
@@ -57,7 +48,8 @@ export async function prefetch(job: string, current: string): Promise<string | n
   if (!next) return null;
   const task = loadTask(next.id);
   task.catch(() => undefined); // told to who takes it
-  ahead = { id: next.id, job, task };
+  // One that was held before may be open in another tab: it is not this page's to give back.
+  ahead = { id: next.id, job, mine: !held, since: performance.now(), task };
   return next.id;
 }
 
@@ -77,9 +69,19 @@ export async function takeTask(id: string): Promise<LoadedTask> {
   return await loadTask(id);
 }
 
-/** Gives back what was loaded ahead, when the worker leaves. */
+/** The worker's next task in `job`: what was loaded ahead, unless its time has been running for long. Null: nothing to do now. */
+export async function nextTask(job: string): Promise<Assignment | null> {
+  if (ahead?.job === job && ahead.mine && performance.now() - ahead.since > kStaleMs) {
+    const { id } = ahead;
+    ahead = null;
+    await client.post(`assignments/${encodeURIComponent(id)}/return`).catch(() => undefined); // then it is simply next
+  }
+  return (await client.post<{ assignment: Assignment | null }>("assignments", { job })).assignment;
+}
+
+/** Gives back what was loaded ahead, when the worker leaves; also while the page is being closed. */
 export function dropPrefetched(): void {
   const dropped = ahead;
   ahead = null;
-  if (dropped) client.post(`assignments/${encodeURIComponent(dropped.id)}/return`).catch(() => undefined);
+  if (dropped?.mine) client.postAndLeave(`assignments/${encodeURIComponent(dropped.id)}/return`);
 }

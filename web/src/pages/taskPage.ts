@@ -4,6 +4,7 @@ import { LitElement, html, nothing, type PropertyValues, type TemplateResult } f
 import { property, state } from "lit/decorators.js";
 import { keyed } from "lit/directives/keyed.js";
 import { ApiError, address, client } from "../api/client";
+import type { Assignment } from "../api/facts";
 import { readFromFrame } from "../bridge/untrusted";
 import type { FromFrame, LabelFacts, ToFrame, ViewSettings } from "../bridge/protocol";
 import { draftServer } from "../drafts/server";
@@ -16,7 +17,7 @@ import { chooseTheme, chosenTheme } from "../ui/theme";
 import { problemText, toast } from "../ui/toast";
 import { navigate } from "./navigation";
 import "./signIn";
-import { dropPrefetched, prefetch, takeTask, type Assignment, type LoadedTask } from "./taskLoading";
+import { dropPrefetched, nextTask, prefetch, takeTask, type LoadedTask } from "./taskLoading";
 import { keepSettings, readSettings } from "./taskSettings";
 import { taskStyles } from "./taskStyles";
 import { clockText, saveSign } from "./taskWords";
@@ -62,6 +63,7 @@ export class TaskPage extends LitElement {
   private toldSaved: boolean | null = null;
   private retrySubmit: (() => void) | null = null;
   private movingOn = false;
+  private asking = false;
   private previousSignedOut: (() => void) | null = null;
   private channel: BroadcastChannel | null = null;
 
@@ -71,6 +73,7 @@ export class TaskPage extends LitElement {
     client.onSignedOut = () => (this.signingIn = true);
     window.addEventListener("message", this.heard);
     window.addEventListener("beforeunload", this.beforeUnload);
+    window.addEventListener("pagehide", dropPrefetched);
     window.addEventListener("online", this.resume);
     document.addEventListener("visibilitychange", this.resume);
     this.timers = [setInterval(() => this.tick(), 1000), setInterval(() => void this.heartbeat(), kHeartbeatMs)];
@@ -81,6 +84,7 @@ export class TaskPage extends LitElement {
     client.onSignedOut = this.previousSignedOut;
     window.removeEventListener("message", this.heard);
     window.removeEventListener("beforeunload", this.beforeUnload);
+    window.removeEventListener("pagehide", dropPrefetched);
     window.removeEventListener("online", this.resume);
     document.removeEventListener("visibilitychange", this.resume);
     for (const timer of this.timers) clearInterval(timer);
@@ -92,6 +96,12 @@ export class TaskPage extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("assignmentId") && this.assignmentId !== "") void this.load();
+  }
+
+  // The browser's own dialog keeps the focus inside; browsers close it at the second Escape all the same.
+  protected override updated(): void {
+    const over = this.renderRoot.querySelector<HTMLDialogElement>("dialog.over");
+    if (over && !over.open) over.showModal();
   }
 
   private leaveTask(): void {
@@ -258,7 +268,8 @@ export class TaskPage extends LitElement {
         this.sync?.offerSnapshot(message.data, message.deltas);
         break;
       case "submit":
-        void this.submit(message.answer);
+        if (message.unpainted) void this.askUnpainted(message.answer);
+        else void this.submit(message.answer);
         break;
       case "skip":
         if (this.phase.name === "working") void this.decline();
@@ -385,6 +396,18 @@ export class TaskPage extends LitElement {
     if (this.status.unkept > 0 || this.submitting !== "") event.preventDefault();
   };
 
+  private async askUnpainted(answer: string): Promise<void> {
+    if (this.submitting !== "" || this.asking) return;
+    this.asking = true;
+    await ask({
+      heading: "Nothing is painted",
+      text: "Submit this photo without a label? Do so if none of the labels is in it.",
+      action: "Submit without labels",
+      perform: async () => void this.submit(answer),
+    });
+    this.asking = false;
+  }
+
   private async submit(answer: string): Promise<void> {
     if (this.submitting !== "" || (this.phase.name !== "working" && this.phase.name !== "correcting")) return;
     const correcting = this.phase.name === "correcting";
@@ -453,7 +476,7 @@ export class TaskPage extends LitElement {
     const job = this.task!.content.assignment.job_name;
     this.phase = { name: "loading" };
     try {
-      const { assignment } = await client.post<{ assignment: Assignment | null }>("assignments", { job });
+      const assignment = await nextTask(job);
       if (assignment) {
         this.movingOn = true;
         navigate(`/_/task/${assignment.id}`, { replace: true });
@@ -620,12 +643,10 @@ export class TaskPage extends LitElement {
   override render(): TemplateResult {
     return html`${this.content()}
     ${this.signingIn
-      ? html`<div class="over" role="dialog" aria-modal="true" aria-label="Sign in">
-          <div class="box">
-            <p class="quiet">Your session ended. Sign in to go on; nothing is lost.</p>
-            <p-sign-in @signed-in=${() => this.signedIn()}></p-sign-in>
-          </div>
-        </div>`
+      ? html`<dialog class="over" aria-label="Sign in" @cancel=${(event: Event) => event.preventDefault()} @close=${() => this.requestUpdate()}>
+          <p class="quiet">Your session ended. Sign in to go on; nothing is lost.</p>
+          <p-sign-in @signed-in=${() => this.signedIn()}></p-sign-in>
+        </dialog>`
       : nothing}`;
   }
 }

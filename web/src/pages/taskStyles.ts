@@ -129,24 +129,21 @@ export const taskStyles = css`
     gap: 10px;
   }
   .over {
-    align-items: flex-start;
-    background: rgb(0 0 0 / 55%);
-    display: flex;
-    inset: 0;
-    justify-content: center;
-    overflow: auto;
-    padding: 6vh 14px;
-    position: fixed;
-    z-index: 40;
-  }
-  .box {
     background: var(--surface);
+    border: 1px solid var(--line);
     border-radius: 14px;
-    max-width: 520px;
+    color: var(--text);
+    margin: 6vh auto auto;
+    max-height: 88vh;
+    max-width: min(520px, calc(100vw - 28px));
+    overflow: auto;
     padding: 18px 20px;
     width: 100%;
   }
-  .box .quiet {
+  .over::backdrop {
+    background: rgb(0 0 0 / 55%);
+  }
+  .over .quiet {
     text-align: center;
     white-space: normal;
   }

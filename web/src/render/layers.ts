@@ -45,7 +45,8 @@ export function uncovered(width: number, height: number, dx: number, dy: number)
 }
 
 function context2d(canvas: HTMLCanvasElement, alpha: boolean): CanvasRenderingContext2D {
-  const context = canvas.getContext("2d", { alpha });
+  // What is painted need not wait for the rest of the page.
+  const context = canvas.getContext("2d", { alpha, desynchronized: true });
   if (!context) throw new Error("This browser gives no 2D canvas, which painting needs.");
   return context;
 }

@@ -91,13 +91,16 @@ function composeOutline(out: Uint32Array, view: Viewport, source: OverlaySource,
   }
 }
 
-/** Colours the screen pixels that show the spans, for previews; `out` as in composeOverlay. Returns the box that was touched. */
-export function drawSpans(out: Uint32Array, view: Viewport, spans: Spans, color: number): Box | null {
+/** Stripes over the screen pixels that show the spans, for previews: nobody takes them for paint. `out` as in composeOverlay. Returns the box that was touched. */
+export function drawSpans(out: Uint32Array, view: Viewport, spans: Spans, color: number, between: number): Box | null {
   let touched: Box | null = null;
   for (let i = 0; i < spans.length; ++i) {
     const box = view.screenBox({ x0: spans.x0[i]!, x1: spans.x1[i]!, y0: spans.y[i]!, y1: spans.y[i]! + 1 });
     if (box.x0 >= box.x1 || box.y0 >= box.y1) continue;
-    for (let y = box.y0; y < box.y1; ++y) out.fill(color, y * view.width + box.x0, y * view.width + box.x1);
+    for (let y = box.y0; y < box.y1; ++y) {
+      const row = y * view.width;
+      for (let x = box.x0; x < box.x1; ++x) out[row + x] = (x + y) & 4 ? color : between;
+    }
     touched = uniteBoxes(touched, box);
   }
   return touched;

@@ -20,8 +20,8 @@ function startWorker(): Worker {
   return new Worker(new URL("./liquidWorker.ts", import.meta.url), { type: "module" });
 }
 
-/** Renders in a worker of its own, which is ended after `limitMs` (then, and for a wrong template: TemplateError). */
-export function renderTemplate(input: TemplateInput, limitMs = 6000, start: () => Worker = startWorker): Promise<RenderedTemplate> {
+/** Renders in a worker of its own, which is ended after `limitMs`, its start on a busy machine included (then, and for a wrong template: TemplateError). */
+export function renderTemplate(input: TemplateInput, limitMs = 20_000, start: () => Worker = startWorker): Promise<RenderedTemplate> {
   return new Promise((resolve, reject) => {
     const worker = start();
     const end = (): void => {

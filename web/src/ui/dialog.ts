@@ -1,10 +1,11 @@
 // Questions in front of the page, on the browser's own dialog: focus stays inside, Escape closes.
 import { LitElement, css, html, nothing, render, type TemplateResult } from "lit";
-import { property } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 import { icons } from "./icons";
 import { sheet } from "./style";
+import { problemText } from "./toast";
 
-/** `<t-dialog heading="…" open>`: shows its content; fires "close" when the person closes it. */
+/** `<t-dialog heading="…" open>`: shows its content and the problems told in it ("problem" events); fires "close" when the person closes it. */
 export class Dialog extends LitElement {
   static override styles = [
     sheet,
@@ -35,7 +36,21 @@ export class Dialog extends LitElement {
   ];
   @property() heading = "";
   @property({ type: Boolean, reflect: true }) open = false;
+  // What lies behind a dialog can be neither read nor closed.
+  @state() private problem = "";
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.addEventListener("problem", this.tell);
+    this.addEventListener("submit", this.forget);
+  }
+  private readonly tell = (event: Event): void => {
+    event.preventDefault();
+    this.problem = String((event as CustomEvent<unknown>).detail);
+  };
+  private readonly forget = (): void => {
+    this.problem = "";
+  };
   private get box(): HTMLDialogElement {
     return this.renderRoot.querySelector("dialog")!;
   }
@@ -44,6 +59,7 @@ export class Dialog extends LitElement {
     if (!this.open && this.box.open) this.box.close();
   }
   private closed(): void {
+    this.problem = "";
     if (!this.open) return;
     this.open = false;
     this.dispatchEvent(new Event("close"));
@@ -54,7 +70,10 @@ export class Dialog extends LitElement {
         <h2 id="heading">${this.heading}</h2>
         <button class="plain small" aria-label="Close" @click=${() => this.box.close()}>${icons.close}</button>
       </header>
-      <slot></slot>
+      <div class="stack">
+        <slot></slot>
+        <p class="note bad" role="alert" ?hidden=${!this.problem}>${this.problem}</p>
+      </div>
     </dialog>`;
   }
 }
@@ -87,12 +106,15 @@ class QuestionBox extends LitElement {
       await this.question.perform(this.renderRoot.querySelector("input")?.value.trim() ?? "");
       this.done();
     } catch (thrown) {
-      this.problem = thrown instanceof Error ? thrown.message : String(thrown);
+      this.problem = problemText(thrown);
     } finally {
       this.working = false;
     }
   }
   protected override firstUpdated(): void {
+    const { danger, input } = this.question;
+    const first = input ? "input" : danger ? "button[type=button]" : "button.primary";
+    this.renderRoot.querySelector<HTMLElement>(first)!.focus();
     this.renderRoot.querySelector("input")?.select();
   }
   override render(): TemplateResult {

@@ -24,7 +24,7 @@ export function field(facts: FieldFacts, control: (ties: Ties) => TemplateResult
     <span class="error" id=${errorId} role=${facts.error ? "alert" : nothing} ?hidden=${!facts.error}
       >${facts.error}</span
     >
-    <span class="hint" id=${hintId} ?hidden=${!facts.hint}>${facts.hint}</span>
+    <span class="hint" id=${hintId} ?hidden=${!facts.hint || Boolean(facts.error)}>${facts.hint}</span>
   </div>`;
 }
 

@@ -28,6 +28,7 @@ export const icons = {
   folder: icon(svg`<path d="M3 7a2 2 0 0 1 2-2h4l2 3h8a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2z"/>`),
   file: icon(svg`<path d="M6 3h8l5 5v13H6zM14 3v5h5"/>`),
   upload: icon(svg`<path d="M12 16V4M7 9l5-5 5 5M4 20h16"/>`),
+  download: icon(svg`<path d="M12 4v12M7 11l5 5 5-5M4 20h16"/>`),
   more: icon(svg`<path stroke-width="3.5" d="M5 12h.01M12 12h.01M19 12h.01"/>`),
   person: icon(svg`<circle cx="12" cy="8" r="4"/><path d="M4 21c1-5 4-7 8-7s7 2 8 7"/>`),
 };

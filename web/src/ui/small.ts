@@ -239,6 +239,14 @@ export class Tabs extends LitElement {
       button:focus-visible {
         outline-offset: -3px;
       }
+      @media (max-width: 640px) {
+        [role="tablist"] {
+          gap: 0;
+        }
+        button {
+          padding: 6px 9px;
+        }
+      }
     `,
   ];
   @property() label = "";

@@ -212,6 +212,7 @@ export const sheet = css`
   }
   legend {
     font-weight: 600;
+    margin-bottom: 6px;
     padding: 0;
   }
   .page {

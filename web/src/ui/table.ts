@@ -46,6 +46,17 @@ export class Table<Row = unknown> extends LitElement {
       tbody tr:last-child td {
         border-bottom: 0;
       }
+      th:first-child,
+      td:first-child {
+        padding-left: 0;
+      }
+      th:last-child,
+      td:last-child {
+        padding-right: 0;
+      }
+      td[data-title=""] {
+        text-align: right;
+      }
       .number {
         font-variant-numeric: tabular-nums;
         text-align: right;
@@ -77,6 +88,12 @@ export class Table<Row = unknown> extends LitElement {
           border-radius: 10px;
           margin-bottom: 10px;
           padding: 6px 12px;
+          position: relative;
+        }
+        td:has(> t-menu) {
+          position: absolute;
+          right: 4px;
+          top: 2px;
         }
         td,
         td.number {

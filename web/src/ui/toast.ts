@@ -3,6 +3,7 @@ import { LitElement, css, html, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { icons } from "./icons";
 import { sheet } from "./style";
+import { sentence } from "./words";
 
 export type ToastKind = "done" | "problem";
 interface Toast {
@@ -26,10 +27,10 @@ export function toast(text: string, kind: ToastKind = "done"): void {
 
 /** The text of whatever was thrown. */
 export function problemText(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return sentence(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
-/** A handler that keeps its button busy until `work` is done, and shows what went wrong. */
+/** A handler that keeps its button busy until `work` is done, and shows what went wrong: in the dialog it belongs to, if there is one. */
 export function busy(work: (event: Event) => Promise<unknown>): (event: Event) => Promise<void> {
   return async (event) => {
     event.preventDefault();
@@ -41,7 +42,8 @@ export function busy(work: (event: Event) => Promise<unknown>): (event: Event) =
     try {
       await work(event);
     } catch (thrown) {
-      toast(problemText(thrown), "problem");
+      const told = new CustomEvent("problem", { bubbles: true, composed: true, cancelable: true, detail: problemText(thrown) });
+      if (place?.dispatchEvent(told) ?? true) toast(problemText(thrown), "problem");
     } finally {
       button?.removeAttribute("aria-busy");
     }

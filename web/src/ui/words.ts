@@ -20,6 +20,13 @@ export function timeText(time: string | null | undefined): string {
   return date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+/** A message of the server as a sentence of its own; one that begins with a name or an address keeps its first letter. */
+export function sentence(message: string): string {
+  const text = message.trim();
+  const first = /^[a-z]+(?=[ ,])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return text === "" || /[.!?:]$/.test(text) ? first : `${first}.`;
+}
+
 export function countText(count: number): string {
   return count.toLocaleString();
 }

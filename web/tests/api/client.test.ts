@@ -30,6 +30,16 @@ describe("Client", () => {
     expect(headers[0]).not.toHaveProperty("X-CSRF-Token");
     expect(headers[1]).toMatchObject({ "X-CSRF-Token": "secret", "Content-Type": "application/json" });
   });
+  it("posts with the session's token while the page goes, and not without a session", () => {
+    const { calls } = answering(200, "{}");
+    const client = new Client();
+    client.postAndLeave("assignments/a/return");
+    client.adopt(session);
+    client.postAndLeave("assignments/a/return");
+    expect(calls).toEqual([
+      ["/_/api/assignments/a/return", expect.objectContaining({ method: "POST", keepalive: true, body: "{}", headers: expect.objectContaining({ "X-CSRF-Token": "secret" }) as unknown })],
+    ]);
+  });
   it("leaves out what is undefined in queries, and encodes the rest", () => {
     expect(address("a", { x: undefined, y: "ä &", z: false })).toBe("/_/api/a?y=%C3%A4+%26&z=false");
     expect(keyPath("b", "fo o/ä?.png")).toBe("b/fo%20o/%C3%A4%3F.png");

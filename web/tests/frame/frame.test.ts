@@ -39,7 +39,8 @@ describe("messages of a hostile template", () => {
       { type: "delta", data: "a\0" },
       { type: "snapshot", data: "S", deltas: -1 },
       { type: "snapshot", data: "S", deltas: 1.5 },
-      { type: "submit", answer: {} },
+      { type: "submit", answer: {}, unpainted: false },
+      { type: "submit", answer: "{}", unpainted: "no" },
     ])
       expect(readFromFrame(message, usual)).toBeNull();
   });

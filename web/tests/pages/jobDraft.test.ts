@@ -14,6 +14,7 @@ import {
   problemsOf,
   readDraft,
   requestOf,
+  withoutMember,
   type JobDraft,
 } from "../../src/pages/console/jobDraft";
 
@@ -59,6 +60,8 @@ describe("a new job", () => {
       [{ labelAttribute: "judged", kind: "verification" }, true],
       [{ title: "ä".repeat(65) }, false],
       [{ inputUri: "photos/turtles" }, false],
+      [{ inputUri: "s3://photos/in.manifest", inputKind: "manifest" }, true],
+      [{ inputUri: "s3://photos/turtles/", inputKind: "manifest" }, false],
     ] as [Partial<JobDraft>, boolean][])
       expect([change, Object.keys(problemsOf(complete(change))).length === 0]).toEqual([change, fine]);
   });
@@ -86,6 +89,11 @@ describe("a new job", () => {
       max_percent_labeled: 50,
     });
   });
+  it("says of a folder that it is one, however it was typed", () => {
+    expect(requestOf(complete({ inputUri: "s3://photos/turtles" }))["input_uri"]).toBe("s3://photos/turtles/");
+    expect(requestOf(complete({ inputUri: "s3://photos" }))["input_uri"]).toBe("s3://photos/");
+    expect(requestOf(complete({ inputUri: "s3://photos/in.manifest", inputKind: "manifest" }))["input_uri"]).toBe("s3://photos/in.manifest");
+  });
   it("gives one way of labels and one of templates", () => {
     const both = complete({ categoriesUri: "s3://b/c.json", templateUri: "s3://b/t.html", templateHtml: "<p>", header: "Paint" });
     expect(Object.keys(requestOf(both)).filter((name) => /^(labels|categories|template|instructions)/.test(name))).toEqual(["labels", "instructions"]);
@@ -96,6 +104,11 @@ describe("a new job", () => {
     expect(memberOf("'label_attribute' is 'label': it must end in '-ref'")).toBe("label_attribute");
     expect(memberOf("'labels[3]': 'label' must be a string")).toBe("labels");
     expect(memberOf("the team 'name-of-a-team' is not here")).toBe("");
+  });
+  it("shows a refusal beside its member without repeating the name", () => {
+    expect(withoutMember("'name': there is a labeling job 'a'")).toBe("There is a labeling job 'a'.");
+    expect(withoutMember("'output_uri' is 's3://': s3://bucket/prefix is expected")).toBe("s3://bucket/prefix is expected.");
+    expect(withoutMember("'keywords' has more than 5")).toBe("'keywords' has more than 5.");
   });
   it("is kept over a reload, but not in a shape that is not known", () => {
     const draft = complete({ keywords: ["a"] });
@@ -117,6 +130,7 @@ describe("labels", () => {
     expect(labelsProblem([label("a", "#ffffff")])).toContain("white");
     expect(labelsProblem([label("a"), label("b", "#000001", true), label("c", "#000002", true)])).toContain("void");
     expect(labelsProblem([label("a", "#000001", true)])).not.toBe("");
+    expect(labelsProblem([label("BACKGROUND")])).toContain("BACKGROUND");
   });
   it("get colours that are free, up to the last", () => {
     const labels = [label("1")];

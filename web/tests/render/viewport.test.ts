@@ -173,8 +173,10 @@ describe("overlay", () => {
     spans.push(3, 2, 5);
     const out = new Uint32Array(400);
     const color = packColor("#123456", 130);
-    expect(drawSpans(out, view, spans, color)).toEqual({ x0: 4, y0: 6, x1: 10, y1: 8 });
-    expect(out.filter((one) => one === color).length).toBe(12);
+    const between = packColor("#123456", 60);
+    expect(drawSpans(out, view, spans, color, between)).toEqual({ x0: 4, y0: 6, x1: 10, y1: 8 });
+    expect(out.filter((one) => one === color || one === between).length).toBe(12);
+    expect([...out.subarray(6 * 20 + 4, 6 * 20 + 10)]).toEqual([between, between, color, color, color, color]);
     expect([...new Uint8Array(new Uint32Array([color]).buffer)]).toEqual([0x12, 0x34, 0x56, 130]);
   });
 });

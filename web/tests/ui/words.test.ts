@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { durationText, lastPart, percentText, plural, sizeText, timeText } from "../../src/ui/words";
+import { durationText, lastPart, percentText, plural, sentence, sizeText, timeText } from "../../src/ui/words";
 
 describe("words", () => {
+  it("makes sentences of the server's messages, and leaves names and addresses as they are", () => {
+    expect(["the name or the password is wrong", "'name' is missing", "s3://a/b: line 1: not valid JSON", "Done.", "sign in first!", ""].map(sentence)).toEqual([
+      "The name or the password is wrong.",
+      "'name' is missing.",
+      "s3://a/b: line 1: not valid JSON.",
+      "Done.",
+      "Sign in first!",
+      "",
+    ]);
+  });
   it("says durations in their two largest units", () => {
     expect([0, 59, 60, 3599, 3600, 3660, 7500, 172_800, 180_000, 864_000].map(durationText)).toEqual([
       "0 s",

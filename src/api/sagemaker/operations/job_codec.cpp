@@ -4,42 +4,12 @@
 
 #include "api/sagemaker/model_validation.h"
 #include "api/sagemaker/operations/answers.h"
+#include "labeling/jobs/job_rules.h"
 
 namespace terrapin::api {
 namespace {
 
 using nlohmann::json;
-
-// A built-in annotation function by its name; the account before it in the ARN differs from region to region.
-struct BuiltIn {
-  const char* name;
-  bool before;  // pre-annotation, else consolidation
-  labeling::TaskKind kind;
-  bool majority;
-};
-constexpr BuiltIn kBuiltIns[] = {
-    {"PRE-SemanticSegmentation", true, labeling::TaskKind::kSegmentation, false},
-    {"PRE-AdjustmentSemanticSegmentation", true, labeling::TaskKind::kAdjustment, false},
-    {"PRE-VerificationSemanticSegmentation", true, labeling::TaskKind::kVerification, false},
-    {"ACS-SemanticSegmentation", false, labeling::TaskKind::kSegmentation, false},
-    {"ACS-SemanticSegmentation-Majority", false, labeling::TaskKind::kSegmentation, true},
-    {"ACS-AdjustmentSemanticSegmentation", false, labeling::TaskKind::kAdjustment, false},
-    {"ACS-VerificationSemanticSegmentation", false, labeling::TaskKind::kVerification, false},
-};
-
-const BuiltIn* built_in(const std::string& function_name) {
-  for (const BuiltIn& one : kBuiltIns) {
-    if (function_name == one.name) return &one;
-  }
-  return nullptr;
-}
-
-// "arn:aws:lambda:region:account:function:NAME[:version]"
-labeling::FunctionReference function_reference(const std::string& arn) {
-  constexpr std::string_view kBefore = ":function:";
-  const std::string name = arn.substr(arn.find(kBefore) + kBefore.size());
-  return {arn, name.substr(0, name.find(':'))};
-}
 
 Status check_s3(const std::string& uri, const char* member) {
   // The model lets https:// through.
@@ -92,7 +62,7 @@ AwsResult<void> check_served(const json& input) {
   return {};
 }
 
-AwsResult<void> check_label_attribute(const std::string& name, const BuiltIn* post) {
+AwsResult<void> check_label_attribute(const std::string& name, const labeling::BuiltInFunction* post) {
   if (name == "source" || name == "source-ref") {
     return invalid(
         "LabelAttributeName '{}' is reserved for the input; choose another, for example 'label-ref'.", name);
@@ -121,17 +91,17 @@ AwsResult<void> check_functions(const labeling::FunctionReference& pre,
     if (function->name.empty()) {
       return tl::unexpected<AwsError>(constraint_error(function->arn, path, "name a function"));
     }
-    const BuiltIn* kind = built_in(function->name);
+    const labeling::BuiltInFunction* kind = function->find_built_in();
     if (kind != nullptr && kind->before != before) {
       return tl::unexpected<AwsError>(constraint_error(
           function->arn, path, before ? "name a pre-annotation function" : "name a consolidation function"));
     }
   }
-  const BuiltIn* first = built_in(pre.name);
-  const BuiltIn* second = built_in(post.name);
+  const labeling::BuiltInFunction* first = pre.find_built_in();
+  const labeling::BuiltInFunction* second = post.find_built_in();
   if (first == nullptr || second == nullptr || first->kind == second->kind) return {};
   std::string fitting;
-  for (const BuiltIn& one : kBuiltIns) {
+  for (const labeling::BuiltInFunction& one : labeling::built_in_functions()) {
     if (!one.before && one.kind == first->kind)
       fitting += (fitting.empty() ? "" : " or ") + std::string(one.name);
   }
@@ -257,9 +227,9 @@ AwsResult<labeling::JobSpec> job_spec(const json& input, const Place& place) {
     spec.max_percent_labeled = stopping["MaxPercentageOfInputDatasetLabeled"].get<int>();
   }
   spec.workteam_arn = task.at("WorkteamArn");
-  spec.pre_function = function_reference(task.at("PreHumanTaskLambdaArn"));
-  spec.post_function =
-      function_reference(task.at("AnnotationConsolidationConfig").at("AnnotationConsolidationLambdaArn"));
+  spec.pre_function = labeling::FunctionReference::of_arn(task.at("PreHumanTaskLambdaArn"));
+  spec.post_function = labeling::FunctionReference::of_arn(
+      task.at("AnnotationConsolidationConfig").at("AnnotationConsolidationLambdaArn"));
   spec.keywords = task.value("TaskKeywords", std::vector<std::string>());
   spec.title = task.at("TaskTitle");
   spec.description = task.at("TaskDescription");
@@ -277,8 +247,7 @@ AwsResult<labeling::JobSpec> job_spec(const json& input, const Place& place) {
   spec.tags.assign(tags.begin(), tags.end());
 
   TERRAPIN_AWS_TRY_STATUS(check_functions(spec.pre_function, spec.post_function));
-  const BuiltIn* post = built_in(spec.post_function.name);
-  spec.majority_vote = post != nullptr && post->majority;
+  const labeling::BuiltInFunction* post = spec.post_function.find_built_in();
   TERRAPIN_AWS_TRY_STATUS(check_label_attribute(spec.label_attribute, post));
   TERRAPIN_AWS_TRY_STATUS(check_team_arn(spec.workteam_arn, place));
   if (post != nullptr && spec.categories_uri.empty()) {
@@ -299,7 +268,7 @@ AwsResult<labeling::JobSpec> job_spec(const json& input, const Place& place) {
         "team {}.",
         spec.workteam_arn);
   }
-  return spec;
+  return labeling::completed(std::move(spec));
 }
 
 json job_description(const labeling::JobRecord& job, const Place& place, const labeling::Tags& tags) {

@@ -17,18 +17,20 @@ labeling::Tags tags_at_creation(const labeling::JobRecord& job) {
   return {job.spec.tags.begin(), job.spec.tags.end()};
 }
 
+AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri) {
+  const std::vector<std::string>& allowed = context.caller.buckets;
+  if (allowed.empty() || uri.empty()) return {};
+  const std::string bucket = uri.substr(5, uri.find('/', 5) - 5);
+  if (std::find(allowed.begin(), allowed.end(), bucket) != allowed.end()) return {};
+  return tl::unexpected<AwsError>(
+      access_denied(context, "arn:aws:s3:::" + bucket, "the access key may use other buckets only"));
+}
+
 // A key that may use some buckets only must not reach others through a job.
 AwsResult<void> check_buckets(const OperationContext& context, const labeling::JobSpec& spec) {
-  const std::vector<std::string>& allowed = context.caller.buckets;
-  if (allowed.empty()) return {};
   for (const std::string* uri :
        {&spec.input_uri, &spec.output_uri, &spec.categories_uri, &spec.template_uri}) {
-    if (uri->empty()) continue;
-    const std::string bucket = uri->substr(5, uri->find('/', 5) - 5);
-    if (std::find(allowed.begin(), allowed.end(), bucket) == allowed.end()) {
-      return tl::unexpected<AwsError>(
-          access_denied(context, "arn:aws:s3:::" + bucket, "the access key may use other buckets only"));
-    }
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, *uri));
   }
   return {};
 }
@@ -90,6 +92,7 @@ AwsResult<json> describe_labeling_job(const OperationContext& context, const jso
   const std::string name = input.at("LabelingJobName");
   TERRAPIN_AWS_TRY(const labeling::JobRecord job,
                    told(context, context.jobs.describe(name), "ResourceNotFound", job_named(context, name)));
+  TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
   TERRAPIN_AWS_TRY(const auto tags,
                    told(context, context.workforces.tags(job_arn(context.place, job.spec.name))));
   return job_description(job, context.place, tags.value_or(tags_at_creation(job)));
@@ -137,6 +140,11 @@ AwsResult<json> list_labeling_jobs_for_workteam(const OperationContext& context,
 
 AwsResult<json> stop_labeling_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("LabelingJobName");
+  if (!context.caller.buckets.empty()) {
+    TERRAPIN_AWS_TRY(const labeling::JobRecord job, told(context, context.jobs.describe(name),
+                                                         "ResourceNotFound", job_named(context, name)));
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
+  }
   const auto stopped = context.jobs.stop(name);
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
     const auto job = context.jobs.describe(name);

@@ -107,8 +107,8 @@ export class WandGesture extends RegionGesture {
   override sketch(context: CanvasRenderingContext2D, view: Viewport): void {
     if (!this.preview) return;
     const image = context.createImageData(view.width, view.height);
-    const value = this.editor.paintValue(false);
-    drawSpans(new Uint32Array(image.data.buffer), view, this.preview, packColor(this.editor.color(value), 130));
+    const color = this.editor.color(this.editor.paintValue(false));
+    drawSpans(new Uint32Array(image.data.buffer), view, this.preview, packColor(color, 200), packColor(color, 70));
     context.putImageData(image, 0, 0);
   }
 }

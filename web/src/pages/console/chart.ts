@@ -5,6 +5,8 @@ import uPlot from "uplot";
 import uPlotStyle from "uplot/dist/uPlot.min.css?inline";
 import { countText } from "../../ui/words";
 
+const kLeastSeconds = 60;
+
 class Chart extends LitElement {
   static override styles = [
     unsafeCSS(uPlotStyle),
@@ -22,16 +24,19 @@ class Chart extends LitElement {
   });
   private readonly darkness = matchMedia("(prefers-color-scheme: dark)");
   private readonly repaint = (): void => this.make();
+  private readonly themed = new MutationObserver(this.repaint);
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.resized.observe(this);
     this.darkness.addEventListener("change", this.repaint);
+    this.themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.resized.disconnect();
     this.darkness.removeEventListener("change", this.repaint);
+    this.themed.disconnect();
     this.chart?.destroy();
     this.chart = null;
   }
@@ -51,7 +56,11 @@ class Chart extends LitElement {
         ...this.size,
         legend: { show: false },
         cursor: { y: false },
-        scales: { y: { range: (_chart, _least, most) => [0, Math.max(1, most * 1.05)] } },
+        scales: {
+          // A minute at least: a time axis of milliseconds tells nobody anything.
+          x: { range: (_chart, least, most) => [least, Math.max(most, least + kLeastSeconds)] },
+          y: { range: (_chart, _least, most) => [0, Math.max(1, most * 1.05)] },
+        },
         axes: [axis, { ...axis, size: 56 }],
         series: [{}, { label: "Answers", stroke: color("--accent"), width: 2, fill: color("--accent-soft") }],
       },

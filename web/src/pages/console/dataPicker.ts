@@ -47,6 +47,11 @@ export class DataPicker extends LitElement {
         white-space: normal;
         width: 100%;
       }
+      li > span.row {
+        flex-wrap: nowrap;
+        gap: 8px;
+        padding: 3px 11px;
+      }
       li button[aria-pressed="true"] {
         background: var(--accent-soft);
       }
@@ -282,14 +287,14 @@ export class DataPicker extends LitElement {
                   .map(
                     (file) =>
                       html`<li>
-                        <span class="row quiet">${icons.file} ${lastPart(file.key)} ${sizeText(file.size)}</span>
+                        <span class="row">${icons.file} ${lastPart(file.key)} <span class="quiet">${sizeText(file.size)}</span></span>
                       </li>`,
                   )}
           </ul>`
         : nothing}
       <p role="status">
         <strong>${count}</strong>${this.mode === "folder" && listing.folders.length > 0
-          ? html` <span class="quiet">and what is in its folders</span>`
+          ? html`<span class="quiet">; those in its folders are taken, too</span>`
           : nothing}
       </p>
       ${listing.next

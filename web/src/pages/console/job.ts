@@ -1,8 +1,9 @@
 // One labeling job: how far it is, what came out, who painted.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { property, state } from "lit/decorators.js";
 import { address, client } from "../../api/client";
 import { hasEnded, part, type Category, type Progress } from "../../api/facts";
+import { icons } from "../../ui/icons";
 import "../../ui/menu";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
@@ -25,7 +26,25 @@ const kTabs = [
 ];
 
 class JobPage extends LitElement {
-  static override styles = sheet;
+  static override styles = [
+    sheet,
+    css`
+      .tools {
+        align-items: center;
+        display: flex;
+        gap: 10px;
+      }
+      @media (max-width: 640px) {
+        .tools {
+          gap: 6px;
+        }
+        .tools button,
+        .tools .button {
+          padding: 6px 10px;
+        }
+      }
+    `,
+  ];
   @property() name = "";
   @property() tab = "overview";
   @state() private progress: Progress | null = null;
@@ -58,12 +77,14 @@ class JobPage extends LitElement {
           ${job ? statusBadge(job.status) : nothing}
         </div>
         ${job
-          ? html`<div class="row">
+          ? html`<div class="tools">
               ${hasEnded(job.status) || job.status === "Stopping"
                 ? nothing
                 : html`<button class="danger" @click=${() => void stopJob(job, () => this.poll.now())}>Stop</button>`}
-              <a class="button" download href=${address(`${base}/download`, { what: "manifest" })}>Manifest</a>
-              <a class="button" download href=${address(`${base}/download`, { what: "dataset" })}>Dataset</a>
+              ${job.objects > 0
+                ? html`<a class="button" download href=${address(`${base}/download`, { what: "manifest" })}>${icons.download} Manifest</a>
+                    <a class="button" download href=${address(`${base}/download`, { what: "dataset" })}>${icons.download} Dataset</a>`
+                : nothing}
               <t-menu label="More for this job" .items=${jobActions(job)}></t-menu>
             </div>`
           : nothing}
@@ -84,7 +105,7 @@ class JobPage extends LitElement {
   }
   private panel(progress: Progress): TemplateResult {
     if (this.tab === "gallery")
-      return html`<p-job-gallery .job=${progress.job} .categories=${this.categories}></p-job-gallery>`;
+      return html`<p-job-gallery .job=${progress.job} .answers=${progress.answers} .categories=${this.categories}></p-job-gallery>`;
     if (this.tab === "workers") return html`<p-job-workers .progress=${progress}></p-job-workers>`;
     if (this.tab === "settings")
       return html`<p-job-settings .job=${progress.job} .categories=${this.categories}></p-job-settings>`;

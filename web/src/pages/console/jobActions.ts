@@ -43,7 +43,8 @@ export function jobActions(job: Job): MenuItem[] {
       perform: () => void follow(job, "clone", `Clone ${job.name}`, "The same settings and photos, labelled anew."),
     },
   ];
-  if (!hasEnded(job.status)) return items;
+  // Both begin with the manifest that the job left; one that failed early has none.
+  if (!hasEnded(job.status) || job.output_dataset_uri === "") return items;
   items.push({
     label: "Chain …",
     perform: () =>

@@ -1,5 +1,6 @@
 // What a requester has filled in of a new job, what is wrong with it, and the request it becomes. No page, no network.
 import { defaultColors, kBackgroundColor } from "../../model/labels";
+import { sentence } from "../../ui/words";
 import { parsePrice } from "../price";
 
 export interface DraftLabel {
@@ -183,6 +184,11 @@ export function problemsOf(draft: JobDraft): Problems {
     kUri.test(draft.inputUri),
     draft.inputKind === "folder" ? "Choose where the photos are." : "The address of a manifest: s3://bucket/key.",
   );
+  check(
+    "input_uri",
+    draft.inputKind === "folder" || !draft.inputUri.endsWith("/"),
+    "A manifest is a file: its address does not end in a slash.",
+  );
   check("output_uri", kUri.test(draft.outputUri), "Where results go: s3://bucket/prefix.");
   if (draft.labelsKind === "file") check("categories_uri", kUri.test(draft.categoriesUri), "s3://bucket/key.");
   else check("labels", labelsProblem(draft.labels) === "", labelsProblem(draft.labels));
@@ -232,6 +238,7 @@ export function labelsProblem(labels: DraftLabel[]): string {
   if (empty >= 0) return `Label ${empty + 1} has no name.`;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) return `"${twice}" is there twice.`;
+  if (names.includes("BACKGROUND")) return "BACKGROUND is what nobody painted; it needs no label.";
   const long = names.find((name) => [...name].length > 256);
   if (long !== undefined) return "Names have at most 256 characters.";
   const colors = labels.map((one) => one.color.toLowerCase());
@@ -274,7 +281,8 @@ export function requestOf(draft: JobDraft): Record<string, unknown> {
     description: draft.description.trim() || draft.title.trim(),
     kind: draft.kind,
     label_attribute: draft.labelAttribute,
-    input_uri: draft.inputUri,
+    // The server tells a folder by its last character.
+    input_uri: draft.inputKind === "folder" && !draft.inputUri.endsWith("/") ? `${draft.inputUri}/` : draft.inputUri,
     output_uri: draft.outputUri,
     workteam_arn: draft.workteamArn,
     workers_per_object: Number(draft.workersPerObject),
@@ -317,6 +325,11 @@ export function memberOf(message: string): string {
   for (const [, quoted] of message.matchAll(/'([a-z_]+)(?:\[\d+\]|\.[a-z_]+)*'/g))
     if (quoted && members.includes(quoted)) return quoted;
   return "";
+}
+
+/** A refusal without the name of the member that it stands beside: "'name': there is one" becomes "There is one." */
+export function withoutMember(message: string): string {
+  return sentence(message.replace(/^'[a-z_]+'(?: is '[^']*')?: /, ""));
 }
 
 /** A name for programs made from words: "Sea turtles, 2nd" becomes "sea-turtles-2nd". */

@@ -56,7 +56,11 @@ class JobGallery extends LitElement {
         margin: 0;
         padding: 0;
       }
+      .photos li {
+        display: grid;
+      }
       .photos a {
+        align-content: start;
         background: var(--surface);
         border: 1px solid var(--line);
         border-radius: 10px;
@@ -75,12 +79,25 @@ class JobGallery extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      .row {
+      .photos .row {
         gap: 6px;
+      }
+      .filters .check,
+      .filters input[type="range"] {
+        align-items: center;
+        min-height: 40px;
+      }
+      .filters .check input {
+        margin: 0;
+      }
+      .labels {
+        gap: 6px 18px;
       }
     `,
   ];
   @property({ attribute: false }) job!: Job;
+  /** Of the job so far; when it changes, what is shown is fetched again. */
+  @property({ type: Number }) answers = 0;
   @property({ attribute: false }) categories: Category[] = [];
   @state() private objects: JobObject[] | null = null;
   @state() private more = false;
@@ -103,9 +120,8 @@ class JobGallery extends LitElement {
   }
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("categories")) this.paint = labelPaint(this.categories);
-    if (!changed.has("job")) return;
     const before = changed.get("job");
-    if (!before || before.modified !== this.job.modified || counted(before) !== counted(this.job)) void this.load(true);
+    if (changed.has("answers") || (changed.has("job") && (!before || counted(before) !== counted(this.job)))) void this.load(true);
   }
   protected override updated(): void {
     const button = this.renderRoot.querySelector(".more");
@@ -196,7 +212,7 @@ class JobGallery extends LitElement {
           />
         </div>
       </div>
-      <div class="row">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
+      <div class="row labels">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.objects === null
         ? html`<p class="quiet" role="status">Loading …</p>`
@@ -216,5 +232,5 @@ class JobGallery extends LitElement {
 customElements.define("p-job-gallery", JobGallery);
 
 function counted(job: Job): string {
-  return `${job.status} ${job.counters.total_labeled} ${job.counters.failed_non_retryable}`;
+  return `${job.modified} ${job.status} ${job.counters.total_labeled} ${job.counters.failed_non_retryable}`;
 }

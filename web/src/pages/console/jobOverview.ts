@@ -22,6 +22,8 @@ class JobOverview extends LitElement {
         background: var(--surface);
         border: 1px solid var(--line);
         border-radius: 10px;
+        align-content: space-between;
+        display: grid;
         padding: 10px 14px;
       }
       dt {
@@ -48,8 +50,8 @@ class JobOverview extends LitElement {
       ["Failed", countText(job.counters.failed_non_retryable)],
       ["Left", countText(job.counters.unlabeled)],
       ["Answers", `${countText(answers)} of ${countText(job.objects * job.spec.workers_per_object)}`],
-      ["Answers in the last hour", countText(answers_last_hour)],
-      ["Time for an answer", median_seconds_per_answer === null ? "–" : durationText(median_seconds_per_answer)],
+      ["In the last hour", countText(answers_last_hour)],
+      ["Median time", median_seconds_per_answer === null ? "–" : durationText(median_seconds_per_answer)],
     ];
     if (!hasEnded(job.status)) figures.push(["Time left, about", left === null ? "–" : durationText(left)]);
     return html`<div class="stack">
@@ -64,14 +66,18 @@ class JobOverview extends LitElement {
         )}
       </dl>
       ${answers === 0
-        ? html`<t-empty heading="No answers yet">
-            <p>
-              ${hasEnded(job.status)
-                ? "The job ended before anybody answered. Continue or clone it from the menu above."
-                : "People in the job's team find it under Tasks. Is somebody in the team?"}
-            </p>
-            <a class="button" href="/_/console/teams">Look at the teams</a>
-          </t-empty>`
+        ? hasEnded(job.status)
+          ? html`<t-empty heading="No answers">
+              <p>
+                ${job.objects === 0
+                  ? "The job ended before there was a photo to label. Mend what it says above, then clone it from the menu."
+                  : "The job ended before anybody answered. Continue or clone it from the menu above."}
+              </p>
+            </t-empty>`
+          : html`<t-empty heading="No answers yet">
+              <p>People in the job's team find it under Tasks. Is somebody in the team?</p>
+              <a class="button" href="/_/console/teams">Look at the teams</a>
+            </t-empty>`
         : html`<section class="card">
             <h2>Answers over time</h2>
             <p-chart .series=${series}></p-chart>

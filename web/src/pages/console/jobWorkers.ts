@@ -13,7 +13,7 @@ import { countText, durationText, percentText } from "../../ui/words";
 
 /** What people are called, by id; those of vendors and crowds keep their ids. */
 export async function namesOfPeople(): Promise<Map<string, string>> {
-  const { people } = await client.get<{ people: Person[] }>("requester/people", { limit: 200 });
+  const { people } = await client.get<{ people: Person[] }>("requester/people", { limit: 1000 });
   return new Map(people.map((person) => [person.id, person.display_name || person.name]));
 }
 

@@ -8,6 +8,7 @@ import { ask } from "../../ui/dialog";
 import { selectField, textField } from "../../ui/field";
 import { icons } from "../../ui/icons";
 import "../../ui/small";
+import type { Chips } from "../../ui/small";
 import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
@@ -34,6 +35,7 @@ class Keys extends LitElement {
   @state() private made: NewKey | null = null;
   @state() private name = "";
   @state() private scope = "requester";
+  @state() private buckets: string[] = [];
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -47,8 +49,13 @@ class Keys extends LitElement {
     }
   }
   private async make(): Promise<void> {
-    this.made = await client.post<NewKey>("keys", { name: this.name.trim(), scope: this.scope });
+    this.made = await client.post<NewKey>("keys", {
+      name: this.name.trim(),
+      scope: this.scope,
+      ...(this.buckets.length > 0 ? { buckets: this.buckets } : {}),
+    });
     this.name = "";
+    this.buckets = [];
     await this.load();
   }
   private close(): void {
@@ -72,7 +79,7 @@ class Keys extends LitElement {
     { title: "Key", cell: (key) => html`<code>${key.access_key_id}</code>`, lead: true },
     { title: "Name", cell: (key) => key.name || "–" },
     { title: "Scope", cell: (key) => html`<span class="badge">${key.scope}</span>` },
-    { title: "Buckets", cell: (key) => key.buckets?.join(", ") || "all" },
+    { title: "Buckets", cell: (key) => key.buckets.join(", ") || "all" },
     { title: "Created", cell: (key) => timeText(key.created) },
     {
       title: "",
@@ -118,6 +125,12 @@ class Keys extends LitElement {
         options: kScopes,
         onInput: (value) => (this.scope = value),
       })}
+      <t-chips
+        label="Only these buckets (optional)"
+        hint="Enter adds one; none: all."
+        .values=${this.buckets}
+        @change=${(event: Event) => (this.buckets = (event.target as Chips).values)}
+      ></t-chips>
       <div><button class="primary">Make the key</button></div>
     </form>`;
   }

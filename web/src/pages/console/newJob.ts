@@ -3,12 +3,14 @@ import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { ApiError, client } from "../../api/client";
 import { part, type Job, type RequesterSettings, type WorkTeam } from "../../api/facts";
+import { ask } from "../../ui/dialog";
 import { checkField, selectField, textField } from "../../ui/field";
 import { icons } from "../../ui/icons";
 import "../../ui/small";
 import type { Chips } from "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText } from "../../ui/toast";
+import { sentence } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./dataPicker";
 import type { DataPicker } from "./dataPicker";
@@ -22,6 +24,7 @@ import {
   problemsOf,
   readDraft,
   requestOf,
+  withoutMember,
   type JobDraft,
   type Problems,
   type StepId,
@@ -61,6 +64,32 @@ class NewJob extends LitElement {
       }
       .steps .bad {
         color: var(--danger);
+      }
+      @media (max-width: 640px) {
+        .steps {
+          display: grid;
+          grid-template-columns: repeat(3, minmax(0, 1fr));
+        }
+        .steps button {
+          font-size: 0.88rem;
+          padding: 6px 2px;
+          width: 100%;
+        }
+      }
+      .problems {
+        display: grid;
+        gap: 4px;
+        margin: 0;
+        padding-left: 20px;
+      }
+      .problems button {
+        background: none;
+        border: 0;
+        color: inherit;
+        font-size: 1em;
+        min-height: 24px;
+        padding: 0;
+        text-decoration: underline;
       }
       .tag {
         display: grid;
@@ -136,16 +165,25 @@ class NewJob extends LitElement {
       sessionStorage.removeItem(kKey);
       navigate(`/_/console/jobs/${part(job.name)}`, { replace: true });
     } catch (thrown) {
-      const message = problemText(thrown);
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
       const member =
         thrown instanceof ApiError && thrown.code === "AlreadyExists" ? "name" : memberOf(message);
       if (!member) {
-        this.general = message;
+        this.general = sentence(message);
         return;
       }
-      this.refused = { ...this.refused, [member]: message };
+      this.refused = { ...this.refused, [member]: withoutMember(message) };
       this.go(kSteps.find((step) => step.members.includes(member))!.id);
     }
+  }
+  private async startOver(): Promise<void> {
+    await ask({
+      heading: "Start over?",
+      text: "What you filled in here is dropped. Photos that you uploaded stay in their bucket.",
+      action: "Drop it",
+      danger: true,
+      perform: async () => this.clear(),
+    });
   }
   private clear(): void {
     sessionStorage.removeItem(kKey);
@@ -205,7 +243,7 @@ class NewJob extends LitElement {
       <p><a href="/_/console">Labeling jobs</a></p>
       <div class="row between">
         <h1>New labeling job</h1>
-        <button class="small" @click=${() => this.clear()}>Start over</button>
+        <button class="small" @click=${() => void this.startOver()}>Start over</button>
       </div>
       <ol class="steps" aria-label="Steps">
         ${kSteps.map((step, index) => {
@@ -615,15 +653,15 @@ class NewJob extends LitElement {
       ${Object.keys(problems).length > 0
         ? html`<div class="note bad stack" role="alert">
             <strong>Not yet complete:</strong>
-            <ul>
+            <ul class="problems">
               ${kSteps.flatMap((step) =>
                 step.members
                   .filter((member) => problems[member])
                   .map(
                     (member) =>
                       html`<li>
-                        <button type="button" class="plain small" @click=${() => this.go(step.id)}>${step.title}</button>
-                        <strong>${kMemberWords[member] ?? member}:</strong> ${problems[member]}
+                        <button type="button" @click=${() => this.go(step.id)}>${kMemberWords[member] ?? member}</button>:
+                        ${problems[member]}
                       </li>`,
                   ),
               )}

@@ -49,13 +49,33 @@ class ObjectPage extends LitElement {
         width: 100%;
       }
       .tools {
-        align-items: end;
+        align-items: center;
         display: flex;
         flex-wrap: wrap;
-        gap: 8px 24px;
+        gap: 10px 28px;
       }
       .slider {
-        min-width: 180px;
+        align-items: center;
+        display: flex;
+        gap: 10px;
+      }
+      .slider label {
+        font-variant-numeric: tabular-nums;
+        white-space: nowrap;
+      }
+      .slider input {
+        width: 150px;
+      }
+      .labels {
+        gap: 6px 18px;
+      }
+      .heat {
+        background: linear-gradient(to right, rgb(255 219 0), rgb(255 110 0), rgb(255 0 0));
+        border: 1px solid var(--line);
+        border-radius: 99px;
+        display: inline-block;
+        height: 12px;
+        width: 140px;
       }
     `,
   ];
@@ -208,7 +228,7 @@ class ObjectPage extends LitElement {
             )}
           </div>
         </fieldset>
-        <div class="field slider">
+        <div class="slider">
           <label for="opacity">Strength: ${Math.round(this.opacity * 100)} %</label>
           <input
             id="opacity"
@@ -220,7 +240,11 @@ class ObjectPage extends LitElement {
           />
         </div>
       </div>
-      <div class="row">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
+      <div class="row labels">
+        ${this.view === "disagreement"
+          ? html`<span class="row">few disagree <i class="heat"></i> all disagree</span>`
+          : this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}
+      </div>
       ${this.view === "disagreement" && this.counted.length < 2
         ? html`<p class="note">Disagreement needs two answers or more.</p>`
         : nothing}
@@ -228,9 +252,10 @@ class ObjectPage extends LitElement {
         class="large"
         photo="${this.base}/photo"
         .layer=${this.layer}
-        .version=${object.mask_uri}
+        .version="${object.mask_uri} ${this.counted.length}"
         .paint=${this.view === "disagreement" ? this.heat : this.paint}
         .opacity=${this.opacity}
+        .grey=${this.view === "disagreement"}
         .width=${1280}
         label="${name}, ${this.view}"
       ></p-overlay>

@@ -31,6 +31,9 @@ export class Overlay extends LitElement {
         max-width: 100%;
         width: 100%;
       }
+      canvas.grey {
+        filter: grayscale(1);
+      }
       canvas.layer {
         height: 100%;
         inset: 0;
@@ -49,6 +52,8 @@ export class Overlay extends LitElement {
   @property() layer: string | null = null;
   @property({ attribute: false }) paint: Paint = heatPaint();
   @property({ type: Number }) opacity = 0.6;
+  /** The photo without its colours: those of the layer then mean something wherever they are. */
+  @property({ type: Boolean }) grey = false;
   /** Of the reduced photo, in stored pixels. */
   @property({ type: Number }) width = 640;
   @property() label = "";
@@ -145,7 +150,7 @@ export class Overlay extends LitElement {
     draw(canvas, source, raster.width, raster.height, this.orientation);
   }
   override render(): TemplateResult {
-    return html`<canvas class="photo" width="4" height="3" role="img" aria-label=${this.label || nothing}></canvas
+    return html`<canvas class=${this.grey ? "photo grey" : "photo"} width="4" height="3" role="img" aria-label=${this.label || nothing}></canvas
       ><canvas class="layer" width="1" height="1" aria-hidden="true"></canvas>
       ${this.problem ? html`<span class="note bad">${this.problem}</span>` : nothing}
       ${this.noLayer ? html`<span class="note">No mask yet</span>` : nothing}`;

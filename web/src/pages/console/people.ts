@@ -153,7 +153,7 @@ class People extends LitElement {
       lead: true,
       cell: (one) =>
         html`<span
-          ><strong>${one.display_name || one.name}</strong>${one.display_name
+          ><strong>${one.display_name || one.name}</strong>${one.display_name && one.display_name !== one.name
             ? html`<br /><span class="quiet">${one.name}</span>`
             : nothing}</span
         >`,

@@ -120,7 +120,7 @@ export class Preview extends LitElement {
       ${this.shown > 0
         ? keyed(
             this.shown,
-            html`<iframe title="Preview of the task" src="/_/frame" sandbox="allow-scripts allow-forms"></iframe>`,
+            html`<iframe title="Preview of the task" src="/_/frame" sandbox="allow-scripts allow-forms" allow="fullscreen"></iframe>`,
           )
         : this.problem
           ? nothing

@@ -1,5 +1,5 @@
 // Work teams and outside companies' teams: who is in them, invitations.
-import { LitElement, html, nothing, type TemplateResult } from "lit";
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { client } from "../../api/client";
 import { part, type Invitation, type Person, type Vendor, type WorkTeam } from "../../api/facts";
@@ -25,7 +25,28 @@ interface Edit {
 }
 
 class Teams extends LitElement {
-  static override styles = sheet;
+  static override styles = [
+    sheet,
+    css`
+      .teams {
+        display: grid;
+        gap: 14px;
+        grid-template-columns: repeat(auto-fill, minmax(min(360px, 100%), 1fr));
+      }
+      .card {
+        align-content: start;
+      }
+      .member {
+        align-items: center;
+        display: inline-flex;
+        gap: 2px;
+      }
+      .member button {
+        min-height: 26px;
+        padding: 2px;
+      }
+    `,
+  ];
   @state() private teams: WorkTeam[] | null = null;
   @state() private vendors: Vendor[] = [];
   @state() private people: Person[] = [];
@@ -45,7 +66,7 @@ class Teams extends LitElement {
     try {
       const [teams, people, vendors] = await Promise.all([
         client.get<{ workteams: WorkTeam[] }>("requester/workteams"),
-        client.get<{ people: Person[] }>("requester/people", { limit: 200 }),
+        client.get<{ people: Person[] }>("requester/people", { limit: 1000 }),
         this.admin ? client.get<{ vendors: Vendor[] }>("vendors") : Promise.resolve({ vendors: [] }),
       ]);
       this.teams = teams.workteams;
@@ -125,20 +146,25 @@ class Teams extends LitElement {
       ...(team.in_use ? [] : [{ label: "Delete", danger: true, perform: () => void this.removeTeam(team) }]),
     ];
     const own = team.kind === "private";
+    const vendor = this.vendors.find((one) => one.arn === team.arn);
+    const groups = team.groups.filter((group) => group !== team.name);
     return html`<article class="card">
       <div class="row between">
-        <h3>${team.name} ${team.in_use ? html`<span class="badge live">has a job</span>` : nothing}</h3>
+        <h3>${vendor?.title || team.name} ${team.in_use ? html`<span class="badge live">has a job</span>` : nothing}</h3>
         ${own ? html`<t-menu label="Actions for ${team.name}" .items=${items}></t-menu>` : nothing}
       </div>
       <p class="quiet">${team.description}</p>
-      ${team.kind === "public"
-        ? html`<p>Everybody who joined the public crowd, paid for each accepted answer.</p>`
-        : html`<p>${plural(team.members.length, "person", "people")}${team.groups.length ? html` · groups ${team.groups.join(", ")}` : nothing}</p>
+      ${own
+        ? html`<p>
+              ${plural(team.members.length, "person", "people")}${groups.length > 0
+                ? html` · ${groups.length === 1 ? "group" : "groups"} ${groups.join(", ")}`
+                : nothing}
+            </p>
             ${team.members.length > 0
               ? html`<div class="row">
                   ${team.members.map(
                     (member) =>
-                      html`<span class="badge"
+                      html`<span class="badge member"
                         >${member.display_name || member.name}${own
                           ? html` <button
                               class="plain small"
@@ -151,15 +177,16 @@ class Teams extends LitElement {
                       >`,
                   )}
                 </div>`
-              : html`<p class="quiet">Nobody is in it yet: invite somebody, or its tasks stay undone.</p>`}
-            <div class="row">
-              ${own || this.admin
-                ? html`<button class="small" @click=${() => void this.invite(team)}>Invite</button>`
-                : nothing}
-              ${own
-                ? html`<button class="small" @click=${() => (this.adding = { team, person: "" })}>Add a person</button>`
-                : nothing}
-            </div>`}
+              : html`<p class="quiet">Nobody is in it yet: invite somebody, or its tasks stay undone.</p>`}`
+        : html`<p class="quiet">Who is in it is the vendor's own affair; they see the jobs that you send them, and no others.</p>`}
+      ${own || this.admin
+        ? html`<div class="row">
+            <button class="small" @click=${() => void this.invite(team)}>Invite</button>
+            ${own
+              ? html`<button class="small" @click=${() => (this.adding = { team, person: "" })}>Add a person</button>`
+              : nothing}
+          </div>`
+        : nothing}
     </article>`;
   }
   override render(): TemplateResult {
@@ -187,15 +214,18 @@ class Teams extends LitElement {
                 ${icons.plus} New team
               </button>
             </t-empty>`
-          : html`<section class="columns" aria-label="Own teams">${own.map((team) => this.team(team))}</section>`}
+          : html`<section class="teams" aria-label="Own teams">${own.map((team) => this.team(team))}</section>`}
       ${vendors.length > 0
         ? html`<h2>Vendors</h2>
-            <section class="columns" aria-label="Vendors">${vendors.map((team) => this.team(team))}</section>`
+            <section class="teams" aria-label="Vendors">${vendors.map((team) => this.team(team))}</section>`
         : nothing}
       ${this.vendorsWithoutTeam(vendors)}
       ${outside.length > 0
         ? html`<h2>Public crowd</h2>
-            <section class="columns" aria-label="Public crowd">${outside.map((team) => this.team(team))}</section>`
+            <p class="quiet">
+              Everybody with an account of the public crowd; a job for it names a price for each answer. Choose it in the form
+              of a new job.
+            </p>`
         : nothing}
       <t-dialog
         heading=${this.edit?.kind === "vendor" ? "New vendor" : this.edit?.kind === "new" ? "New team" : this.edit?.name ?? ""}
@@ -235,7 +265,7 @@ class Teams extends LitElement {
           { value: "", label: "Choose …" },
           ...left.map((person) => ({
             value: person.id,
-            label: person.display_name ? `${person.display_name} (${person.name})` : person.name,
+            label: person.display_name && person.display_name !== person.name ? `${person.display_name} (${person.name})` : person.name,
           })),
         ],
         onInput: (person) => (this.adding = { ...adding, person }),
