@@ -34,6 +34,9 @@ int main(int argc, char** argv) {
   cli::add_functions_command(app, invocation);
   cli::add_backup_commands(app, invocation);
 #endif
+  cli::add_autosegment_command(app, invocation);
+  cli::add_train_assist_command(app, invocation);
+  cli::add_evaluate_assist_command(app, invocation);
   cli::add_weights_command(app, invocation);
   cli::add_scenes_command(app, invocation);
 

@@ -52,6 +52,9 @@ void add_transform_command(CLI::App& app, Invocation& invocation);
 void add_inspect_command(CLI::App& app, Invocation& invocation);
 void add_scenes_command(CLI::App& app, Invocation& invocation);  // makes a small photo-like labelled set
 void add_train_command(CLI::App& app, Invocation& invocation);
+void add_autosegment_command(CLI::App& app, Invocation& invocation);
+void add_evaluate_assist_command(CLI::App& app, Invocation& invocation);
+void add_train_assist_command(CLI::App& app, Invocation& invocation);
 void add_weights_command(CLI::App& app, Invocation& invocation);
 void add_evaluate_command(CLI::App& app, Invocation& invocation);
 void add_predict_command(CLI::App& app, Invocation& invocation);

@@ -4,11 +4,11 @@
 
 namespace terrapin::networks {
 
-Blueprint::Blueprint() {
+Blueprint::Blueprint(int input_channels) {
   Layer input;
   input.kind = OpKind::kInput;
   input.name = "input";
-  input.channels = 3;
+  input.channels = input_channels;
   layers.push_back(std::move(input));
 }
 

@@ -48,7 +48,7 @@ struct Conv {
 // ones.
 class Blueprint {
  public:
-  Blueprint();  // layer 0 is the input: 3 channels
+  explicit Blueprint(int input_channels = 3);  // layer 0 is the input
 
   int conv(int input, const Conv& options);
   int add(int a, int b, Activation activation = Activation::kNone);
@@ -77,8 +77,8 @@ class Blueprint {
 
 // What an encoder hands to decoders: layer indices.
 struct Features {
-  int stride4 = 0, stride8 = 0;  // for skip connections (MobileNetV2 only; 0: none)
-  int middle = 0;                // where an auxiliary head looks
+  int stride2 = 0, stride4 = 0, stride8 = 0;  // for skip connections (MobileNetV2 only; 0: none)
+  int middle = 0;                             // where an auxiliary head looks
   int last = 0;
 };
 

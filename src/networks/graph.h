@@ -12,7 +12,7 @@ namespace terrapin::networks {
 enum class Activation { kNone, kRelu, kRelu6 };
 
 enum class OpKind {
-  kInput,            // N x 3 x H x W, normalised
+  kInput,            // N x channels (3: a photo) x H x W, normalised
   kConv,             // inputs[0]; weight OIHW, bias; stride, padding, dilation, groups; then activation
   kAdd,              // inputs[0] + inputs[1]; then activation
   kConcat,           // channels of inputs in order

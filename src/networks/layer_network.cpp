@@ -207,8 +207,9 @@ torch::Tensor LayerNetwork::run_layer(std::size_t index, const std::vector<torch
 }
 
 NetworkOutput LayerNetwork::forward(const torch::Tensor& input) {
-  TORCH_CHECK(input.dim() == 4 && input.size(1) == 3, "a network's input is N x 3 x H x W, not ",
-              input.sizes());
+  const int channels = blueprint_.layers[0].channels;
+  TORCH_CHECK(input.dim() == 4 && input.size(1) == channels, "this network's input is N x ", channels,
+              " x H x W, not ", input.sizes());
   std::vector<torch::Tensor> values(blueprint_.layers.size());
   values[0] = input.contiguous(kChannelsLast);
   for (std::size_t i = 1; i < values.size(); ++i) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "networks/assist_model.h"
+
 namespace terrapin::networks {
 
 namespace {
@@ -54,6 +56,9 @@ std::optional<Recognised> recognise(const Shapes& shapes) {
   if (has(shapes, "conv_stem.weight") && has(shapes, "blocks.1.0.conv_pwl.weight")) {
     return Recognised{Layout::kTimmMobilenet, "timm mobilenetv2", "mobilenet-v2", ""};
   }
+  // An assistance model is no starting point for other networks: its first convolution sees more than a
+  // photo.
+  if (has(shapes, kAssistClassifier)) return std::nullopt;
   if (has(shapes, "encoder.stem.weight")) {
     return Recognised{Layout::kTerrapin, algorithm.empty() ? "terrapin encoder" : "terrapin package",
                       "mobilenet-v2", algorithm};

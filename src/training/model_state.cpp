@@ -48,6 +48,8 @@ std::vector<torch::Tensor> float_buffers(const networks::SegmentationNetwork& ne
   return buffers;
 }
 
+}  // namespace
+
 artifacts::TensorData to_data(const torch::Tensor& tensor) {
   const torch::Tensor plain = tensor.detach().to(torch::kCPU).contiguous();
   artifacts::TensorData data;
@@ -65,8 +67,6 @@ torch::Tensor from_data(const artifacts::TensorData& data) {
               static_cast<std::uint8_t*>(tensor.data_ptr()));
   return tensor;
 }
-
-}  // namespace
 
 ModelState::ModelState(std::shared_ptr<networks::SegmentationNetwork> network,
                        std::shared_ptr<networks::SegmentationNetwork> average, const TrainingOptions& options,

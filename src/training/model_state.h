@@ -19,6 +19,10 @@ struct StepLosses {
   bool aborted = false;  // interrupted before the update: nothing has changed
 };
 
+// Values as a checkpoint keeps them: int64 as I64, all else as F32; and back.
+artifacts::TensorData to_data(const torch::Tensor& tensor);
+torch::Tensor from_data(const artifacts::TensorData& data);
+
 class ModelState {
  public:
   // `network` and `average`: two networks of one spec; `average` is what gets validated. Both are moved to

@@ -1,8 +1,4 @@
 // The training run: check, start or resume, epochs, package.
-#if __has_include(<malloc.h>)
-#include <malloc.h>
-#endif
-
 #include <algorithm>
 #include <chrono>
 
@@ -17,6 +13,7 @@
 #include "training/model_state.h"
 #include "training/package.h"
 #include "training/recipe.h"
+#include "training/run_device.h"
 #include "training/validation.h"
 
 namespace terrapin::training {
@@ -46,15 +43,6 @@ std::string digest_of(const TrainingData& data, const DataSummary& summary) {
   return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
-Result<torch::Device> choose_device(DeviceChoice choice) {
-  const bool cuda = torch::cuda::is_available();
-  if (choice == DeviceChoice::kCuda && !cuda) {
-    return fail(ErrorCode::kUnsupported,
-                "device cuda: this build of libtorch or this machine has no CUDA device; use auto or cpu");
-  }
-  return torch::Device(choice != DeviceChoice::kCpu && cuda ? torch::kCUDA : torch::kCPU);
-}
-
 bool should_stop_early(const EarlyStopping& rule, const std::vector<EpochReport>& history) {
   if (!rule.enabled) return false;
   double best = -1;
@@ -65,16 +53,6 @@ bool should_stop_early(const EarlyStopping& rule, const std::vector<EpochReport>
     if (report.mean_iou > best + rule.tolerance) best = report.mean_iou, best_epoch = report.epoch;
   }
   return last >= rule.min_epochs && last - best_epoch >= rule.patience;
-}
-
-// Every step frees and asks again for the same large tensors. Handing them back to the system each time, as
-// glibc does, costs a third of the step in page faults; the heap keeps them instead.
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, -1);  // never
-  mallopt(M_TOP_PAD, 64 << 20);
-#endif
 }
 
 class Training {

@@ -51,6 +51,7 @@ Features add_mobilenet_v2(Blueprint& network) {
       const bool residual = step == 1 && network.channels(entry) == stage.channels;
       x = residual ? network.add(y, entry) : y;
     }
+    if (stage.channels == 16) features.stride2 = x;
     if (stage.channels == 24) features.stride4 = x;
     if (stage.channels == 96) features.middle = x;
   }
