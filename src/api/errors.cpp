@@ -90,14 +90,21 @@ std::string new_request_id(Protocol protocol) {
   return text;
 }
 
+AwsError no_space(Protocol protocol) {
+  AwsError result;
+  result.status = 507;
+  result.code = protocol == Protocol::kS3 ? "InsufficientStorage" : "InternalFailure";
+  result.message = "There is no space left to store the request.";
+  return result;
+}
+
 AwsError internal_failure(Protocol protocol, const Error& error, const std::string& request_id) {
   spdlog::error("request {}: {}", request_id, error.message);
+  if (error.code == ErrorCode::kNoSpace) return no_space(protocol);
   AwsError result;
-  result.status = error.code == ErrorCode::kNoSpace ? 507 : 500;
+  result.status = 500;
   result.code = protocol == Protocol::kS3 ? "InternalError" : "InternalFailure";
-  if (protocol == Protocol::kS3 && error.code == ErrorCode::kNoSpace) result.code = "InsufficientStorage";
-  result.message = error.code == ErrorCode::kNoSpace ? "There is no space left to store the request."
-                                                     : "We encountered an internal error. Please try again.";
+  result.message = "We encountered an internal error. Please try again.";
   return result;
 }
 

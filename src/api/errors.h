@@ -29,6 +29,8 @@ void set_request_id(Protocol protocol, http::Response& response, const std::stri
 // 16 upper-case hexadecimal digits for S3, a UUID for the others.
 std::string new_request_id(Protocol protocol);
 
+// What a request is told whose data the disk has no room for.
+AwsError no_space(Protocol protocol);
 // A failure of ours that no service has words for: kNoSpace, kIo and kInternal are logged with the request's
 // id and told without detail.
 AwsError internal_failure(Protocol protocol, const Error& error, const std::string& request_id);

@@ -106,8 +106,9 @@ http::Admission Gateway::admit(const http::Request& head) const {
     }
   }
   const auto signature = authorize(head, to);
-  if (signature) return {std::numeric_limits<std::int64_t>::max(), std::nullopt};
-  return {kMaxUnprovedBytes, error_answer(to.protocol, signature.error(), request_id)};
+  if (!signature) return {kMaxUnprovedBytes, error_answer(to.protocol, signature.error(), request_id)};
+  return {std::numeric_limits<std::int64_t>::max(), std::nullopt,
+          error_answer(to.protocol, no_space(to.protocol), request_id)};
 }
 
 Result<http::Response> Gateway::handle(const http::Request& request) const {

@@ -61,6 +61,7 @@ struct Connection::Reading {
   std::int64_t spooled_bytes = 0;        // sent on their way to the file
   std::int64_t max_body_bytes = 0;
   std::optional<Response> over_limit;  // the answer to a larger one; std::nullopt: 413
+  std::optional<Response> no_space;    // std::nullopt: 507
 };
 
 asio::awaitable<void> Connection::read_request(Incoming& incoming) {
@@ -157,6 +158,7 @@ asio::awaitable<void> Connection::admit(Reading& reading, std::shared_ptr<Reques
   reading.max_body_bytes =
       std::clamp<std::int64_t>(errand->admission.max_body_bytes, 0, core_.max_body_bytes);
   reading.over_limit = std::move(errand->admission.refusal);
+  reading.no_space = std::move(errand->admission.no_space);
   if (announced && *announced > static_cast<std::uint64_t>(reading.max_body_bytes)) {
     refuse_large(reading, incoming);
   } else {
@@ -269,9 +271,13 @@ asio::awaitable<void> Connection::last_piece_written(const Reading& reading, Inc
   if (status) co_return;
   spdlog::error("{} {}: {}", incoming.method, incoming.target, status.error().message);
   incoming.keep_alive = false;
-  incoming.refusal = status.error().code == ErrorCode::kNoSpace
-                         ? core_.error_response(507, "there is no space left for the request's body")
-                         : core_.error_response(500, "internal error");
+  if (status.error().code != ErrorCode::kNoSpace) {
+    incoming.refusal = core_.error_response(500, "internal error");
+  } else if (reading.no_space) {
+    incoming.refusal = reading.no_space;
+  } else {
+    incoming.refusal = core_.error_response(507, "there is no space left for the request's body");
+  }
 }
 
 // Finds the handler, or sets the refusal.

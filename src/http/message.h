@@ -90,6 +90,8 @@ struct Admission {
   // The answer to a body over that, before its first byte is read where its length was announced;
   // std::nullopt: 413.
   std::optional<Response> refusal;
+  // The answer where the disk has no room for the body; std::nullopt: 507.
+  std::optional<Response> no_space = std::nullopt;
 };
 
 // Runs on a thread of the server's pool and may block. An Error is answered with status_of(code) and its

@@ -625,7 +625,7 @@ export class TaskPage extends LitElement {
           this.phase.again ? html`<button class="primary" @click=${() => void this.next()}>Go on</button>` : html``,
         );
       case "done":
-        return this.message("All done", "There is nothing more to label in this job right now. Thank you.", html``);
+        return this.message("All done", "There is nothing more to label in this job right now. Thank you.", html`<a class="button" href="/_/history">Look at your answers</a>`);
       case "working":
       case "correcting":
       case "looking":
