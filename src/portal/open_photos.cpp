@@ -54,7 +54,10 @@ Status OpenPhotos::reserve(Entry& entry, std::int64_t bytes, const std::stop_tok
                 mib(bytes), mib(max_bytes_));
   std::unique_lock lock(mutex_);
   const std::int64_t more = bytes - entry.bytes;
-  if (!changed_.wait_for(lock, stop, patience_, [&] { return make_room(more); })) {
+  ++waiting_;
+  const bool room = changed_.wait_for(lock, stop, patience_, [&] { return make_room(more); });
+  --waiting_;
+  if (!room) {
     if (stop.stop_requested()) return stopped();
     return fail(ErrorCode::kCancelled, "there is no room for another photo now: others are asked about");
   }
@@ -69,7 +72,10 @@ Result<OpenPhotos::Use> OpenPhotos::get(const std::string& key, const std::stop_
   for (auto found = entries_.find(key); found != entries_.end(); found = entries_.find(key)) {
     if (found->second.photo) return use(found->second);
     const std::shared_ptr<const Attempt> attempt = found->second.attempt;
-    if (!changed_.wait(lock, stop, [&] { return attempt->done; })) return stopped();
+    ++waiting_;
+    const bool done = changed_.wait(lock, stop, [&] { return attempt->done; });
+    --waiting_;
+    if (!done) return stopped();
     // One who was told to stop says nothing about the photo.
     if (attempt->error && attempt->error->code != ErrorCode::kCancelled)
       return tl::unexpected<Error>(*attempt->error);
@@ -119,6 +125,11 @@ std::int64_t OpenPhotos::bytes() {
 std::int64_t OpenPhotos::opened() {
   const std::lock_guard lock(mutex_);
   return opened_;
+}
+
+int OpenPhotos::waiting() {
+  const std::lock_guard lock(mutex_);
+  return waiting_;
 }
 
 Questions::Place::~Place() {

@@ -55,6 +55,7 @@ class OpenPhotos {
 
   std::int64_t bytes();   // of all photos, and of the room that is kept
   std::int64_t opened();  // how often `open` made one
+  int waiting();          // who wait now for another that opens a photo, or for room
 
  private:
   // What became of one call of `open`.
@@ -77,7 +78,8 @@ class OpenPhotos {
   const std::chrono::milliseconds patience_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::map<std::string, Entry> entries_;  // these four guarded by mutex_
+  std::map<std::string, Entry> entries_;  // these five guarded by mutex_
+  int waiting_ = 0;
   std::int64_t bytes_ = 0;
   std::int64_t opened_ = 0;
   std::uint64_t turn_ = 0;
