@@ -13,9 +13,17 @@ using imaging::Image;
 constexpr std::int64_t kSmallestLevel = 256;
 constexpr std::int64_t kRowsAtOnce = 64;
 
+bool has_smaller_level(imaging::Size size) {
+  return std::max(size.width, size.height) > 2 * kSmallestLevel;
+}
+
+imaging::Size half_of(imaging::Size size) {
+  return {(size.width + 1) / 2, (size.height + 1) / 2};
+}
+
 // Mean of 2 x 2; at an odd edge of what is there.
 Image halved(const Image& from, int threads) {
-  Image to({(from.width() + 1) / 2, (from.height() + 1) / 2});
+  Image to(half_of(from.size()));
   const std::int64_t chunks = (to.height() + kRowsAtOnce - 1) / kRowsAtOnce;
   parallel_for(chunks, threads, [&](std::int64_t chunk) {
     const std::int64_t end = std::min(to.height(), (chunk + 1) * kRowsAtOnce);
@@ -91,10 +99,16 @@ Result<OpenPhoto> OpenPhoto::open(Image photo, int threads) {
   if (photo.size().area() < 1) return fail(ErrorCode::kInvalidArgument, "the photo has no pixels");
   OpenPhoto opened;
   opened.levels_.push_back(std::move(photo));
-  while (std::max(opened.levels_.back().width(), opened.levels_.back().height()) > 2 * kSmallestLevel) {
+  while (has_smaller_level(opened.levels_.back().size())) {
     opened.levels_.push_back(halved(opened.levels_.back(), threads));
   }
   return opened;
+}
+
+std::int64_t OpenPhoto::bytes_for(imaging::Size size) {
+  std::int64_t bytes = 3 * size.area();
+  for (; has_smaller_level(size); bytes += 3 * size.area()) size = half_of(size);
+  return bytes;
 }
 
 std::int64_t OpenPhoto::memory_bytes() const {

@@ -25,6 +25,8 @@ class OpenPhoto {
   imaging::Size size() const { return levels_.front().size(); }
   const imaging::Image& photo() const { return levels_.front(); }
   std::int64_t memory_bytes() const;
+  // What memory_bytes() of a photo of that size will be.
+  static std::int64_t bytes_for(imaging::Size size);
 
   // columns.count x rows.count pixels around the axes' positions, filtered as imaging::resize does (a
   // triangle of the step's reach); from the smallest level that loses nothing. `outside` where a position is

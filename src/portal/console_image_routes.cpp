@@ -36,17 +36,6 @@ bool is_mask_uri(const std::string& uri) {
   return uri.ends_with(".png");
 }
 
-// What is wrong with a stored file is no fault of the request.
-template <class T>
-Result<T> of_stored(Result<T> result, const std::string& what) {
-  if (result) return result;
-  Error error = std::move(result.error());
-  if (error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kInvalidArgument ||
-      error.code == ErrorCode::kUnsupported)
-    error.code = ErrorCode::kConflict;
-  return with_context(std::move(error), what);
-}
-
 Result<Picture> disagreement_picture(std::vector<imaging::Mask> masks) {
   for (const imaging::Mask& mask : masks)
     if (mask.size() != masks.front().size())

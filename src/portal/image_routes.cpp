@@ -19,14 +19,20 @@ Result<json> Portal::Implementation::image_urls(const Call& call,
   static_assert(kLinkGrid == std::chrono::seconds(300));
   for (const std::string& uri : content.readable_uris) {
     urls[uri] = nullptr;
-    const auto name = storage::parse_s3_uri(uri);
-    if (!name || name->key.empty()) continue;
-    TERRAPIN_TRY(const bool readable, context_.may_read(record.spec.owner, name->bucket));
-    if (!readable) continue;
+    TERRAPIN_TRY(const auto name, readable_object(record, uri));
+    if (!name) continue;
     urls[uri] = "/_/api/images/" + links_.sign({uri, content.assignment.job_name, content.assignment.id,
                                                 call.account().id, expires});
   }
   return urls;
+}
+
+Result<std::optional<storage::ObjectName>> Portal::Implementation::readable_object(
+    const labeling::JobRecord& record, const std::string& uri) const {
+  const auto name = storage::parse_s3_uri(uri);
+  if (!name || name->key.empty()) return std::optional<storage::ObjectName>();
+  TERRAPIN_TRY(const bool readable, context_.may_read(record.spec.owner, name->bucket));
+  return readable ? std::optional(*name) : std::nullopt;
 }
 
 Portal::Implementation::Handled Portal::Implementation::image(Call& call) {

@@ -1,12 +1,15 @@
 // What the routes share. Each file *_routes.cpp holds the handlers of one audience.
 #pragma once
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "assist/prompt.h"
 #include "portal/cookies.h"
 #include "portal/image_links.h"
+#include "portal/open_photos.h"
 #include "portal/pictures.h"
 #include "portal/portal.h"
 
@@ -19,6 +22,8 @@ http::Response refusal(int status, std::string_view code, const std::string& mes
 // {"code": ..., "message": ...}; what went wrong inside is logged and not told.
 http::Response error_answer(const Error& error, const http::Request& request);
 http::Response json_answer(int status, const json& document);
+// 429, unless the wait is none.
+std::optional<http::Response> too_often(std::chrono::seconds wait);
 
 // One request after the checks that all routes share.
 struct Call {
@@ -54,7 +59,7 @@ class Portal::Implementation {
   using Handled = Result<http::Response>;
   using Handler = Handled (Implementation::*)(Call&);
   // How much body a route takes, and what it is.
-  enum class Takes { kNothing, kJson, kJob, kBytes, kDeltas, kSnapshot, kAnswer };
+  enum class Takes { kNothing, kJson, kJob, kBytes, kDeltas, kSnapshot, kAnswer, kQuestion };
   struct Row {
     std::string_view method, pattern;
     Access access;
@@ -66,6 +71,7 @@ class Portal::Implementation {
   explicit Implementation(PortalContext context);
   http::Response dispatch(const http::Request& request);
   http::Admission admit(const http::Request& head) const;
+  std::optional<AssistFigures> assist_figures();
 
  private:
   http::Response run(const Row& row, const http::Request& request);
@@ -117,6 +123,21 @@ class Portal::Implementation {
   Handled image(Call& call);
   // {"s3://bucket/key": "/_/api/images/...", ...}; null for one that the job's owner may not read.
   Result<json> image_urls(const Call& call, const labeling::TaskContent& content) const;
+  // The object that `uri` names; nullopt if it names none, or one that the job's owner may not read.
+  Result<std::optional<storage::ObjectName>> readable_object(const labeling::JobRecord& record,
+                                                             const std::string& uri) const;
+
+  // assist_routes.cpp
+  Handled open_photo(Call& call);
+  Handled ask_assistant(Call& call);
+  Handled answer_question(const Call& call, const storage::ObjectName& name, assist::Prompt prompt,
+                          const json* previous, const Questions::Place& place);
+  json assistance_json() const;
+  // The photo, if it is one of the task's and the worker may still paint. kNotFound says the same of what is
+  // not there and of what is not theirs.
+  Result<storage::ObjectName> task_photo(const Call& call, const std::string& uri) const;
+  Result<OpenPhotos::Use> opened_photo(const Call& call, const storage::ObjectName& name,
+                                       const std::stop_token& stop);
 
   // requester_routes.cpp
   Handled jobs(Call& call);
@@ -204,6 +225,11 @@ class Portal::Implementation {
   identity::TokenBuckets account_rate_, address_rate_;
   PictureCache pictures_;
   DecodeSlots decode_slots_;
+  identity::TokenBuckets assist_rate_;
+  DecodeSlots photo_slots_;  // of photos that are opened for assistance
+  OpenPhotos photos_;
+  Questions questions_;
+  std::atomic<std::int64_t> answered_{0}, superseded_{0}, refused_{0}, answer_microseconds_{0};
   http::Router router_;
 };
 

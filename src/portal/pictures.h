@@ -80,6 +80,17 @@ inline constexpr std::int64_t kMaxWholePixels = std::int64_t{160} << 20;
 // Pixels of all answers together that a map of disagreement holds at once.
 inline constexpr std::int64_t kMaxDisagreementPixels = std::int64_t{256} << 20;
 
+// What is wrong with a stored file is no fault of the request.
+template <class T>
+Result<T> of_stored(Result<T> result, const std::string& what) {
+  if (result) return result;
+  Error error = std::move(result.error());
+  if (error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kInvalidArgument ||
+      error.code == ErrorCode::kUnsupported)
+    error.code = ErrorCode::kConflict;
+  return with_context(std::move(error), what);
+}
+
 // A JPEG of the stored pixels, at most `width` wide; a PNG of a PNG. Errors as imaging::decode_photo_reduced.
 Result<Picture> reduced_photo(std::span<const std::uint8_t> file, std::int64_t width);
 

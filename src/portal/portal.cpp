@@ -16,7 +16,9 @@ namespace terrapin::portal {
 namespace {
 
 constexpr std::int64_t kJsonBytes = 64 << 10;
-constexpr std::int64_t kJobBytes = 4 << 20;  // with a template or instructions
+constexpr std::int64_t kJobBytes = 4 << 20;         // with a template or instructions
+constexpr std::int64_t kQuestionBytes = 128 << 10;  // with points, and a mask as large as an answer's
+constexpr auto kPhotoPatience = std::chrono::seconds(20);
 constexpr std::string_view kPrefix = "/_/";
 // The router asks one pattern for one method: these are all that a browser may send.
 constexpr const char* kMethods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -109,6 +111,13 @@ std::string time_text(Timestamp time) {
   return iso_text(time, 3) + "Z";
 }
 
+std::optional<http::Response> too_often(std::chrono::seconds wait) {
+  if (wait.count() == 0) return std::nullopt;
+  http::Response response = refusal(429, "TooManyRequests", fmt::format("try again in {} s", wait.count()));
+  response.headers.set("Retry-After", std::to_string(wait.count()));
+  return response;
+}
+
 json account_json(const identity::Account& account) {
   json roles = json::array();
   for (const identity::Role role : account.roles) roles.push_back(identity::role_name(role));
@@ -160,6 +169,8 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
       {"PUT",    "/_/api/assignments/{id}/answer",                        kWorker,    kAnswer,   &I::correct},
       {"POST",   "/_/api/assignments/{id}/return",                        kWorker,    kJson,     &I::give_back},
       {"POST",   "/_/api/assignments/{id}/decline",                       kWorker,    kJson,     &I::decline},
+      {"POST",   "/_/api/assignments/{id}/assist",                        kWorker,    kQuestion, &I::ask_assistant},
+      {"POST",   "/_/api/assignments/{id}/assist/open",                   kWorker,    kJson,     &I::open_photo},
       {"GET",    "/_/api/images/{token}",                                 kWorker,    kNothing,  &I::image},
 
       {"GET",    "/_/api/requester/jobs",                                 kRequester, kNothing,  &I::jobs},
@@ -226,7 +237,11 @@ Portal::Implementation::Implementation(PortalContext context)
       account_rate_(context_.clock, context_.options.account_rate),
       address_rate_(context_.clock, context_.options.address_rate),
       pictures_(context_.options.picture_cache_bytes),
-      decode_slots_(context_.options.picture_decoders, context_.options.pictures_waiting) {
+      decode_slots_(context_.options.picture_decoders, context_.options.pictures_waiting),
+      assist_rate_(context_.clock, context_.options.assist_rate),
+      photo_slots_(context_.options.picture_decoders, context_.options.assist_questions),
+      photos_(context_.options.assist_photo_bytes, kPhotoPatience),
+      questions_(context_.options.assist_questions, context_.options.assist_questions_of_one) {
   while (context_.options.public_url.ends_with("/")) context_.options.public_url.pop_back();
   for (const Row& row : table()) {
     router_.add(std::string(row.method), row.pattern,
@@ -295,10 +310,7 @@ std::optional<http::Response> Portal::Implementation::check_rate(const Call& cal
   const std::chrono::seconds wait =
       call.session ? account_rate_.take(call.session->account.id)
                    : address_rate_.take(identity::address_key(call.request.remote_address));
-  if (wait.count() == 0) return std::nullopt;
-  http::Response response = refusal(429, "TooManyRequests", fmt::format("try again in {} s", wait.count()));
-  response.headers.set("Retry-After", std::to_string(wait.count()));
-  return response;
+  return too_often(wait);
 }
 
 std::optional<http::Response> Portal::Implementation::check_access(const Row& row, const Call& call) const {
@@ -339,6 +351,8 @@ std::int64_t Portal::Implementation::most_bytes(Takes takes) const {
       return 2 * limits.max_draft_bytes + kJsonBytes;
     case Takes::kAnswer:
       return limits.max_answer_bytes;
+    case Takes::kQuestion:
+      return kQuestionBytes;
     case Takes::kJob:
       return kJobBytes;
     case Takes::kBytes:
@@ -426,6 +440,10 @@ bool Portal::takes(std::string_view path) {
 
 http::Admission Portal::admit(const http::Request& head) const {
   return implementation_->admit(head);
+}
+
+std::optional<AssistFigures> Portal::assist_figures() const {
+  return implementation_->assist_figures();
 }
 
 std::vector<RouteInfo> Portal::routes() {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,10 @@
 #include "portal/pages.h"
 #include "storage/object_store.h"
 
+namespace terrapin::assist {
+class Assistant;
+}
+
 namespace terrapin::portal {
 
 struct PortalOptions {
@@ -39,8 +44,12 @@ struct PortalOptions {
   std::int64_t max_upload_bytes = std::int64_t{5} << 30;           // of one object
   std::int64_t picture_cache_bytes = std::int64_t{64} << 20;       // reduced photos and masks
   int picture_decoders = 2;                                        // at once
-  int pictures_waiting = 8;     // requests that may wait for those; each holds a thread
-  labeling::TaskLimits limits;  // bodies above them are refused before TaskService sees them
+  int pictures_waiting = 8;  // requests that may wait for those; each holds a thread
+  identity::TokenBuckets::Options assist_rate{30, 90, 65'536};  // questions of one account
+  std::int64_t assist_photo_bytes = std::int64_t{1} << 30;      // of photos kept decoded
+  int assist_questions = 12;        // computed or waiting, of all; each holds a thread
+  int assist_questions_of_one = 4;  // of one account
+  labeling::TaskLimits limits;      // bodies above them are refused before TaskService sees them
 };
 
 // Everything outlives the Portal.
@@ -66,6 +75,16 @@ struct PortalContext {
   std::function<std::shared_ptr<identity::OpenIdConnect>()> open_id;
   PortalOptions options;
   Pages pages = {};
+  // Answers workers' points on a photo with a mask; null: this server offers none.
+  std::shared_ptr<const assist::Assistant> assistant = {};
+};
+
+// Since the start.
+struct AssistFigures {
+  std::int64_t answered = 0, superseded = 0, refused = 0;  // questions
+  std::int64_t microseconds = 0;                           // of those answered, waiting included
+  std::int64_t photos_opened = 0;
+  std::int64_t under_way = 0, photo_bytes = 0;  // now
 };
 
 // Who may call a route. An admin may also call what a requester may; what is a worker's needs the role.
@@ -92,6 +111,8 @@ class Portal {
   // not more than 64 KiB without a session that the route needs; 401 or 413 for more.
   http::Admission admit(const http::Request& head) const;
   static std::vector<RouteInfo> routes();
+  // nullopt where there is no assistance.
+  std::optional<AssistFigures> assist_figures() const;
 
  private:
   class Implementation;

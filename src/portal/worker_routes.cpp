@@ -125,6 +125,7 @@ Portal::Implementation::Handled Portal::Implementation::content(Call& call) {
            {"index", content.indices},
            {"label_attribute", content.label_attribute},
            {"images", std::move(images)},
+           {"assistance", assistance_json()},
            {"draft", {{"owner", content.draft_owner}, {"next_sequence", content.draft_next_sequence}}}});
   document.pop_back();
   document.append(",\"task_input\":").append(content.task_input_json).append("}");

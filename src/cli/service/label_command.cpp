@@ -209,7 +209,8 @@ Result<int> run(Options& options, const Invocation& invocation) {
   } else {
     fmt::print("Open this invitation (it works once; it makes you an admin):\n  {}\n", link);
   }
-  fmt::print("All is kept in {}. Ctrl-C stops; the same command goes on.\n", installation.data_dir.string());
+  fmt::print("Assistance: {}\nAll is kept in {}. Ctrl-C stops; the same command goes on.\n",
+             server->assistance(), installation.data_dir.string());
   std::fflush(stdout);
 
   ProgressBar bar("labelled", static_cast<std::int64_t>(photos.size()), !invocation.quiet);

@@ -83,6 +83,7 @@ class LabelingServer::Implementation {
       if (error) return fail(ErrorCode::kIo, "{}: cannot create: {}", folder.string(), error.message());
     }
     const api::Place place{installation.region, installation.account_id};
+    TERRAPIN_TRY(assistance_, load_assistance(options_.assistance));
     TERRAPIN_TRY(state_, open_state(installation));
     TERRAPIN_TRY(objects_, open_objects(installation, clock_));
     // Not before: a place that cannot be opened must not be the one that every later start insists on.
@@ -156,6 +157,10 @@ class LabelingServer::Implementation {
       TERRAPIN_TRY(pages, portal::Pages::from_folder(options_.pages));
     }
     portal_options.max_upload_bytes = options_.max_upload_bytes;
+    portal_options.assist_photo_bytes = options_.assistance.memory_mib << 20;
+    // Painting goes on while all who ask are waiting.
+    portal_options.assist_questions =
+        std::clamp(options.handler_threads / 3, 1, portal_options.assist_questions);
     portal_ = std::make_unique<portal::Portal>(portal::PortalContext{
         clock_, *accounts_, *sessions_, labeling_->tasks(), labeling_->jobs(), *objects_, *workforces_,
         *keys_,
@@ -174,7 +179,7 @@ class LabelingServer::Implementation {
           const auto workforce = workforces_->private_workforce();
           return workforce && (!*workforce || labeling::address_allowed(**workforce, address));
         },
-        [this] { return open_id(); }, portal_options, std::move(pages)});
+        [this] { return open_id(); }, portal_options, std::move(pages), assistance_.assistant});
     s3_ = std::make_unique<api::S3Service>(*objects_, clock_, place, s3_options());
     sagemaker_ =
         std::make_unique<api::SageMakerService>(labeling_->jobs(), *workforces_, place, options_.public_url);
@@ -247,7 +252,8 @@ class LabelingServer::Implementation {
     const auto space = fs::space(installation_.data_dir, error);
     return http::Response::text(
         200, "text/plain; version=0.0.4",
-        metrics_.text(labeling_->jobs(), error ? -1 : static_cast<std::int64_t>(space.available)));
+        metrics_.text(labeling_->jobs(), error ? -1 : static_cast<std::int64_t>(space.available),
+                      portal_->assist_figures()));
   }
 
   // In the order of their dependence.
@@ -256,6 +262,7 @@ class LabelingServer::Implementation {
   LabelingServerOptions options_;
   std::string base_url_;
   Metrics metrics_;
+  Assistance assistance_;
   std::optional<identity::AccessKey> first_key_;
   Bytes server_key_;
   std::unique_ptr<storage::Database> state_;
@@ -299,6 +306,9 @@ Result<std::unique_ptr<LabelingServer>> LabelingServer::start(const Installation
 
 std::string LabelingServer::url() const {
   return implementation_->base_url_;
+}
+const std::string& LabelingServer::assistance() const {
+  return implementation_->assistance_.told;
 }
 const std::optional<identity::AccessKey>& LabelingServer::first_key() const {
   return implementation_->first_key_;

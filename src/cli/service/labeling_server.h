@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "cli/service/assistance.h"
 #include "cli/service/installation.h"
 
 namespace terrapin::http {
@@ -42,6 +43,7 @@ struct LabelingServerOptions {
   int retain_answers_days = 0;        // 0: for ever
   bool log_requests = false;
   std::filesystem::path pages;  // a folder in place of the pages compiled in; "" = those
+  AssistanceOptions assistance;
 };
 
 class LabelingServer {
@@ -53,6 +55,7 @@ class LabelingServer {
   ~LabelingServer();  // stop()
 
   std::string url() const;
+  const std::string& assistance() const;  // what helps workers to paint, in a few words
   const std::optional<identity::AccessKey>& first_key() const;
   identity::Accounts& accounts();
   labeling::JobService& jobs();

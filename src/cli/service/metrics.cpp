@@ -18,7 +18,39 @@ void Metrics::count(const http::AccessEntry& entry) {
   counts.bytes += entry.body_bytes;
 }
 
-std::string Metrics::text(labeling::JobService& jobs, std::int64_t free_bytes) const {
+namespace {
+
+std::string assist_text(const portal::AssistFigures& figures) {
+  std::string text =
+      "# HELP terrapin_assist_questions_total Workers' questions about a photo, by what became of them.\n"
+      "# TYPE terrapin_assist_questions_total counter\n";
+  for (const auto& [name, value] :
+       {std::pair("answered", figures.answered), std::pair("superseded", figures.superseded),
+        std::pair("refused", figures.refused)})
+    text += fmt::format("terrapin_assist_questions_total{{outcome=\"{}\"}} {}\n", name, value);
+  text += fmt::format(
+      "# HELP terrapin_assist_seconds_total From the question to its answer, of those answered.\n"
+      "# TYPE terrapin_assist_seconds_total counter\nterrapin_assist_seconds_total {}\n",
+      static_cast<double>(figures.microseconds) / 1e6);
+  text += fmt::format(
+      "# HELP terrapin_assist_questions_under_way Questions, and photos being opened, that are worked on.\n"
+      "# TYPE terrapin_assist_questions_under_way gauge\nterrapin_assist_questions_under_way {}\n",
+      figures.under_way);
+  text += fmt::format(
+      "# HELP terrapin_assist_photos_opened_total Photos decoded for questions.\n"
+      "# TYPE terrapin_assist_photos_opened_total counter\nterrapin_assist_photos_opened_total {}\n",
+      figures.photos_opened);
+  text += fmt::format(
+      "# HELP terrapin_assist_photo_bytes Photos kept decoded for questions.\n"
+      "# TYPE terrapin_assist_photo_bytes gauge\nterrapin_assist_photo_bytes {}\n",
+      figures.photo_bytes);
+  return text;
+}
+
+}  // namespace
+
+std::string Metrics::text(labeling::JobService& jobs, std::int64_t free_bytes,
+                          const std::optional<portal::AssistFigures>& assist) const {
   static constexpr std::array<const char*, kDoors> kNames{"aws", "portal", "other"};
   std::string text =
       "# HELP terrapin_http_requests_total Answers by door and status class.\n"
@@ -73,6 +105,7 @@ std::string Metrics::text(labeling::JobService& jobs, std::int64_t free_bytes) c
       "# HELP terrapin_labeling_jobs_in_progress Jobs that show tasks.\n"
       "# TYPE terrapin_labeling_jobs_in_progress gauge\nterrapin_labeling_jobs_in_progress {}\n",
       in_progress);
+  if (assist) text += assist_text(*assist);
   if (free_bytes >= 0)
     text += fmt::format(
         "# HELP terrapin_disk_free_bytes Free on the disk of the data folder.\n"

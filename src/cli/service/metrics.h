@@ -4,10 +4,12 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "http/server.h"
 #include "labeling/jobs/job_service.h"
+#include "portal/portal.h"
 
 namespace terrapin::cli {
 
@@ -16,7 +18,8 @@ class Metrics {
  public:
   void count(const http::AccessEntry& entry);
   // `free_bytes`: of the data folder's disk; -1 unknown.
-  std::string text(labeling::JobService& jobs, std::int64_t free_bytes) const;
+  std::string text(labeling::JobService& jobs, std::int64_t free_bytes,
+                   const std::optional<portal::AssistFigures>& assist) const;
 
  private:
   enum Door { kAws, kPortal, kOther, kDoors };

@@ -19,6 +19,7 @@ struct Options {
   LabelingServerOptions server;
   std::string tls_certificate, tls_key, log_level = "info";
   int max_upload_gb = 5, max_spool_gb = 0;
+  bool no_assistance = false;
 };
 
 Result<int> run(Options& options, const Invocation& invocation) {
@@ -28,6 +29,7 @@ Result<int> run(Options& options, const Invocation& invocation) {
   options.server.max_upload_bytes = std::int64_t{options.max_upload_gb} << 30;
   if (options.max_spool_gb > 0) options.server.max_spool_bytes = std::int64_t{options.max_spool_gb} << 30;
   options.server.log_requests = !invocation.quiet;
+  options.server.assistance.wanted = !options.no_assistance;
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   TERRAPIN_TRY(const auto server, LabelingServer::start(installation, options.server));
   if (const auto& key = server->first_key()) {
@@ -37,8 +39,8 @@ Result<int> run(Options& options, const Invocation& invocation) {
         "  export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n",
         key->id, key->secret);
   }
-  fmt::print("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={}\nterrapin serve: {}\n", server->url(),
-             installation.region, server->url());
+  fmt::print("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={}\nAssistance: {}\nterrapin serve: {}\n",
+             server->url(), installation.region, server->assistance(), server->url());
   if (server->first_key()) {
     identity::NewInvitation wanted;
     wanted.roles = {identity::Role::kAdmin};
@@ -93,6 +95,17 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
       "request: for working on them");
   command->add_option("--requester-bucket", options->server.requester_buckets,
                       "Bucket that requesters' accounts may use (repeatable; default: all; admins: all)");
+  auto* model = command->add_option("--assist-model", options->server.assistance.model,
+                                    "assist.safetensors, or train-assist's folder: what turns workers' four "
+                                    "clicks into a mask (default: the one that ships)");
+  auto* none = command->add_flag("--no-assistance", options->no_assistance, "Workers paint by hand alone");
+  none->excludes(model);
+  auto* memory = command
+                     ->add_option("--assist-memory-mib", options->server.assistance.memory_mib,
+                                  "Photos kept decoded for workers' clicks, in MiB: 4 bytes a pixel")
+                     ->check(CLI::Range(16, 1 << 24))
+                     ->capture_default_str();
+  none->excludes(memory);
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();

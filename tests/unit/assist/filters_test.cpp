@@ -154,6 +154,14 @@ TEST(OpenPhoto, SmallerLevelsStayInPlace) {
   }
 }
 
+TEST(OpenPhoto, ItsMemoryIsKnownBefore) {
+  for (const Size size : {Size{1, 1}, {512, 512}, {513, 512}, {2001, 777}, {1, 5000}, {4000, 3}}) {
+    EXPECT_EQ(OpenPhoto::open(Image(size), 1)->memory_bytes(), OpenPhoto::bytes_for(size)) << size.width;
+  }
+  EXPECT_LE(OpenPhoto::bytes_for({4000, 3000}), 4 * 4000 * 3000);
+  EXPECT_GT(OpenPhoto::bytes_for({100'000, 100'000}), std::int64_t{39'990'000'000});
+}
+
 TEST(OpenPhoto, TakesATinyPhotoAndRefusesNone) {
   EXPECT_FALSE(OpenPhoto::open(Image(), 1));
   const auto opened = OpenPhoto::open(Image({1, 1}, {9, 8, 7}), 3);

@@ -153,6 +153,9 @@ TEST_F(PortalAccess, BodiesAreLimitedRouteByRoute) {
   EXPECT_EQ(status("PUT", "/_/api/assignments/a/draft/snapshot", 4000 + (64 << 10) + 1), 413);
   EXPECT_EQ(status("POST", "/_/api/assignments/a/submit", 3001), 413);
   EXPECT_EQ(status("POST", "/_/api/assignments/a/submit", 3000), 404);
+  EXPECT_EQ(status("POST", "/_/api/assignments/a/assist", (128 << 10) + 1), 413);
+  EXPECT_EQ(status("POST", "/_/api/assignments/a/assist", 128 << 10), 400);
+  EXPECT_EQ(status("POST", "/_/api/assignments/a/assist/open", (64 << 10) + 1), 413);
   EXPECT_EQ(status("GET", "/_/api/me", 2), 413);
 }
 
@@ -229,6 +232,7 @@ TEST_F(PortalAccess, BodiesAreAdmittedByRouteAndSession) {
   for (const auto& [method, path, most] :
        {std::tuple("POST", task + "/submit", limits.max_answer_bytes),
         std::tuple("PUT", task + "/answer", limits.max_answer_bytes),
+        std::tuple("POST", task + "/assist", std::int64_t{128} << 10),
         std::tuple("PUT", task + "/draft/snapshot", 2 * limits.max_draft_bytes + small),
         std::tuple("POST", task + "/draft/deltas", 2 * limits.max_delta_bytes + small)}) {
     const http::Admission signed_in = admit(method, path, worker);

@@ -23,6 +23,7 @@ class FakeObjects final : public storage::ObjectStore {
     objects_[uri] = {bytes, type};
   }
   std::set<std::string> buckets{"photos", "secrets", "out"};
+  std::string etag_end;
   std::string type_of(const std::string& uri) { return objects_.at(uri).second; }
   std::string text_of(const std::string& uri) { return objects_.at(uri).first; }
   bool has(const std::string& uri) const { return objects_.contains(uri); }
@@ -37,7 +38,7 @@ class FakeObjects final : public storage::ObjectStore {
     storage::OpenObject object;
     object.info.key = name.key;
     object.info.size = static_cast<std::int64_t>(found->second.first.size());
-    object.info.etag = "etag-" + name.key;
+    object.info.etag = "etag-" + name.key + etag_end;
     object.info.headers.content_type = found->second.second;
     object.content = bytes_source(std::string_view(found->second.first));
     return object;

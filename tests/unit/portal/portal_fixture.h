@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "assist/assistant.h"
 #include "http/router.h"
 #include "http/target.h"
 #include "identity/server_key.h"
@@ -46,7 +47,7 @@ class PortalTest : public IdentityTest {
   // Rates that no test but those of rates meets.
   static portal::PortalOptions generous() {
     portal::PortalOptions options;
-    options.account_rate = options.address_rate = {1e6, 1e6, 1000};
+    options.account_rate = options.address_rate = options.assist_rate = {1e6, 1e6, 1000};
     return options;
   }
 
@@ -74,7 +75,9 @@ class PortalTest : public IdentityTest {
         },
         [this](std::string_view address) { return address != refused_address; },
         [this] { return open_id; },
-        std::move(options)};
+        std::move(options),
+        {},
+        assistant};
     portal = std::make_unique<portal::Portal>(std::move(context));
     router = {};
     portal->add_routes(router);
@@ -137,6 +140,7 @@ class PortalTest : public IdentityTest {
   std::set<std::string> refused_buckets{"secrets"};  // to accounts
   std::string readable_bucket = "photos", refused_address = "203.0.113.66";
   std::shared_ptr<identity::OpenIdConnect> open_id;
+  std::shared_ptr<const assist::Assistant> assistant;
   std::string remote_address = "198.51.100.7", cookie_prefix = "terrapin-session=";
   bool secure = false;
   std::unique_ptr<portal::Portal> portal;

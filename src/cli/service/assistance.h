@@ -1,0 +1,28 @@
+// What answers workers' points on photos in this process.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "assist/assistant.h"
+#include "base/result.h"
+
+namespace terrapin::cli {
+
+struct AssistanceOptions {
+  bool wanted = true;
+  std::filesystem::path model;  // "" = the one that ships
+  std::int64_t memory_mib = 1024;
+};
+
+struct Assistance {
+  std::shared_ptr<const assist::Assistant> assistant;  // null: there is none
+  std::string told;                                    // one line for people: what serves, and why not more
+};
+
+// An error is about a model that was asked for. What ships may be missing or unusable: then the classical
+// method serves, or none.
+Result<Assistance> load_assistance(const AssistanceOptions& options);
+
+}  // namespace terrapin::cli
