@@ -54,10 +54,15 @@ def text_of(message):
 
 class AttackCase(unittest.TestCase):
     maxDiff = None
+    own_server = None  # options of a service for this class alone
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server()
+        if cls.own_server is None:
+            cls.server = server()
+        else:
+            cls.server = TerrapinServer(["--log-level", "debug", *cls.own_server]).start()
+            cls.addClassCleanup(cls.server.close)
         cls.key = Key(cls.server.key.id, cls.server.key.secret)
         cls.address = cls.server.address
         cls.authority = f"{cls.address[0]}:{cls.address[1]}"

@@ -20,6 +20,7 @@ WORKER = [
     ("POST", "/_/api/assignments/{task}/draft/open"), ("POST", "/_/api/assignments/{task}/draft/deltas"), ("PUT", "/_/api/assignments/{task}/draft/snapshot"),
     ("DELETE", "/_/api/assignments/{task}/draft"), ("POST", "/_/api/assignments/{task}/submit"), ("GET", "/_/api/assignments/{task}/answer"),
     ("PUT", "/_/api/assignments/{task}/answer"), ("POST", "/_/api/assignments/{task}/return"), ("POST", "/_/api/assignments/{task}/decline"),
+    ("POST", "/_/api/assignments/{task}/assist"), ("POST", "/_/api/assignments/{task}/assist/open"),
 ]
 REQUESTER = [
     ("GET", "/_/api/requester/jobs"), ("GET", "/_/api/requester/jobs/{job}"), ("POST", "/_/api/requester/jobs/{job}/stop"), ("POST", "/_/api/requester/jobs/{job}/clone"),
@@ -42,7 +43,7 @@ ADMIN = [
 ]
 BODIES = {
     "open": {"tab": "evil"}, "deltas": {"tab": "tab", "deltas": [{"sequence": 1, "data": "evil"}]}, "snapshot": {"tab": "tab", "base_sequence": 0, "snapshot": "evil"},
-    "decline": {"reason": "evil"}, "clone": {"new_name": "evil"}, "continue": {"new_name": "evil"}, "chain": {"new_name": "evil"},
+    "decline": {"reason": "evil"}, "assist": {"image": "s3://b/0.png", "extremes": [[1, 1], [2, 2], [3, 3], [4, 4]]}, "clone": {"new_name": "evil"}, "continue": {"new_name": "evil"}, "chain": {"new_name": "evil"},
 }
 
 
@@ -53,6 +54,8 @@ def answer():
 
 def body_of(method, path):
     last = path.rsplit("/", 1)[1]
+    if path.endswith("/assist/open"):
+        return {"image": "s3://b/0.png"}
     if method == "GET":
         return b""
     return answer() if last in ("submit", "answer") else BODIES.get(last, {})

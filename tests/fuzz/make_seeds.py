@@ -69,6 +69,25 @@ write(
     b"\0GET /?AWSAccessKeyId=a&Signature=b\n", b"\3POST /\nauthorization: Basic eDp5\n",
 )
 
+# ---- masks as lengths of runs ----
+
+
+def run_code(shift, width, height, *lengths):
+    code = bytearray([shift, width, height])
+    for length in lengths:
+        while length > 127:
+            code.append(length & 127 | 128)
+            length >>= 7
+        code.append(length)
+    return bytes(code)
+
+
+write(
+    "run_lengths",
+    run_code(0, 0, 0), run_code(0, 3, 2, 6), run_code(0, 3, 2, 0, 6), run_code(0, 3, 2, 1, 2, 3), run_code(0, 200, 200, 5000, 30_000, 5000), run_code(0, 255, 1, *[1] * 255),
+    run_code(53, 255, 7, 255 << 53, 7), run_code(40, 1, 0, 0, 1 << 40), run_code(0, 3, 2) + b"\x80\x00\x06", run_code(0, 3, 2) + b"\xff" * 12, run_code(0, 3, 2, 3, 0, 3),
+)
+
 # ---- bodies of S3 ----
 
 NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'

@@ -1,6 +1,7 @@
 """A worker (or requester, or admin) over the HTTP interface that pages use: docs/formats/worker-http.md."""
 
 import base64
+import copy
 import http.client
 import io
 import itertools
@@ -47,6 +48,12 @@ class Worker:
         """A new session, as from another browser."""
         self._cookie = ""
         self._enter("/_/api/sign-in", {"name": self.name, "password": PASSWORD})
+
+    def beside(self):
+        """The same session on a connection of its own, for another thread; its own to close."""
+        other = copy.copy(self)
+        other._connection = None
+        return other
 
     def close(self):
         if self._connection is not None:

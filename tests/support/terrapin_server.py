@@ -60,6 +60,7 @@ class TerrapinServer:
         self.data_dir = self.folder / "data"
         self.log = self.folder / "serve.log"
         self.url = ""
+        self.printed = []  # the lines up to the one with its address
         self._options = list(options) + (["--region", region] if region != REGION else [])
         self._process = None
         self._keys = {}
@@ -77,7 +78,9 @@ class TerrapinServer:
                 [program(), "serve", "--data-dir", str(self.data_dir), "--port", "0", *self._options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         start = "terrapin serve: "
+        self.printed = []
         for line in self._process.stdout:
+            self.printed.append(line)
             if line.startswith(start):
                 self.url = line[len(start):].strip()
                 break

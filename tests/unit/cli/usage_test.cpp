@@ -117,6 +117,12 @@ std::vector<Mistake> mistakes() {
   list.push_back({"export_size",
                   {"export", "--model", "m", "--output", "out", "--size", "12by13"},
                   {"--size", "12by13", "HEIGHTxWIDTH"}});
+  list.push_back({"serve_no_assistance_and_model",
+                  {"serve", "--data-dir", "out", "--no-assistance", "--assist-model", "m"},
+                  {"--no-assistance", "--assist-model"}});
+  list.push_back({"serve_assist_memory",
+                  {"serve", "--data-dir", "out", "--assist-memory-mib", "1"},
+                  {"--assist-memory-mib", "16"}});
 #endif
   return list;
 }
