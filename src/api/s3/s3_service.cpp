@@ -1,5 +1,7 @@
 #include "api/s3/s3_service.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "api/s3/s3_call.h"
@@ -103,7 +105,7 @@ S3Status locate(const S3Options& options, Call& call) {
   std::string_view path = call.request().path;
   if (path.starts_with('/')) path.remove_prefix(1);
   for (const std::string& base : options.base_hosts) {
-    const std::string end = "." + lower_case(base);
+    const std::string end = fmt::format(".{}", lower_case(base));
     if (host.size() <= end.size() || !host.ends_with(end)) continue;
     call.bucket = host.substr(0, host.size() - end.size());
     call.virtual_host = true;
