@@ -28,7 +28,7 @@ test("what a worker paints is what the masks hold, pixel for pixel", { skip }, a
   const painted = [];
   for (let i = 0; i < 3; i++) {
     const canvas = await canvasOf(page);
-    await canvas.locator(".stage").first().click({ position: { x: 5, y: 5 } }); // the frame has the keys from now on
+    await page.locator(".cover").waitFor({ state: "detached" }); // the canvas has the keys from now on
     await page.keyboard.press("1");
     await page.keyboard.press("b");
     await drag(page, canvas, [[0.3, 0.3], [0.5, 0.35 + 0.05 * i], [0.6, 0.3]]);

@@ -425,7 +425,8 @@ test("a photo on which nothing is painted is submitted only once the worker says
   const { page, hand, expected } = await begin(t, "unpainted");
   const question = page.getByRole("dialog", { name: "Nothing is painted" });
   await page.keyboard.press("Control+Enter");
-  await question.getByRole("button", { name: "Cancel" }).click();
+  await question.waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
   await question.waitFor({ state: "detached" });
   await hand.look();
   await hand.drag([[60, 60], [120, 90]]);

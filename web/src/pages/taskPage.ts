@@ -259,6 +259,7 @@ export class TaskPage extends LitElement {
       case "ready":
         this.frameReady = true;
         this.tellSaved();
+        this.focusFrame();
         if (this.phase.name === "working") void this.loadAhead();
         break;
       case "delta":
@@ -286,6 +287,11 @@ export class TaskPage extends LitElement {
         this.problem = message.message;
         break;
     }
+  }
+
+  // The keys are the canvas's at once, unless the worker is somewhere else in the page already.
+  private focusFrame(): void {
+    if (document.activeElement === null || document.activeElement === document.body) this.renderRoot.querySelector("iframe")?.focus();
   }
 
   private async loadAhead(): Promise<void> {
