@@ -413,15 +413,14 @@ export class Editor {
 
   // -- areas that are computed
 
-  /** Counts a computation; answers wait for it. A failure is told to the worker. */
-  async during<T>(work: Promise<T>): Promise<T | null> {
+  /** Counts a computation and what `use` does with its result; answers wait for both. A failure is told to the worker. */
+  async during<T>(work: Promise<T>, use: (result: T) => void): Promise<void> {
     ++this.working;
     this.changed("state");
     try {
-      return await work;
+      use(await work);
     } catch (error) {
       if (!(error instanceof Error && error.name === "AbortError")) this.say(error instanceof Error ? error.message : String(error));
-      return null;
     } finally {
       --this.working;
       if (this.working === 0) for (const go of this.waiting.splice(0)) go();
@@ -438,14 +437,16 @@ export class Editor {
   async fillEnclosed(): Promise<void> {
     const { mask, regions } = this;
     if (!mask || !regions || !this.canPaint || this.value === 0 || this.busy) return;
-    const spans = await this.during(regions.enclosed());
-    if (!spans || this.mask !== mask) return;
-    if (spans.length === 0) {
-      this.say("No background is enclosed.");
-      return;
-    }
-    this.paint(spans, this.value);
-    this.say("Enclosed background filled");
+    const { value } = this;
+    await this.during(regions.enclosed(), (spans) => {
+      if (this.mask !== mask) return;
+      if (spans.length === 0) {
+        this.say("No background is enclosed.");
+        return;
+      }
+      this.paint(spans, value);
+      this.say("Enclosed background filled");
+    });
   }
 
   // -- the view
