@@ -93,6 +93,14 @@ export const canvasStyles = [
       overflow: hidden;
       text-overflow: ellipsis;
     }
+    .options button {
+      flex: none;
+    }
+    .trouble {
+      color: var(--warning);
+      white-space: normal;
+      min-width: 180px;
+    }
     .option input[type="number"] {
       width: 64px;
     }

@@ -39,6 +39,7 @@ abstract class RegionGesture implements Gesture {
   hover(_at: PointerAt): void {}
   leave(): void {}
   finish(): void {}
+  keep(): void {}
   cancel(): void {}
   removeLast(): boolean {
     return false;
