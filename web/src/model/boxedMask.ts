@@ -12,9 +12,8 @@ export interface BoxedMask {
   readonly runs: string;
 }
 
-/** The most bytes of the runs of one mask, and the most characters that they are in base64. */
-export const kMostRunBytes = 100_000;
-export const kMostRunText = 4 * Math.ceil(kMostRunBytes / 3);
+/** The most characters of the runs of one mask. */
+export const kMostRunText = 100_000;
 
 /** The box is the smallest one; 0, 0, 0, 0 for no pixels. */
 export function encodeBoxedMask(spans: Spans): BoxedMask {

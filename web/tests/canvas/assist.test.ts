@@ -586,6 +586,23 @@ describe("refining", () => {
     expect(said.at(-1)).toBe("Point at paint of the chosen label to refine it.");
   });
 
+  it("is refused in words where the outline is more than a question may hold", async () => {
+    const large = new Mask(1000, 400);
+    editor.open(large, here(large), 1);
+    const comb = new Spans(); // rows of single pixels that hang together by every second row
+    for (let y = 0; y < 300; ++y)
+      if (y % 2) comb.push(y, 0, 1000);
+      else for (let x = 0; x < 1000; x += 2) comb.push(y, x, x + 1);
+    editor.paint(comb, 1);
+    editor.fit();
+    click(500.5, 101.5);
+    editor.assist!.refine();
+    await settled();
+    expect(editor.assist!.problem).toMatch(/too intricate to refine: it takes \d+ characters, at most 100000 are allowed/);
+    expect(editor.assist!.correcting).toBe(false);
+    expect(server.prompts).toEqual([]);
+  });
+
   it("is not begun for an object that was dropped meanwhile", async () => {
     click(15, 10);
     editor.assist!.refine();
