@@ -17,6 +17,8 @@ export function assistOptions(editor: Editor, assist: AssistGesture, key: (id: s
   const mode = (removes: boolean, text: string): TemplateResult =>
     html`<button class="plain" aria-pressed=${editor.assistRemoves === removes} title=${`${removes ? "Alt + click or the right button removes" : "Click"} (${key("assist.remove")} changes)`} @click=${() => editor.setAssistRemoves(removes)}>${text}</button>`;
   return html`
+    ${assist.problem ? html`<span class="option trouble" role="alert">${assist.problem}</span>` : nothing}
+    ${assist.problem && assist.correcting ? html`<button class="plain" @click=${() => assist.askAgain()}>Try again</button>` : nothing}
     ${assist.correcting
       ? html`<span class="option" role="group" aria-label="What clicks do">${mode(false, "Add")}${mode(true, "Remove")}</span>`
       : html`<span class="option">${assist.extremes} of ${kExtremes} points</span>`}
@@ -31,9 +33,7 @@ export function assistOptions(editor: Editor, assist: AssistGesture, key: (id: s
           </select></label
         >`
       : nothing}
-    ${assist.problem
-      ? html`<span class="option trouble" role="alert">${assist.problem}</span>${assist.correcting ? html`<button class="plain" @click=${() => assist.askAgain()}>Try again</button>` : nothing}`
-      : html`<span class="option hint wide-only">${hint(assist)}</span>`}
+    ${assist.problem ? nothing : html`<span class="option hint wide-only">${hint(assist)}</span>`}
     ${assist.asking ? html`<span class="option quiet">Looking for the object…</span>` : nothing}
   `;
 }

@@ -403,7 +403,7 @@ export class AssistGesture implements Gesture {
   // -- what is seen
 
   sketch(context: CanvasRenderingContext2D, view: Viewport): void {
-    if (this.preview) this.drawStripes(context, view, this.preview);
+    if (this.preview && !this.editor.overlayHidden) this.drawStripes(context, view, this.preview);
     const { density } = this.editor;
     for (const point of this.points) drawHandle(context, this.seen(point), point.kind, density, point === this.hovered || point === this.carried || point === this.held?.point);
   }
