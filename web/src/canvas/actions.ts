@@ -175,7 +175,7 @@ export const kActions: readonly Action[] = [
   },
   {
     id: "assist.refine",
-    title: "Four clicks: refine the painted object at the cursor",
+    title: "Four clicks: refine what is painted",
     group: "Painting",
     assists: true,
     keys: keys(["R"]),
@@ -184,7 +184,7 @@ export const kActions: readonly Action[] = [
   },
   {
     id: "assist.remove",
-    title: "Four clicks: clicks remove, or add",
+    title: "Four clicks: add or remove",
     group: "Painting",
     assists: true,
     keys: keys(["X"]),
@@ -194,7 +194,7 @@ export const kActions: readonly Action[] = [
   },
   {
     id: "assist.carry",
-    title: "Four clicks: take up the nearest point, or put it down",
+    title: "Four clicks: move a point, put it down",
     group: "Painting",
     assists: true,
     keys: keys(["M"]),

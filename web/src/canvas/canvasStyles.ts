@@ -96,10 +96,19 @@ export const canvasStyles = [
     .options button {
       flex: none;
     }
+    .wraps {
+      flex-wrap: wrap;
+    }
+    .hint.last {
+      flex: 1 1 0;
+    }
     .trouble {
       color: var(--warning);
+      font-size: 13px;
+      line-height: 1.25;
       white-space: normal;
-      min-width: 180px;
+      flex: 0 1 auto;
+      min-width: 200px;
     }
     .option input[type="number"] {
       width: 64px;

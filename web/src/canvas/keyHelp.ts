@@ -22,7 +22,7 @@ const gestures: readonly (readonly [what: string, how: string])[] = [
 ];
 const assistGestures: typeof gestures = [
   ["Four clicks: move a point", "Drag it"],
-  ["Four clicks: remove from the mask", "Alt + click, or right button"],
+  ["Four clicks: remove", "Alt + click, or right button"],
 ];
 
 /** Fires "change-keys" with detail {keys, changedKeys}. */

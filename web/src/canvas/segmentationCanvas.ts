@@ -518,7 +518,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           <button class="square-button panel-button" aria-label="Classes and view" aria-expanded=${this.panelOpen} title="Classes and view" @click=${() => (this.panelOpen = !this.panelOpen)}>${icon("classes")}</button>
         </div>
       </header>
-      <div class="options" role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
+      <div class=${editor.assist ? "options wraps" : "options"} role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">
         ${toolIds.filter((id) => !actionOf(id).assists || editor.assistant).map((id) => this.button(id))}
         <span class="divider" role="separator"></span>
