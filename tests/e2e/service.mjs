@@ -7,9 +7,9 @@ import { ServingProgram, openBrowser, program, temporaryFolder, until } from "./
 import { PASSWORD } from "./worker.mjs";
 
 export class Service extends ServingProgram {
-  /** `folder`: where its data go. */
-  constructor(folder) {
-    super(path.join(folder, "data"));
+  /** `folder`: where its data go. `more`: further arguments of serve. */
+  constructor(folder, more = []) {
+    super(path.join(folder, "data"), more);
   }
 
   /** What `terrapin ARGUMENTS` prints, beside the running service. */

@@ -137,17 +137,19 @@ export class LabelingProgram extends Program {
 
 /** `terrapin serve` on a data folder. TERRAPIN_PAGES names built pages to serve in place of those compiled in. */
 export class ServingProgram extends Program {
-  constructor(data) {
+  /** `more`: further arguments of serve. */
+  constructor(data, more = []) {
     super();
     this.data = data;
     this.port = 0;
+    this.more = more;
   }
 
   /** Sets `url` and, the first time, `invitation`: the one for the first admin. */
   async start() {
     const pages = process.env.TERRAPIN_PAGES ? ["--pages", process.env.TERRAPIN_PAGES] : [];
     const ready = this.invitation ? /terrapin serve: (https?:\/\/\S+)/ : /terrapin serve: (https?:\/\/\S+)\s[\s\S]*?(https?:\/\/\S+\/_\/join#\S+)\s/;
-    const [, url, invitation] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages], ready);
+    const [, url, invitation] = await this.run(["serve", "--data-dir", this.data, "--port", String(this.port), "--quiet", ...pages, ...this.more], ready);
     this.invitation ??= invitation;
     this.url = url;
     this.port = Number(new URL(url).port);

@@ -1,7 +1,11 @@
 // Messages from the frame are a stranger's: here they become FromFrame or nothing.
+import { kMostRunText, type BoxedMask } from "../model/boxedMask";
+import { kMostSide } from "../model/mask";
+import { kExtremes, kMostClicks, type Pixel, type Prompt } from "../model/prompt";
 import { kMostText, type FromFrame, type ViewSettings } from "./protocol";
 
 const kMostMessage = 2000;
+const kMostUri = 2000;
 
 function text(value: unknown, most: number): value is string {
   return typeof value === "string" && value.length <= most;
@@ -32,6 +36,42 @@ export function checkedSettings(value: unknown, otherwise: ViewSettings): ViewSe
   };
 }
 
+function isCount(value: unknown, most: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most;
+}
+
+/** Whole numbers of a given count, none below 0 or above what a photo's side may be. */
+function areCounts(value: unknown, count: number): value is number[] {
+  return Array.isArray(value) && value.length === count && value.every((one) => isCount(one, kMostSide));
+}
+
+function checkedPixels(value: unknown, most: number): Pixel[] | null {
+  if (!Array.isArray(value) || value.length > most || !value.every((one) => areCounts(one, 2))) return null;
+  return value.map(([x, y]: number[]) => [x!, y!]);
+}
+
+function checkedMask(value: unknown): BoxedMask | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { box, runs } = value as Record<string, unknown>;
+  if (!areCounts(box, 4) || !text(runs, kMostRunText) || !/^[A-Za-z0-9+/]*={0,2}$/.test(runs)) return null;
+  return { box: [box[0]!, box[1]!, box[2]!, box[3]!], runs };
+}
+
+/** A question in the members that it may have, or null. Whether its points lie on the photo the server knows. */
+function checkedPrompt(value: unknown): Prompt | null {
+  if (typeof value !== "object" || value === null) return null;
+  const given = value as Record<keyof Prompt, unknown>;
+  const extremes = checkedPixels(given.extremes, kExtremes);
+  const positive = checkedPixels(given.positive, kMostClicks);
+  const negative = checkedPixels(given.negative, kMostClicks);
+  const previous = given.previous === null ? null : checkedMask(given.previous);
+  const { method } = given;
+  if (!extremes || !positive || !negative || (given.previous !== null && !previous)) return null;
+  if (extremes.length !== kExtremes && !(extremes.length === 0 && previous)) return null;
+  if (method !== "auto" && method !== "network" && method !== "classical") return null;
+  return { extremes, positive, negative, previous, method };
+}
+
 /** The message, or null for what the protocol does not know. */
 export function readFromFrame(data: unknown, settings: ViewSettings): FromFrame | null {
   if (typeof data !== "object" || data === null) return null;
@@ -55,6 +95,13 @@ export function readFromFrame(data: unknown, settings: ViewSettings): FromFrame 
         : null;
     case "settings":
       return { type: "settings", settings: checkedSettings(message["settings"], settings) };
+    case "assistOpen":
+      return text(message["uri"], kMostUri) ? { type: "assistOpen", uri: message["uri"] } : null;
+    case "assist": {
+      const { id, uri } = message;
+      const prompt = checkedPrompt(message["prompt"]);
+      return isCount(id, Number.MAX_SAFE_INTEGER) && text(uri, kMostUri) && prompt ? { type: "assist", id, uri, prompt } : null;
+    }
     case "problem":
       return typeof message["message"] === "string" ? { type: "problem", message: message["message"].slice(0, kMostMessage) } : null;
     default:

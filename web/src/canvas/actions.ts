@@ -22,6 +22,8 @@ export interface Action extends Keyed {
   /** A held key repeats it. */
   readonly repeats?: boolean;
   readonly enabled?: (editor: Editor, target: ActionTarget) => boolean;
+  /** There only where somebody assists. */
+  readonly assists?: boolean;
   /** For what is on or off. */
   readonly checked?: (editor: Editor) => boolean;
   perform(target: ActionTarget): void;
@@ -82,6 +84,7 @@ export const kActions: readonly Action[] = [
   tool("polygonSubtract", "Subtract polygon", "polygonSubtract", keys(["Shift+P"], ["Shift+4", "Shift+P"], ["Shift+P"])),
   tool("fill", "Fill area", "fill", keys(["G"])),
   tool("wand", "Magic wand", "wand", keys(["W"])),
+  { ...tool("assist", "Four clicks", "assist", keys(["A"], ["Shift+5", "A"], ["A"])), assists: true },
   tool("pan", "Move view", "pan", keys(["V"], ["V"], ["V"])),
 
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(label),
@@ -149,7 +152,7 @@ export const kActions: readonly Action[] = [
   },
   {
     id: "finish",
-    title: "Finish polygon, or draw again",
+    title: "Finish polygon or mask, or draw again",
     group: "Painting",
     keys: keys(["N"]),
     enabled: paints,
@@ -169,6 +172,34 @@ export const kActions: readonly Action[] = [
     group: "Painting",
     keys: keys(["Esc"], ["Esc"], ["Esc", "U"]),
     perform: ({ editor }) => editor.cancel(),
+  },
+  {
+    id: "assist.refine",
+    title: "Four clicks: refine what is painted",
+    group: "Painting",
+    assists: true,
+    keys: keys(["R"]),
+    enabled: (editor) => editor.canPaint && editor.assist !== null,
+    perform: ({ editor }) => editor.assist?.refine(),
+  },
+  {
+    id: "assist.remove",
+    title: "Four clicks: add or remove",
+    group: "Painting",
+    assists: true,
+    keys: keys(["X"]),
+    enabled: (editor) => editor.canPaint && editor.assist?.correcting === true,
+    checked: (editor) => editor.assistRemoves,
+    perform: ({ editor }) => editor.setAssistRemoves(!editor.assistRemoves),
+  },
+  {
+    id: "assist.carry",
+    title: "Four clicks: move a point, put it down",
+    group: "Painting",
+    assists: true,
+    keys: keys(["M"]),
+    enabled: (editor) => editor.canPaint && editor.assist !== null,
+    perform: ({ editor }) => editor.assist?.carry(),
   },
   {
     id: "onlyBackground",
@@ -293,7 +324,7 @@ export const kActions: readonly Action[] = [
   ...cursor("Down", 0, 1),
   {
     id: "cursor.pen",
-    title: "Pen down or up; closes a polygon",
+    title: "Pen down or up; closes a polygon, keeps a mask",
     group: "Keyboard cursor",
     keys: keys(["Enter"]),
     enabled: paints,
@@ -327,6 +358,13 @@ export const kActions: readonly Action[] = [
     perform: (target) => target.showHelp(),
   },
 ];
+
+const withoutAssistance = kActions.filter((action) => !action.assists);
+
+/** The actions of a canvas to which somebody assists, or nobody. */
+export function actionsOf(assisted: boolean): readonly Action[] {
+  return assisted ? kActions : withoutAssistance;
+}
 
 const byId = new Map(kActions.map((action) => [action.id, action]));
 

@@ -93,6 +93,23 @@ export const canvasStyles = [
       overflow: hidden;
       text-overflow: ellipsis;
     }
+    .options button {
+      flex: none;
+    }
+    .wraps {
+      flex-wrap: wrap;
+    }
+    .hint.last {
+      flex: 1 1 0;
+    }
+    .trouble {
+      color: var(--warning);
+      font-size: 13px;
+      line-height: 1.25;
+      white-space: normal;
+      flex: 0 1 auto;
+      min-width: 200px;
+    }
     .option input[type="number"] {
       width: 64px;
     }

@@ -3,8 +3,11 @@
 import type { ViewSettings } from "../bridge/protocol";
 import type { ImagePoint, ScreenPoint } from "../model/geometry";
 import type { Mask, PaintRules } from "../model/mask";
+import type { AssistMethod } from "../model/prompt";
 import type { Spans } from "../model/spans";
 import { Viewport } from "../render/viewport";
+import type { Assistant } from "./assistant";
+import { AssistGesture } from "./gestures/assist";
 import { BrushGesture } from "./gestures/brush";
 import type { Gesture, PointerAt } from "./gestures/gesture";
 import { PolygonGesture } from "./gestures/polygon";
@@ -18,7 +21,7 @@ export interface CanvasLabel {
   isVoid: boolean;
 }
 
-export type ToolId = "brush" | "eraser" | "polygon" | "polygonSubtract" | "fill" | "wand" | "pan";
+export type ToolId = "brush" | "eraser" | "polygon" | "polygonSubtract" | "fill" | "wand" | "assist" | "pan";
 
 export const kMostBrushSize = 1000;
 
@@ -39,8 +42,12 @@ const noPaint: PaintRules = { locked: new Set(), onlyBackground: false };
 
 export class Editor {
   readonly view = new Viewport();
+  /** Device pixels per CSS pixel. */
+  density = 1;
   mask: Mask | null = null;
   regions: Regions | null = null;
+  /** Null where nobody assists; then there is no tool for it either. */
+  assistant: Assistant | null = null;
   labels: readonly CanvasLabel[] = [];
   settings: ViewSettings = kDefaultSettings;
   readOnly = false;
@@ -50,6 +57,8 @@ export class Editor {
   value = 0;
   tolerance = 24; // of the wand
   contiguous = true; // of the wand: only what hangs together
+  assistMethod: AssistMethod = "auto";
+  assistRemoves = false; // clicks on an object whose four points are set remove from it
   onlyBackground = false;
   /** Values that are not shown; those that neither painting nor erasing changes. */
   readonly hidden = new Set<number>();
@@ -202,6 +211,39 @@ export class Editor {
     this.changed("state");
   }
 
+  /** Who assists from now on; with nobody the tool is put away. */
+  setAssistant(assistant: Assistant | null): void {
+    this.assistant = assistant;
+    if (assistant && this.assistMethod !== "auto" && !assistant.methods.includes(this.assistMethod)) this.assistMethod = "auto";
+    if (!assistant) {
+      if (this.tool === "assist") {
+        this.endPress();
+        this.selectTool("brush");
+      }
+      if (this.lastDrawingTool === "assist") this.lastDrawingTool = "brush";
+    }
+    this.changed("state");
+  }
+
+  setAssistMethod(method: AssistMethod): void {
+    if (method === this.assistMethod) return;
+    this.assistMethod = method;
+    if (this.assist?.correcting) this.assist.askAgain();
+    this.changed("state");
+  }
+
+  setAssistRemoves(removes: boolean): void {
+    if (!this.assist?.correcting) return; // four points come first
+    this.assistRemoves = removes;
+    this.say(removes ? "Clicks remove from the mask" : "Clicks add to the mask");
+    this.changed("state");
+  }
+
+  /** The tool of four clicks, while it is chosen. */
+  get assist(): AssistGesture | null {
+    return this.gesture instanceof AssistGesture ? this.gesture : null;
+  }
+
   setPanning(panning: boolean): void {
     if (this.panning === panning) return;
     this.panning = panning;
@@ -210,8 +252,9 @@ export class Editor {
   }
 
   selectTool(tool: ToolId): void {
-    if (this.pressed) return;
+    if (this.pressed || (tool === "assist" && !this.assistant)) return;
     if (tool !== this.tool) {
+      this.gesture.keep();
       this.gesture.cancel();
       this.tool = tool;
       if (tool !== "pan") this.lastDrawingTool = tool;
@@ -233,6 +276,8 @@ export class Editor {
         return new FillGesture(this);
       case "wand":
         return new WandGesture(this);
+      case "assist":
+        return new AssistGesture(this);
       case "brush":
       case "pan":
         return new BrushGesture(this, false);
@@ -390,20 +435,26 @@ export class Editor {
     this.changed("state");
   }
 
-  /** Paints an area as a step of its own, after the stroke that may be going on. */
-  paint(spans: Spans, value: number): void {
+  /**
+   * Paints an area, and erases `gone` before, as a step of its own, after the stroke that may be going on. False if nothing
+   * changes by it.
+   */
+  paint(spans: Spans, value: number, gone: Spans | null = null): boolean {
     const { mask } = this;
-    if (!mask || !this.canPaint) return;
+    if (!mask || !this.canPaint) return false;
     if (mask.editing) {
       this.afterStroke.push(() => {
-        if (this.mask === mask) this.paint(spans, value);
+        if (this.mask === mask) this.paint(spans, value, gone);
       });
-      return;
+      return true;
     }
     const edit = mask.begin(this.rules);
-    if (edit.paint(spans, value)) this.modified = true;
+    const erased = gone ? edit.paint(gone, 0) : null;
+    const changed = edit.paint(spans, value) !== null || erased !== null;
+    if (changed) this.modified = true;
     edit.commit();
     this.changed("state");
+    return changed;
   }
 
   private strokeEnded(): void {
@@ -413,20 +464,27 @@ export class Editor {
 
   // -- areas that are computed
 
-  /** Counts a computation; answers wait for it. A failure is told to the worker. */
-  async during<T>(work: Promise<T>): Promise<T | null> {
+  /** Counts a computation and what `use` does with its result; answers wait for both. A failure is told to the worker. */
+  async during<T>(work: Promise<T>, use: (result: T) => void): Promise<void> {
     ++this.working;
     this.changed("state");
     try {
-      return await work;
+      use(await work);
     } catch (error) {
       if (!(error instanceof Error && error.name === "AbortError")) this.say(error instanceof Error ? error.message : String(error));
-      return null;
     } finally {
       --this.working;
       if (this.working === 0) for (const go of this.waiting.splice(0)) go();
       this.changed("state");
     }
+  }
+
+  /** Resolves when what was begun and has, or waits for, its result is painted. A polygon that is open stays so. */
+  async settle(): Promise<void> {
+    this.endPress();
+    this.assist?.putDown();
+    await this.idle();
+    this.gesture.keep();
   }
 
   /** Resolves when no computation is on its way. */
@@ -438,14 +496,16 @@ export class Editor {
   async fillEnclosed(): Promise<void> {
     const { mask, regions } = this;
     if (!mask || !regions || !this.canPaint || this.value === 0 || this.busy) return;
-    const spans = await this.during(regions.enclosed());
-    if (!spans || this.mask !== mask) return;
-    if (spans.length === 0) {
-      this.say("No background is enclosed.");
-      return;
-    }
-    this.paint(spans, this.value);
-    this.say("Enclosed background filled");
+    const { value } = this;
+    await this.during(regions.enclosed(), (spans) => {
+      if (this.mask !== mask) return;
+      if (spans.length === 0) {
+        this.say("No background is enclosed.");
+        return;
+      }
+      this.paint(spans, value);
+      this.say("Enclosed background filled");
+    });
   }
 
   // -- the view
@@ -542,5 +602,6 @@ export const kToolTitles: Readonly<Record<ToolId, string>> = {
   polygonSubtract: "Subtract polygon",
   fill: "Fill area",
   wand: "Magic wand",
+  assist: "Four clicks",
   pan: "Move view",
 };

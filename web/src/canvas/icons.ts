@@ -8,6 +8,7 @@ const shapes = {
   polygonSubtract: svg`<path d="m4 6.5 7-3.5 5.5 5-2 8.5H5.5z" stroke-dasharray="2.5 2"/><path d="M7 10.3h6" stroke-width="2"/>`,
   fill: svg`<path d="m9 3 6.5 6.5-5.6 5.6c-.6.6-1.5.6-2.1 0L3.4 10.7c-.6-.6-.6-1.5 0-2.1zM7 5 5 3M3 9.6h12.3"/><path d="M17 12.5c-.9 1.3-1.4 2.1-1.4 2.9a1.4 1.4 0 0 0 2.8 0c0-.8-.5-1.6-1.4-2.9z" fill="currentColor" stroke="none"/>`,
   wand: svg`<path d="m3 17 8.5-8.5M10 10l-1-1"/><path d="M13.5 2v3M13.5 9v3M10 7H8.5M18.5 7H16M16.8 3.7l-1.5 1.5M10.3 3.7l1.5 1.5M16.8 10.3l-1.5-1.5"/>`,
+  assist: svg`<path d="M10 4c3.4 0 5 2.2 5.6 5.4.5 3-1.6 6.6-5.6 6.6s-6-3-5.6-6.2C4.8 6.4 6.6 4 10 4z" stroke-dasharray="2 2.4"/><g fill="currentColor" stroke="none"><circle cx="10" cy="3.6" r="1.9"/><circle cx="4" cy="10.4" r="1.9"/><circle cx="10" cy="16.4" r="1.9"/><circle cx="16" cy="9.8" r="1.9"/></g>`,
   pan: svg`<path d="M10 2v16M2 10h16M10 2 7.8 4.2M10 2l2.2 2.2M10 18l-2.2-2.2M10 18l2.2-2.2M2 10l2.2-2.2M2 10l2.2 2.2M18 10l-2.2-2.2M18 10l-2.2 2.2"/>`,
   undo: svg`<path d="M7 4 3.5 7.5 7 11M4 7.5h8a4.5 4.5 0 0 1 0 9H8"/>`,
   redo: svg`<path d="M13 4l3.5 3.5L13 11M16 7.5H8a4.5 4.5 0 0 0 0 9h4"/>`,

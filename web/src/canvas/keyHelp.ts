@@ -2,7 +2,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { property, query, state } from "lit/decorators.js";
 import type { ViewSettings } from "../bridge/protocol";
-import { kActions, type Action, type ActionGroup } from "./actions";
+import { actionsOf, type Action, type ActionGroup } from "./actions";
 import { kDefaultSettings } from "./editor";
 import { icon } from "./icons";
 import { conflicts, keysOf, keyTexts, kPresets, type KeyPreset } from "./keys";
@@ -20,10 +20,15 @@ const gestures: readonly (readonly [what: string, how: string])[] = [
   ["Close a polygon", "Double click, or its first point"],
   ["Draw a polygon freehand", "Drag"],
 ];
+const assistGestures: typeof gestures = [
+  ["Four clicks: move a point", "Drag it"],
+  ["Four clicks: remove", "Alt + click, or right button"],
+];
 
 /** Fires "change-keys" with detail {keys, changedKeys}. */
 export class KeyHelp extends LitElement {
   @property({ attribute: false }) settings: ViewSettings = kDefaultSettings;
+  @property({ type: Boolean }) assisted = false;
   @state() private learning: string | null = null;
   @query("dialog") private dialog!: HTMLDialogElement;
 
@@ -71,7 +76,8 @@ export class KeyHelp extends LitElement {
 
   override render(): TemplateResult {
     const { keys, changedKeys } = this.settings;
-    const doubled = conflicts(kActions, keys, changedKeys);
+    const actions = actionsOf(this.assisted);
+    const doubled = conflicts(actions, keys, changedKeys);
     return html`<dialog aria-labelledby="title" @keydown=${this.learn} @close=${() => (this.learning = null)}>
       <div class="dialog-head">
         <h2 id="title">Keys</h2>
@@ -88,14 +94,14 @@ export class KeyHelp extends LitElement {
           <section>
             <h3>Mouse and touch</h3>
             <table>
-              ${gestures.map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
+              ${[...gestures, ...(this.assisted ? assistGestures : [])].map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
             </table>
           </section>
           ${groups.map(
             (group) => html`<section>
               <h3>${group}</h3>
               <table>
-                ${kActions.filter((action) => action.group === group).map((action) => this.row(action))}
+                ${actions.filter((action) => action.group === group).map((action) => this.row(action))}
               </table>
             </section>`,
           )}

@@ -11,7 +11,9 @@ import { Mask } from "../model/mask";
 import { isSnapshot } from "../model/snapshot";
 import { Photo } from "../render/photo";
 import { Background } from "../tools/background";
-import { actionOf, kActions, type Action, type ActionTarget } from "./actions";
+import { actionOf, actionsOf, type Action, type ActionTarget } from "./actions";
+import type { Assistant } from "./assistant";
+import { assistOptions } from "./assistOptions";
 import { canvasStyles } from "./canvasStyles";
 import { classList } from "./classList";
 import { Editor, kDefaultSettings, kMostBrushSize, kToolTitles, type CanvasLabel } from "./editor";
@@ -29,7 +31,7 @@ export interface CrowdAnswer {
   labeledImage: { pngImageData: string };
 }
 
-const toolIds = ["tool.brush", "tool.eraser", "tool.polygon", "tool.polygonSubtract", "tool.fill", "tool.wand", "tool.pan"] as const;
+const toolIds = ["tool.brush", "tool.eraser", "tool.polygon", "tool.polygonSubtract", "tool.fill", "tool.wand", "tool.assist", "tool.pan"] as const;
 const paintIds = ["onlyBackground", "enclosed", "previousMask"] as const;
 
 /** How long counts in the class list may lag behind a stroke. */
@@ -46,6 +48,9 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   @property({ type: Boolean, attribute: "read-only" }) readOnly = false;
   /** Whether all that was painted is safe; null shows nothing. */
   @property({ attribute: false }) saved: boolean | null = null;
+
+  /** Who turns points into masks; null: there is no such tool. */
+  @property({ attribute: false }) assistant: Assistant | null = null;
 
   readonly editor = new Editor();
 
@@ -179,8 +184,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   /** What was painted, when all that is being computed is in it. A polygon that is still open is not. */
   async answer(): Promise<CrowdAnswer> {
     const { mask } = this.editor;
-    this.editor.endPress();
-    await this.editor.idle();
+    await this.editor.settle();
     if (!mask || !this.work) throw new Error("There is no photo that could be answered.");
     const png = await this.work.png(new Map(this.labels.map((label) => [label.value, label.color])));
     return {
@@ -277,6 +281,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       this.editor.settings = this.settings;
       this.editor.changed("colors");
     }
+    if (changed.has("assistant")) this.editor.setAssistant(this.assistant);
     if (changed.has("readOnly")) {
       if (this.readOnly) this.editor.cancel();
       this.editor.readOnly = this.readOnly;
@@ -347,7 +352,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       this.setAlt(true);
       if (mine) event.preventDefault(); // else the browser's menu takes the focus
     }
-    const action = actionFor(kActions, event, this.settings.keys, this.settings.changedKeys);
+    const action = actionFor(actionsOf(this.editor.assistant !== null), event, this.settings.keys, this.settings.changedKeys);
     if (!action || !this.mayTake(action, target, event)) return;
     event.preventDefault();
     if (event.repeat && !action.repeats) return;
@@ -458,7 +463,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
             ${editor.busy ? html`<button class="plain" @click=${() => editor.finish()}>Close (${key("finish")})</button><button class="plain" @click=${() => editor.cancel()}>Cancel</button>` : nothing}`
         : nothing}
       ${tool === "fill" ? html`<span class="option hint wide-only">Click an area to give it the class.</span>` : nothing}
-      ${editor.working > 0 ? html`<span class="option quiet" role="status">Working…</span>` : nothing}
+      ${editor.assist ? assistOptions(editor, editor.assist, key) : nothing}
+      ${editor.working > 0 && tool !== "assist" ? html`<span class="option quiet" role="status">Working…</span>` : nothing}
     `;
   }
 
@@ -512,9 +518,9 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           <button class="square-button panel-button" aria-label="Classes and view" aria-expanded=${this.panelOpen} title="Classes and view" @click=${() => (this.panelOpen = !this.panelOpen)}>${icon("classes")}</button>
         </div>
       </header>
-      <div class="options" role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
+      <div class=${editor.assist ? "options wraps" : "options"} role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-        ${toolIds.map((id) => this.button(id))}
+        ${toolIds.filter((id) => !actionOf(id).assists || editor.assistant).map((id) => this.button(id))}
         <span class="divider" role="separator"></span>
         ${paintIds.map((id) => this.button(id))}
       </div>
@@ -555,7 +561,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
         </div>
         <div class="dialog-body" tabindex="0"><slot name="full-instructions" @slotchange=${(event: Event) => (this.hasFull = this.slotFilled(event))}></slot></div>
       </dialog>
-      <terrapin-key-help .settings=${settings} data-theme=${settings.theme} @change-keys=${(event: CustomEvent<Pick<ViewSettings, "keys" | "changedKeys">>) => this.setting(event.detail)}></terrapin-key-help>
+      <terrapin-key-help .settings=${settings} .assisted=${editor.assistant !== null} data-theme=${settings.theme} @change-keys=${(event: CustomEvent<Pick<ViewSettings, "keys" | "changedKeys">>) => this.setting(event.detail)}></terrapin-key-help>
     </div>`;
   }
 }

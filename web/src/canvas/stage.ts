@@ -69,7 +69,7 @@ export class Stage {
       ["pointerup", (event: PointerEvent) => this.up(event, false)],
       ["pointercancel", (event: PointerEvent) => this.up(event, true)],
       ["pointerleave", (event: PointerEvent) => this.left(event)],
-      ["dblclick", () => this.editor.finish()],
+      ["dblclick", () => this.editor.tool !== "assist" && this.editor.finish()], // points may be set fast and close together
       ["contextmenu", (event: Event) => event.preventDefault()],
       ["wheel", (event: WheelEvent) => this.wheel(event), { passive: false }],
     ];
@@ -145,6 +145,7 @@ export class Stage {
     const { view } = this.editor;
     this.corner = null;
     this.density = Math.min(kMostDensity, devicePixelRatio || 1);
+    this.editor.density = this.density;
     const width = Math.max(1, Math.round(root.clientWidth * this.density));
     const height = Math.max(1, Math.round(root.clientHeight * this.density));
     if (width === view.width && height === view.height) return;
@@ -248,9 +249,11 @@ export class Stage {
     if (this.drag) return;
     parts.root.setPointerCapture(event.pointerId);
     event.preventDefault();
-    editor.altHeld = event.altKey || event.button === 5; // 5: the other end of a pen
+    // The second button, or on a Mac the first with Control, removes where points are set; elsewhere it does nothing.
+    const second = editor.tool === "assist" && (event.button === 2 || (event.button === 0 && event.ctrlKey));
+    editor.altHeld = event.altKey || event.button === 5 || second; // 5: the other end of a pen
     const movesView = event.button === 1 || editor.panning || editor.tool === "pan" || (event.pointerType === "touch" && this.penSeen);
-    if (!movesView && event.button !== 0 && event.button !== 5) return;
+    if (!movesView && !second && event.button !== 0 && event.button !== 5) return;
     this.drag = movesView ? "view" : "tool";
     this.dragPointer = event.pointerId;
     this.pressedSince = event.timeStamp;
@@ -305,6 +308,7 @@ export class Stage {
       if (cancelled) editor.endPress();
       else editor.release(this.at(event));
     }
+    editor.altHeld = event.altKey;
     this.drag = null;
     this.dragPointer = -1;
     if (event.pointerType === "touch") editor.leave();

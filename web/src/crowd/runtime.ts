@@ -1,5 +1,6 @@
 // What all elements of one template share: the bridge, the draft, and when everything stands.
 import type { FromFrame, LabelFacts, ToFrame, ViewSettings } from "../bridge/protocol";
+import type { AssistAnswer, Assistance, Prompt } from "../model/prompt";
 import type { FrameBridge } from "./bridge";
 import { canvasPayload, fieldPayload, readDraft, snapshotPayload } from "./payload";
 
@@ -28,6 +29,8 @@ export class Runtime {
   private items: number; // payloads that were ever in this draft, as far as this document knows
   private readonly waiting: Promise<unknown>[] = [];
   private standing: Promise<void> | null = null;
+  private readonly questions = new Map<number, { resolve(answer: AssistAnswer): void; reject(error: Error): void }>();
+  private asked = 0;
   readOnly: boolean;
 
   constructor(private readonly bridge: FrameBridge | null) {
@@ -71,6 +74,23 @@ export class Runtime {
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(`The photo could not be loaded: ${answer.status}.`);
     return await answer.blob();
+  }
+
+  /** Who answers questions; null: nobody. */
+  get assistance(): Assistance | null {
+    return this.bridge?.assistance ?? null;
+  }
+  /** The URI of a photo of the task; undefined for what else a template may show. */
+  uri(address: string): string | undefined {
+    return this.bridge?.uri(address);
+  }
+  /** Rejects with an Error for people. */
+  ask(uri: string, prompt: Prompt): Promise<AssistAnswer> {
+    const id = ++this.asked;
+    return new Promise((resolve, reject) => {
+      this.questions.set(id, { resolve, reject });
+      this.send({ type: "assist", id, uri, prompt });
+    });
   }
 
   /** What was painted before on the canvas of this name. */
@@ -147,6 +167,13 @@ export class Runtime {
       case "submit":
         void this.form?.attemptSubmit();
         break;
+      case "assisted": {
+        const question = this.questions.get(message.id);
+        this.questions.delete(message.id);
+        if ("answer" in message) question?.resolve(message.answer);
+        else question?.reject(new Error(message.problem));
+        break;
+      }
       case "open":
         break;
     }

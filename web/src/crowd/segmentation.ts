@@ -2,11 +2,13 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { property, state } from "lit/decorators.js";
 import type { ViewSettings } from "../bridge/protocol";
+import type { Assistant } from "../canvas/assistant";
 import "../canvas/segmentationCanvas";
 import type { CrowdAnswer, SegmentationCanvas } from "../canvas/segmentationCanvas";
 import { toBase64 } from "../model/base64";
 import { labelsOf, labelsProblem, parseLabels, type Label } from "../model/labels";
 import { parseLoose } from "./loose";
+import { assistantFor } from "./pageAssistant";
 import { runtime, type CanvasMember } from "./runtime";
 
 interface InitialValue {
@@ -52,6 +54,7 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
   @state() private problem = "";
   @state() private readOnly = runtime().readOnly;
   @state() private saved: boolean | null = runtime().connected ? true : null;
+  @state() private assistant: Assistant | null = null;
   @state() private settings: ViewSettings | null = runtime().settings;
   private given: unknown = undefined; // what a script set `labels` to
   private isOpen = false;
@@ -137,6 +140,7 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
       await this.updateComplete;
       await this.canvas.open(photo, draft);
       this.isOpen = true;
+      this.assistant = assistantFor(shared, this.src);
       await this.begin();
     } catch (error) {
       this.fail(error);
@@ -224,6 +228,7 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
         .readOnly=${this.readOnly}
         .saved=${this.saved}
         .settings=${this.settings ?? kNoSettings}
+        .assistant=${this.assistant}
         @canvas-delta=${this.delta}
         @canvas-submit=${(event: Event) => {
           event.stopPropagation();

@@ -11,7 +11,7 @@ const kLook =
   "crowd-form{display:block;padding:0 14px}crowd-semantic-segmentation{margin:0 -14px}";
 
 function becomeTemplate(open: Open, port: MessagePort): void {
-  const { html, contents } = placeFiles(open.html, open.files, (content) => URL.createObjectURL(content));
+  const { html, contents, uris } = placeFiles(open.html, open.files, (content) => URL.createObjectURL(content));
   let listener: ((message: ToFrame) => void) | null = null;
   const early: ToFrame[] = [];
   port.onmessage = (event: MessageEvent<ToFrame>) => {
@@ -25,7 +25,9 @@ function becomeTemplate(open: Open, port: MessagePort): void {
     readOnly: open.readOnly,
     draft: open.draft,
     answer: open.answer,
+    assistance: open.assistance,
     file: (address) => contents.get(address),
+    uri: (address) => uris.get(address),
     send,
     listen: (taker) => {
       listener = taker;

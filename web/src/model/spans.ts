@@ -68,6 +68,24 @@ export class Spans {
     return result;
   }
 
+  /** A new set: the pixels of this one that are not in the other one. */
+  without(other: Spans): Spans {
+    const result = new Spans(this.count);
+    let first = 0; // of the other's runs, the first one that does not end before this run
+    for (let i = 0; i < this.count; ++i) {
+      const y = this.y[i]!;
+      const x1 = this.x1[i]!;
+      let x = this.x0[i]!;
+      while (first < other.count && (other.y[first]! < y || (other.y[first]! === y && other.x1[first]! <= x))) ++first;
+      for (let k = first; k < other.count && other.y[k]! === y && other.x0[k]! < x1; ++k) {
+        result.push(y, x, other.x0[k]!);
+        x = other.x1[k]!;
+      }
+      result.push(y, x, x1);
+    }
+    return result;
+  }
+
   /** A new set: the pixels that lie in `box`. */
   clip(box: Box): Spans {
     const result = new Spans(this.count);

@@ -2,6 +2,7 @@
 import type { FrameFile } from "../bridge/protocol";
 import { client } from "../api/client";
 import type { Assignment } from "../api/facts";
+import type { Assistance } from "../model/prompt";
 import { renderTemplate } from "../template/template";
 
 export interface TaskContent {
@@ -15,6 +16,7 @@ export interface TaskContent {
   voids?: boolean[];
   images: Record<string, string | null>;
   draft: { owner: string; next_sequence: number };
+  assistance: Assistance | null;
 }
 
 export interface LoadedTask {

@@ -18,6 +18,7 @@ import { problemText, toast } from "../ui/toast";
 import { navigate } from "./navigation";
 import "./signIn";
 import { dropPrefetched, nextTask, prefetch, takeTask, type LoadedTask } from "./taskLoading";
+import { TaskAssistance } from "./taskAssistance";
 import { keepSettings, readSettings } from "./taskSettings";
 import { taskStyles } from "./taskStyles";
 import { clockText, saveSign } from "./taskWords";
@@ -56,6 +57,7 @@ export class TaskPage extends LitElement {
   private store: DraftStore | null = null;
   private sync: DraftSync | null = null;
   private port: MessagePort | null = null;
+  private assistance: TaskAssistance | null = null;
   private toOpen: Extract<ToFrame, { type: "open" }> | null = null;
   private deadline = 0; // by performance.now()
   private timers: ReturnType<typeof setInterval>[] = [];
@@ -110,6 +112,8 @@ export class TaskPage extends LitElement {
     this.sync = null;
     this.port?.close();
     this.port = null;
+    this.assistance?.close();
+    this.assistance = null;
     this.channel?.close();
     this.channel = null;
     this.toOpen = null;
@@ -220,10 +224,18 @@ export class TaskPage extends LitElement {
   }
 
   private showFrame(draft: string[], answer: string | null, readOnly: boolean): void {
-    const { html: text, files } = this.task!;
-    this.toOpen = { type: "open", html: text, files, labels: this.labels, draft, answer, readOnly, settings: this.settings };
+    const { html: text, files, content } = this.task!;
     this.port?.close();
     this.port = null;
+    this.assistance?.close();
+    this.assistance = new TaskAssistance({
+      assignment: this.assignmentId,
+      offered: readOnly ? null : content.assistance,
+      photos: files.map((file) => file.uri),
+      client,
+      reply: (message) => this.post(message),
+    });
+    this.toOpen = { type: "open", html: text, files, labels: this.labels, draft, answer, readOnly, settings: this.settings, assistance: this.assistance.offered };
     this.frameReady = false;
     this.toldSaved = null;
     ++this.frameTurn;
@@ -282,6 +294,12 @@ export class TaskPage extends LitElement {
         if (message.settings.theme !== this.settings.theme) chooseTheme(message.settings.theme);
         this.settings = message.settings;
         keepSettings(this.account, message.settings);
+        break;
+      case "assistOpen":
+        this.assistance?.open(message.uri);
+        break;
+      case "assist":
+        void this.assistance?.ask(message.id, message.uri, message.prompt);
         break;
       case "problem":
         this.problem = message.message;

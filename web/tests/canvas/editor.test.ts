@@ -143,6 +143,14 @@ describe("editor", () => {
     expect(mask.count(1) + mask.count(2)).toBe(1600);
   });
 
+  it("is idle only when an area that was computed is painted", async () => {
+    editor.selectTool("fill");
+    click(30.5, 30.5);
+    const counted = editor.idle().then(() => mask.count(1));
+    let_go.splice(0).forEach((go) => go());
+    expect(await counted).toBe(1600);
+  });
+
   it("fills enclosed background", async () => {
     editor.selectTool("brush");
     stroke(at(5.5, 5.5), at(9.5, 5.5), at(9.5, 9.5), at(5.5, 9.5), at(5.5, 5.5));

@@ -9,7 +9,7 @@ const [width, height] = [60, 25];
 const inside = { x0: 0, y0: 0, x1: width, y1: height };
 
 describe("Spans", () => {
-  it("are the twin's sets: union, clip, box and area of 500 random ones", () => {
+  it("are the twin's sets: union, difference, clip, box and area of 500 random ones", () => {
     const random = new Random(41);
     for (let round = 0; round < 500; ++round) {
       const a = randomSpans(random, width, height).clip(inside);
@@ -19,6 +19,8 @@ describe("Spans", () => {
       const union = a.union(b);
       expectSame(bitmapOf(union, width, height), both, width, "union");
       expect(union.area()).toBe(both.reduce((sum, bit) => sum + bit, 0));
+      const without = bitsA.map((bit, i) => bit & (1 - bitsB[i]!));
+      expectSame(bitmapOf(a.without(b), width, height), without, width, "without");
       const box = { x0: random.whole(-3, 40), y0: random.whole(-3, 20), x1: random.whole(5, 70), y1: random.whole(5, 30) };
       const cut = both.map((bit, i) => {
         const [x, y] = [i % width, Math.floor(i / width)];

@@ -81,6 +81,7 @@ export class BrushGesture implements Gesture {
   }
 
   finish(): void {}
+  keep(): void {}
   hover(): void {}
   leave(): void {}
   removeLast(): boolean {

@@ -23,6 +23,8 @@ export interface Gesture {
   hover(at: PointerAt): void;
   leave(): void;
   finish(): void;
+  /** Paints what is begun and complete enough for that; nothing else changes. */
+  keep(): void;
   cancel(): void;
   /** Takes the last point back; false if there is none. */
   removeLast(): boolean;

@@ -76,6 +76,8 @@ export class PolygonGesture implements Gesture {
     this.editor.say(this.subtracts ? "Polygon subtracted" : "Polygon painted");
   }
 
+  keep(): void {}
+
   cancel(): void {
     this.points.length = 0;
     this.closes = false;

@@ -20,15 +20,16 @@ abstract class RegionGesture implements Gesture {
   protected abstract area(pixel: ImagePoint): Promise<Spans>;
 
   press(at: PointerAt): void {
-    if (inside(this.editor, at.image)) void this.paint(at.image, this.editor.paintValue(false));
+    if (inside(this.editor, at.image)) this.paint(at.image, this.editor.paintValue(false));
   }
 
-  private async paint(pixel: ImagePoint, value: number): Promise<void> {
+  private paint(pixel: ImagePoint, value: number): void {
     const { mask } = this.editor;
-    const spans = await this.editor.during(this.area(pixel));
-    if (!spans || this.editor.mask !== mask) return;
-    this.painted();
-    this.editor.paint(spans, value);
+    void this.editor.during(this.area(pixel), (spans) => {
+      if (this.editor.mask !== mask) return;
+      this.painted();
+      this.editor.paint(spans, value);
+    });
   }
 
   protected painted(): void {}
@@ -38,6 +39,7 @@ abstract class RegionGesture implements Gesture {
   hover(_at: PointerAt): void {}
   leave(): void {}
   finish(): void {}
+  keep(): void {}
   cancel(): void {}
   removeLast(): boolean {
     return false;

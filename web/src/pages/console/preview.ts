@@ -95,6 +95,7 @@ export class Preview extends LitElement {
         answer: null,
         readOnly: false,
         settings: settings(),
+        assistance: null, // the photo is of no assignment
       };
       this.shown += 1;
     } catch (thrown) {
