@@ -121,10 +121,9 @@ std::vector<float> soft_mask(const CropFrame& frame, const std::vector<float>& l
 
 // 0 and 1 where the soft mask leaves no doubt within `radius`, 2 elsewhere.
 std::vector<std::uint8_t> certainty(const std::vector<float>& soft, imaging::Size size, std::int64_t radius) {
-  constexpr float kSure = 0.02F;
   std::vector<float> doubt(soft.size());
   for (std::size_t i = 0; i < soft.size(); ++i)
-    doubt[i] = soft[i] > kSure && soft[i] < 1 - kSure ? 1.0F : 0.0F;
+    doubt[i] = soft[i] > kDoubtShare && soft[i] < 1 - kDoubtShare ? 1.0F : 0.0F;
   // Sharp steps count as doubt too.
   const std::vector<float> near_doubt = box_mean(doubt, size, radius);
   std::vector<std::uint8_t> result(soft.size());

@@ -10,6 +10,10 @@
 
 namespace terrapin::assist {
 
+// A pixel whose share of object is at most this, or at least 1 less this, is sure: only the others, and those
+// near them, are followed to the photo's edges.
+constexpr float kDoubtShare = 0.02F;
+
 struct RefineOptions {
   // The guided filter's window in pixels of its grid, and the variance of colour it takes for an edge; radius
   // 0 leaves edges where the network put them. Chosen by measurement: docs/decisions/0009-assistance.md.
