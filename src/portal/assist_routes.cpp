@@ -1,5 +1,8 @@
 // Points on a photo -> the object's mask, while a worker paints.
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "assist/assistant.h"
 #include "base/base64.h"
@@ -76,6 +79,24 @@ Result<std::optional<assist::BoxedMask>> read_previous(const json& value, imagin
   return std::optional(assist::BoxedMask{box, std::move(*mask)});
 }
 
+// Asks a question to stop once its client is gone: wherever it waits or computes, it holds a place.
+class ClientWatch {
+ public:
+  ClientWatch(const http::Request& request, const Questions::Place& place)
+      : thread_([&request, stop = place.stopper()](const std::stop_token& answered) mutable {
+          constexpr auto kLook = std::chrono::milliseconds(100);
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::unique_lock lock(mutex);
+          const auto gone = [&] { return request.abandoned(); };
+          while (!answered.stop_requested() && !wake.wait_for(lock, answered, kLook, gone)) continue;
+          if (gone()) stop.request_stop();
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
 }  // namespace
 
 json Portal::Implementation::assistance_json() const {
@@ -108,15 +129,13 @@ Result<storage::ObjectName> Portal::Implementation::task_photo(const Call& call,
   return *std::move(name);
 }
 
-Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const Call& call,
-                                                             const storage::ObjectName& name,
+Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const storage::ObjectName& name,
                                                              const std::stop_token& stop) {
   TERRAPIN_TRY(const storage::ObjectInfo info, context_.objects.head(name));
   const std::string uri = storage::s3_uri(name);
   const auto open = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
-    TERRAPIN_TRY(const DecodeSlots::Slot slot, photo_slots_.take(kPatience, [&] {
-      return stop.stop_requested() || call.request.abandoned();
-    }));
+    TERRAPIN_TRY(const DecodeSlots::Slot slot,
+                 photo_slots_.take(kPatience, [&] { return stop.stop_requested(); }));
     TERRAPIN_TRY(const storage::OpenObject object, context_.objects.get(name));
     if (object.info.etag != info.etag)
       return fail(ErrorCode::kConflict, "{} was replaced meanwhile: ask again", uri);
@@ -139,21 +158,20 @@ Portal::Implementation::Handled Portal::Implementation::open_photo(Call& call) {
   TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
   if (auto refused = too_often(assist_rate_.take(call.account().id))) return std::move(*refused);
   TERRAPIN_TRY(const Questions::Place place, questions_.begin(call.account().id, {}));
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(call, name, place.stop()));
+  const ClientWatch watch(call.request, place);
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
   const imaging::Size size = (*photo).size();
   return json_answer(200, json{{"width", size.width}, {"height", size.height}});
 }
 
-Portal::Implementation::Handled Portal::Implementation::answer_question(const Call& call,
-                                                                        const storage::ObjectName& name,
+Portal::Implementation::Handled Portal::Implementation::answer_question(const storage::ObjectName& name,
                                                                         assist::Prompt prompt,
                                                                         const json* previous,
                                                                         const Questions::Place& place) {
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(call, name, place.stop()));
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
   if (previous != nullptr) {
     TERRAPIN_TRY(prompt.previous, read_previous(*previous, (*photo).size()));
   }
-  if (call.request.abandoned()) return fail(ErrorCode::kCancelled, "the client is gone");
   TERRAPIN_TRY(const assist::Answer answer, context_.assistant->segment(*photo, prompt, place.stop()));
   const auto runs = imaging::encode_runs(answer.object.mask, kMaxRunBytes);
   if (!runs)
@@ -191,7 +209,8 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     ++refused_;
     return tl::unexpected<Error>(std::move(place.error()));
   }
-  Handled handled = answer_question(call, name, std::move(prompt), previous, *place);
+  const ClientWatch watch(call.request, *place);
+  Handled handled = answer_question(name, std::move(prompt), previous, *place);
   if (place->superseded()) {
     ++superseded_;
     return refusal(409, "superseded", "a newer question about this task took this one's place");

@@ -139,11 +139,12 @@ Questions::Place::~Place() {
   const auto mine = questions_->of_worker_.find(worker_);
   if (--mine->second == 0) questions_->of_worker_.erase(mine);
   const auto newest = questions_->newest_.find(task_);
-  if (newest != questions_->newest_.end() && newest->second == stop_) questions_->newest_.erase(newest);
+  if (newest != questions_->newest_.end() && newest->second == end_) questions_->newest_.erase(newest);
 }
 
 Result<Questions::Place> Questions::begin(const std::string& worker, const std::string& task) {
-  std::stop_source stop, before(std::nostopstate);
+  const auto end = std::make_shared<End>();
+  std::shared_ptr<End> before;
   const auto enter = [&]() -> Status {
     const std::lock_guard lock(mutex_);
     const auto newest = newest_.find(task);
@@ -156,13 +157,16 @@ Result<Questions::Place> Questions::begin(const std::string& worker, const std::
       return fail(ErrorCode::kCancelled, "too many questions are asked at once: try again in a moment");
     ++under_way_;
     ++of_worker_[worker];
-    if (!task.empty()) newest_.insert_or_assign(task, stop);
+    if (!task.empty()) newest_.insert_or_assign(task, end);
     return {};
   };
   const Status entered = enter();
-  before.request_stop();  // not under the lock: it wakes those who wait
+  if (before) {
+    before->superseded = true;
+    before->stop.request_stop();  // not under the lock: it wakes those who wait
+  }
   if (!entered) return tl::unexpected<Error>(entered.error());
-  return Place(*this, worker, task, std::move(stop));
+  return Place(*this, worker, task, end);
 }
 
 int Questions::under_way() {

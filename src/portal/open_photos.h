@@ -1,6 +1,7 @@
 // Photos kept decoded while people ask about them, and who is asking.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -87,6 +88,13 @@ class OpenPhotos {
 
 // Who may ask at once, and that the newest question about a task is the one that counts. Thread-safe.
 class Questions {
+ private:
+  // How a question ends before its answer.
+  struct End {
+    std::stop_source stop;
+    std::atomic<bool> superseded{false};
+  };
+
  public:
   // `most` of all, `most_of_one` of a worker: each holds a thread of the server.
   Questions(int most, int most_of_one) : most_(most), most_of_one_(most_of_one) {}
@@ -97,22 +105,21 @@ class Questions {
         : questions_(std::exchange(other.questions_, nullptr)),
           worker_(std::move(other.worker_)),
           task_(std::move(other.task_)),
-          stop_(std::move(other.stop_)) {}
+          end_(std::move(other.end_)) {}
     Place& operator=(Place&&) = delete;
     ~Place();
-    std::stop_token stop() const { return stop_.get_token(); }
-    bool superseded() const { return stop_.stop_requested(); }
+    std::stop_token stop() const { return end_->stop.get_token(); }
+    bool superseded() const { return end_->superseded; }
+    // For whoever else may find that the answer is not wanted any more.
+    std::stop_source stopper() const { return end_->stop; }
 
    private:
     friend class Questions;
-    Place(Questions& questions, std::string worker, std::string task, std::stop_source stop)
-        : questions_(&questions),
-          worker_(std::move(worker)),
-          task_(std::move(task)),
-          stop_(std::move(stop)) {}
+    Place(Questions& questions, std::string worker, std::string task, std::shared_ptr<End> end)
+        : questions_(&questions), worker_(std::move(worker)), task_(std::move(task)), end_(std::move(end)) {}
     Questions* questions_;
     std::string worker_, task_;
-    std::stop_source stop_;
+    std::shared_ptr<End> end_;
   };
 
   // A question about a task: the one before about that task is asked to stop, whatever comes of this one.
@@ -123,7 +130,7 @@ class Questions {
  private:
   const int most_, most_of_one_;
   std::mutex mutex_;
-  std::map<std::string, std::stop_source> newest_;  // by task; these three guarded by mutex_
+  std::map<std::string, std::shared_ptr<End>> newest_;  // by task; these three guarded by mutex_
   std::map<std::string, int> of_worker_;
   int under_way_ = 0;
 };

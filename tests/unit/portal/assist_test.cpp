@@ -206,6 +206,23 @@ TEST_F(Assist, ANewerQuestionTakesThePlace) {
   EXPECT_EQ(figures().answered, 1);
 }
 
+TEST_F(Assist, AQuestionEndsWhenItsClientIsGone) {
+  fake->hold = true;
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  http::Request left = request("POST", path + "/assist", question().dump(), browser);
+  left.client_gone = gone;
+  auto answer = std::async(std::launch::async, [&] { return send(left); });
+  while (fake->asked < 1) std::this_thread::yield();
+  EXPECT_EQ(answer.wait_for(250ms), std::future_status::timeout);
+  *gone = true;
+  EXPECT_EQ(answer.wait_for(10s), std::future_status::ready);
+  fake->hold = false;
+  EXPECT_EQ(answer.get().status, 503);
+  EXPECT_EQ(figures().under_way, 0);
+  EXPECT_EQ(figures().superseded, 0);
+  EXPECT_EQ(figures().refused, 1);
+}
+
 TEST_F(Assist, AnothersTaskAndWhatIsOverAreRefused) {
   const Browser other = browser_of(make("mallory", {Role::kWorker}, {"turtles"}));
   const json image{{"image", kPhoto}};
