@@ -79,6 +79,19 @@ Result<std::optional<assist::BoxedMask>> read_previous(const json& value, imagin
   return std::optional(assist::BoxedMask{box, std::move(*mask)});
 }
 
+// A photo's size stands in the first bytes of nearly every file. `slot` is taken where more must be read.
+Result<imaging::PhotoInfo> info_of(const ByteSource& file,
+                                   const std::function<Result<DecodeSlots::Slot>()>& slot) {
+  constexpr std::int64_t kHeadBytes = std::int64_t{256} << 10;
+  Bytes head(static_cast<std::size_t>(std::min(file.size(), kHeadBytes)));
+  TERRAPIN_TRY_STATUS(file.read(0, head));
+  auto info = imaging::read_photo_info(head);
+  if (info || file.size() <= kHeadBytes) return info;
+  TERRAPIN_TRY(const DecodeSlots::Slot held, slot());
+  TERRAPIN_TRY(const Bytes whole, read_all(file, kMaxPictureFileBytes));
+  return imaging::read_photo_info(whole);
+}
+
 // Asks a question to stop once its client is gone: wherever it waits or computes, it holds a place.
 class ClientWatch {
  public:
@@ -134,17 +147,18 @@ Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const storage::Obje
   TERRAPIN_TRY(const storage::ObjectInfo info, context_.objects.head(name));
   const std::string uri = storage::s3_uri(name);
   const auto open = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
-    TERRAPIN_TRY(const DecodeSlots::Slot slot,
-                 photo_slots_.take(kPatience, [&] { return stop.stop_requested(); }));
+    const auto slot = [&] { return photo_slots_.take(kPatience, [&] { return stop.stop_requested(); }); };
     TERRAPIN_TRY(const storage::OpenObject object, context_.objects.get(name));
     if (object.info.etag != info.etag)
       return fail(ErrorCode::kConflict, "{} was replaced meanwhile: ask again", uri);
-    TERRAPIN_TRY(const Bytes file, read_all(*object.content, kMaxPictureFileBytes));
-    TERRAPIN_TRY(const imaging::PhotoInfo head, of_stored(imaging::read_photo_info(file), uri));
+    TERRAPIN_TRY(const imaging::PhotoInfo head, of_stored(info_of(*object.content, slot), uri));
     if (head.size.area() > kDecode.max_pixels)
       return fail(ErrorCode::kTooLarge, "{} has {} x {} pixels: assistance takes at most {}", uri,
                   head.size.width, head.size.height, kDecode.max_pixels);
     TERRAPIN_TRY_STATUS(reserve(assist::OpenPhoto::bytes_for(head.size)));
+    // Not before there is room: who waits for that keeps no decoder from others, and holds no file.
+    TERRAPIN_TRY(const DecodeSlots::Slot held, slot());
+    TERRAPIN_TRY(const Bytes file, read_all(*object.content, kMaxPictureFileBytes));
     TERRAPIN_TRY(imaging::Image image, of_stored(imaging::decode_photo(file, kDecode), uri));
     return context_.assistant->open(std::move(image));
   };

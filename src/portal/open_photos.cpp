@@ -34,13 +34,17 @@ OpenPhotos::Use OpenPhotos::use(Entry& entry) {
 }
 
 bool OpenPhotos::make_room(std::int64_t bytes) {
+  const auto idle = [](const Entry& entry) { return entry.photo && entry.uses == 0; };
+  std::int64_t held = bytes_;
+  for (const auto& [key, entry] : entries_) held -= idle(entry) ? entry.bytes : 0;
+  // None goes in vain: who waits asks again whenever a photo becomes idle.
+  if (held + bytes > max_bytes_) return false;
   while (bytes_ + bytes > max_bytes_) {
     auto oldest = entries_.end();
     for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      const bool idle = at->second.photo && at->second.uses == 0;
-      if (idle && (oldest == entries_.end() || at->second.last_used < oldest->second.last_used)) oldest = at;
+      if (!idle(at->second)) continue;
+      if (oldest == entries_.end() || at->second.last_used < oldest->second.last_used) oldest = at;
     }
-    if (oldest == entries_.end()) return false;
     bytes_ -= oldest->second.bytes;
     entries_.erase(oldest);
   }

@@ -178,6 +178,47 @@ TEST_F(Assist, APhotoIsOpenedOnce) {
   EXPECT_EQ(figures().photos_opened, 2);
 }
 
+TEST_F(Assist, WhoWaitsForRoomKeepsNoDecoder) {
+  portal::PortalOptions options = generous();
+  options.picture_decoders = 1;
+  options.assist_photo_bytes = 80'000;
+  open(options);
+  const auto add = [&](const char* uri, imaging::Size size) {
+    objects.add(uri, text_of(imaging::encode_png(imaging::Image(size)).value()), "image/png");
+    tasks.readable_uris.push_back(uri);
+    return json{{"image", uri}};
+  };
+  const json used = add("s3://photos/used.png", {100, 100}), large = add("s3://photos/large.png", {200, 100}),
+             small = add("s3://photos/small.png", {100, 60});
+  fake->hold = true;
+  auto asked = std::async(std::launch::async, [&] { return ask(question(used)); });
+  while (fake->asked < 1) std::this_thread::yield();
+  auto waiting =
+      std::async(std::launch::async, [&] { return post(path + "/assist/open", large, browser).status; });
+  while (figures().under_way < 2) std::this_thread::yield();
+  EXPECT_EQ(waiting.wait_for(250ms), std::future_status::timeout);
+  auto opened =
+      std::async(std::launch::async, [&] { return post(path + "/assist/open", small, browser).status; });
+  EXPECT_EQ(opened.wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(waiting.wait_for(0s), std::future_status::timeout);
+  fake->hold = false;
+  EXPECT_EQ(opened.get(), 200);
+  EXPECT_EQ(waiting.get(), 200);
+  EXPECT_EQ(asked.get().status, 200);
+}
+
+TEST_F(Assist, APhotoWhoseSizeStandsFarBehindIsOpened) {
+  // Comments of more bytes than are read at first.
+  std::string jpeg = text_of(imaging::encode_jpeg(imaging::Image({40, 30})).value());
+  std::string comment("\xff\xfe\xff\xff");
+  comment.resize(2 + 0xffff);
+  for (int i = 0; i < 5; ++i) jpeg.insert(2, comment);
+  objects.add(kPhoto, jpeg, "image/jpeg");
+  const Answered opened = post(path + "/assist/open", {{"image", kPhoto}}, browser);
+  EXPECT_EQ(opened.status, 200) << opened.text;
+  EXPECT_EQ(opened.body, (json{{"width", 40}, {"height", 30}}));
+}
+
 TEST_F(Assist, ANewerQuestionTakesThePlace) {
   fake->hold = true;
   std::vector<std::future<Answered>> older;
