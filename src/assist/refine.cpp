@@ -222,6 +222,17 @@ void cut_beyond(Mask& mask, const imaging::Box& covered, const Prompt& prompt, c
   }
 }
 
+// Ends as soon as there are more than `most`.
+std::int64_t count_runs(const Mask& mask, std::int64_t most) {
+  std::int64_t runs = 0;
+  for (std::int64_t y = 0; y < mask.height() && runs <= most; ++y) {
+    const std::uint8_t* row = mask.row(y);
+    ++runs;
+    for (std::int64_t x = 1; x < mask.width(); ++x) runs += row[x] != row[x - 1] ? 1 : 0;
+  }
+  return runs;
+}
+
 std::vector<Pixel> moved(const std::vector<Pixel>& points, const imaging::Box& by) {
   std::vector<Pixel> result;
   for (const Pixel& point : points) result.push_back({point.x - by.x, point.y - by.y});
@@ -263,6 +274,12 @@ Result<BoxedMask> refine(const OpenPhoto& photo, const CropFrame& frame, std::ve
   Mask mask = enlarge(photo, grid, soft, options, threads);
   if (stop.stop_requested()) return cancelled();
   cut_beyond(mask, grid.box, prompt, options);
+  if (count_runs(mask, options.max_runs) > options.max_runs)
+    return fail(ErrorCode::kTooLarge,
+                "the object's outline is too fine: more than {} changes along the rows; ask for a smaller "
+                "part of the object",
+                options.max_runs);
+  if (stop.stop_requested()) return cancelled();
 
   std::vector<Pixel> inside = moved(prompt.extremes, grid.box);
   const std::vector<Pixel> positive = moved(prompt.positive, grid.box);

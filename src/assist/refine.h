@@ -25,10 +25,14 @@ struct RefineOptions {
   double beyond_px = 3, beyond_share = 0.03;
   // How far a click moves the answer around it: the deviation of the bell, crop pixels.
   double click_radius = 4;
+  // Runs of one label in the mask's rows, before specks go: looking at its parts takes about a hundred bytes
+  // for each, and what has more is no object's outline.
+  std::int64_t max_runs = 2'000'000;
 };
 
 // `logits`: frame.side()^2 values, object above 0. The answer lies in what the frame covers and follows the
-// prompt's points as assist/topology.h says; its box is tight. kCancelled when `stop` asks.
+// prompt's points as assist/topology.h says; its box is tight. kTooLarge above
+// options.max_runs; kCancelled when `stop` asks.
 Result<BoxedMask> refine(const OpenPhoto& photo, const networks::CropFrame& frame, std::vector<float> logits,
                          const Prompt& prompt, const RefineOptions& options, int threads,
                          std::stop_token stop);
