@@ -18,7 +18,7 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds(20);
 // Base64 and the other members of the answer make at most 100,000 bytes of them.
 constexpr std::int64_t kMaxRunBytes = 74'000;
-// Of a mask that comes with a question: held while that waits.
+// Of a mask that comes with a question: held while that is computed.
 constexpr std::int64_t kMaxPreviousPixels = std::int64_t{64} << 20;
 constexpr imaging::DecodeLimits kDecode{kMaxWholePixels, std::int64_t{512} << 20};
 
@@ -51,32 +51,26 @@ Result<assist::Method> read_method(const std::string& name) {
   return fail(ErrorCode::kInvalidArgument, "'method' is '{}': allowed are auto, network, classical", name);
 }
 
-// nullopt for a box without pixels.
-Result<std::optional<assist::BoxedMask>> read_previous(const json& value, imaging::Size photo) {
+// All of it but whether the box lies in the photo, which is for the assistant to say.
+Result<assist::CodedMask> read_previous(const json& value) {
   Fields fields(value);
   const json* sides = fields.list("box");
   const std::string text = fields.text("runs");
-  auto finished = fields.finish();
-  if (!finished) return with_context(std::move(finished.error()), "'previous'");
+  TERRAPIN_TRY_STATUS(fields.finish());
   if (sides->size() != 4 || !std::all_of(sides->begin(), sides->end(), is_integer))
-    return fail(ErrorCode::kInvalidArgument,
-                "'previous': 'box' must be [x, y, width, height], four integers");
+    return fail(ErrorCode::kInvalidArgument, "'box' must be [x, y, width, height], four integers");
   const auto side = [&](std::size_t i) { return (*sides)[i].get<std::int64_t>(); };
-  const imaging::Box box{side(0), side(1), side(2), side(3)};
-  const auto fits = [](std::int64_t begin, std::int64_t length, std::int64_t whole) {
-    return begin >= 0 && length >= 0 && begin <= whole && length <= whole - begin;
-  };
-  if (!fits(box.x, box.width, photo.width) || !fits(box.y, box.height, photo.height))
-    return fail(ErrorCode::kInvalidArgument,
-                "'previous': the box of {} x {} pixels at {},{} does not lie in the photo of {} x {}",
-                box.width, box.height, box.x, box.y, photo.width, photo.height);
-  Bytes code;
-  if (!crypto::decode_base64(text, code))
-    return fail(ErrorCode::kInvalidArgument, "'previous': 'runs' is not base64");
-  auto mask = imaging::decode_runs(code, {box.width, box.height}, kMaxPreviousPixels);
-  if (!mask) return with_context(std::move(mask.error()), "'previous'");
-  if (mask->empty()) return std::optional<assist::BoxedMask>();
-  return std::optional(assist::BoxedMask{box, std::move(*mask)});
+  assist::CodedMask mask{{side(0), side(1), side(2), side(3)}, {}};
+  if (!crypto::decode_base64(text, mask.runs))
+    return fail(ErrorCode::kInvalidArgument, "'runs' is not base64");
+  const auto [x, y, width, height] = mask.box;
+  // What is larger, or less than nothing, lies in no photo that is taken.
+  if (width < 0 || height < 0 || (height > 0 && width > kDecode.max_pixels / height)) return mask;
+  if (width * height > kMaxPreviousPixels)
+    return fail(ErrorCode::kTooLarge, "a mask of {} x {} pixels: at most {} are allowed", width, height,
+                kMaxPreviousPixels);
+  TERRAPIN_TRY_STATUS(imaging::read_run_lengths(mask.runs, width * height));
+  return mask;
 }
 
 // A photo's size stands in the first bytes of nearly every file. `slot` is taken where more must be read.
@@ -179,13 +173,9 @@ Portal::Implementation::Handled Portal::Implementation::open_photo(Call& call) {
 }
 
 Portal::Implementation::Handled Portal::Implementation::answer_question(const storage::ObjectName& name,
-                                                                        assist::Prompt prompt,
-                                                                        const json* previous,
+                                                                        const assist::Prompt& prompt,
                                                                         const Questions::Place& place) {
   TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
-  if (previous != nullptr) {
-    TERRAPIN_TRY(prompt.previous, read_previous(*previous, (*photo).size()));
-  }
   TERRAPIN_TRY(const assist::Answer answer, context_.assistant->segment(*photo, prompt, place.stop()));
   const auto runs = imaging::encode_runs(answer.object.mask, kMaxRunBytes);
   if (!runs)
@@ -208,10 +198,15 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
   TERRAPIN_TRY(prompt.extremes, read_points(fields, "extremes"));
   TERRAPIN_TRY(prompt.positive, read_points(fields, "positive"));
   TERRAPIN_TRY(prompt.negative, read_points(fields, "negative"));
-  const json* previous = fields.object_or_none("previous");
+  const json* const previous = fields.object_or_none("previous");
   const std::string method = fields.text_or("method", "auto");
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(prompt.method, read_method(method));
+  if (previous != nullptr) {
+    auto mask = read_previous(*previous);
+    if (!mask) return with_context(std::move(mask.error()), "'previous'");
+    prompt.previous_code = std::move(*mask);
+  }
   // Not before this is known may it stop another question.
   TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
   if (auto refused = too_often(assist_rate_.take(call.account().id))) {
@@ -224,7 +219,7 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     return tl::unexpected<Error>(std::move(place.error()));
   }
   const ClientWatch watch(call.request, *place);
-  Handled handled = answer_question(name, std::move(prompt), previous, *place);
+  Handled handled = answer_question(name, prompt, *place);
   if (place->superseded()) {
     ++superseded_;
     return refusal(409, "superseded", "a newer question about this task took this one's place");

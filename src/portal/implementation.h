@@ -130,7 +130,7 @@ class Portal::Implementation {
   // assist_routes.cpp
   Handled open_photo(Call& call);
   Handled ask_assistant(Call& call);
-  Handled answer_question(const storage::ObjectName& name, assist::Prompt prompt, const json* previous,
+  Handled answer_question(const storage::ObjectName& name, const assist::Prompt& prompt,
                           const Questions::Place& place);
   json assistance_json() const;
   // The photo, if it is one of the task's and the worker may still paint. kNotFound says the same of what is

@@ -1,9 +1,13 @@
 #include "portal/open_photos.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace terrapin::portal {
 namespace {
+
+// Of one that is held, however small: its names and what is beside its pixels.
+constexpr std::int64_t kLeastBytes = std::int64_t{16} << 10;
 
 tl::unexpected<Error> stopped() {
   return fail(ErrorCode::kCancelled, "a newer question took this one's place");
@@ -51,7 +55,8 @@ bool OpenPhotos::make_room(std::int64_t bytes) {
   return true;
 }
 
-Status OpenPhotos::reserve(Entry& entry, std::int64_t bytes, const std::stop_token& stop) {
+Status OpenPhotos::reserve(Entry& entry, std::int64_t asked, const std::stop_token& stop) {
+  const std::int64_t bytes = std::max(asked, kLeastBytes);
   if (bytes > max_bytes_)
     return fail(ErrorCode::kTooLarge,
                 "the photo takes {:.0f} MiB of memory; assistance may use {:.0f} MiB for all photos",
@@ -113,8 +118,9 @@ Result<OpenPhotos::Use> OpenPhotos::get(const std::string& key, const std::stop_
   }
   lock.lock();
   entry.photo = std::move(*photo);
-  bytes_ += entry.photo->memory_bytes() - entry.bytes;
-  entry.bytes = entry.photo->memory_bytes();
+  const std::int64_t taken = std::max(entry.photo->memory_bytes(), kLeastBytes);
+  bytes_ += taken - entry.bytes;
+  entry.bytes = taken;
   ++opened_;
   Use result = use(entry);
   lock.unlock();

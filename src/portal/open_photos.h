@@ -18,8 +18,8 @@
 
 namespace terrapin::portal {
 
-// Up to a number of bytes, in use or not: a photo that must wait for room waits until another's last question
-// is answered. Thread-safe.
+// Up to a number of bytes, in use or not; each counts as 16 KiB at least: a photo that must wait for room
+// waits until another's last question is answered. Thread-safe.
 class OpenPhotos {
  private:
   struct Entry;
@@ -72,7 +72,7 @@ class OpenPhotos {
     int uses = 0;
   };
   Use use(Entry& entry);
-  Status reserve(Entry& entry, std::int64_t bytes, const std::stop_token& stop);
+  Status reserve(Entry& entry, std::int64_t asked, const std::stop_token& stop);
   bool make_room(std::int64_t bytes);
 
   const std::int64_t max_bytes_;

@@ -35,9 +35,11 @@ class FakeAssistant final : public assist::Assistant {
   Result<assist::Answer> segment(const assist::OpenPhoto& photo, const assist::Prompt& prompt,
                                  std::stop_token stop) const override {
     TERRAPIN_TRY_STATUS(assist::check_prompt(prompt, photo.size()));
+    assist::Prompt decoded = prompt;
+    TERRAPIN_TRY_STATUS(assist::decode_previous(decoded));
     {
       const std::lock_guard lock(mutex_);
-      last_ = prompt;
+      last_ = decoded;
     }
     ++asked;
     while (hold && !stop.stop_requested()) std::this_thread::yield();
@@ -170,7 +172,7 @@ TEST_F(Assist, APhotoIsOpenedOnce) {
   EXPECT_EQ(post(path + "/assist/open", {{"image", kPhoto}}, browser).status, 200);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(question()).status, 200);
   EXPECT_EQ(figures().photos_opened, 1);
-  EXPECT_EQ(figures().photo_bytes, 40 * 30 * 3);
+  EXPECT_EQ(figures().photo_bytes, 16 << 10);  // as any photo that small
   EXPECT_EQ(figures().answered, 3);
   EXPECT_EQ(figures().under_way, 0);
   objects.etag_end = "-new";  // another photo in its place
@@ -344,9 +346,11 @@ TEST_F(Assist, WrongEarlierMasksNameWhatIsWrong) {
     EXPECT_THAT(told(box, six), HasSubstr("four integers"));
   for (const json& box :
        {json{-1, 0, 3, 2}, json{0, -1, 3, 2}, json{38, 0, 3, 2}, json{0, 29, 3, 2}, json{0, 0, -3, -2},
-        json{0, 0, 41, 1}, json{INT64_MAX, 0, 3, 2}, json{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
+        json{INT64_MAX, 0, 3, 2}, json{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
         json{0, 0, 100'000, 100'000}, json{1, 1, INT64_MAX, 2}, json{INT64_MIN, 0, INT64_MAX, 1}})
     EXPECT_THAT(told(box, six), HasSubstr("does not lie in the photo of 40 x 30")) << box;
+  EXPECT_THAT(told({0, 0, 41, 1}, base64(Bytes{0, 41})), HasSubstr("does not lie in the photo of 40 x 30"));
+  EXPECT_THAT(told({41, 0, 0, 1}, ""), HasSubstr("does not lie in the photo of 40 x 30"));
   for (const char* text : {"AAY", "A AY=", "AAY=AAY=", "-_==", "\u00e4"})
     EXPECT_THAT(told({0, 0, 3, 2}, text), HasSubstr("'runs' is not base64")) << text;
   EXPECT_THAT(told({0, 0, 3, 2}, base64(Bytes{0, 5})), HasSubstr("5 pixels, expected 6"));

@@ -49,6 +49,22 @@ TEST_F(OpenPhotosTest, ThoseUsedLastStayWithinTheirBytes) {
   EXPECT_EQ(calls_, 4);
 }
 
+TEST_F(OpenPhotosTest, TinyPhotosCountToo) {
+  OpenPhotos small(3 * (16 << 10), 20s);
+  const auto tiny = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
+    ++calls_;
+    TERRAPIN_TRY_STATUS(reserve(3));
+    TERRAPIN_TRY(assist::OpenPhoto opened, assist::OpenPhoto::open(imaging::Image({1, 1}), 1));
+    return std::make_shared<const assist::OpenPhoto>(std::move(opened));
+  };
+  for (const char* key : {"a", "b", "c", "d"}) EXPECT_TRUE(small.get(key, {}, tiny));
+  EXPECT_EQ(small.bytes(), 3 * (16 << 10));
+  EXPECT_TRUE(small.get("d", {}, tiny));
+  EXPECT_EQ(calls_, 4);
+  EXPECT_TRUE(small.get("a", {}, tiny));
+  EXPECT_EQ(calls_, 5);
+}
+
 TEST_F(OpenPhotosTest, OneOpensItForAllWhoWait) {
   const auto slow = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
     while (photos_.waiting() < 3) std::this_thread::yield();
