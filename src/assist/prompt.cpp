@@ -31,6 +31,11 @@ bool any_object(const BoxedMask& mask) {
   return std::find(mask.mask.bytes().begin(), mask.mask.bytes().end(), 1) != mask.mask.bytes().end();
 }
 
+bool any_object(const CodedMask& mask) {
+  // A number ends with a byte below 128; background comes first.
+  return std::count_if(mask.runs.begin(), mask.runs.end(), [](std::uint8_t byte) { return byte < 128; }) > 1;
+}
+
 bool lies_in(const imaging::Box& box, imaging::Size photo) {
   const auto fits = [](std::int64_t begin, std::int64_t length, std::int64_t whole) {
     return begin >= 0 && length >= 0 && begin <= whole && length <= whole - begin;
@@ -62,17 +67,20 @@ Status check_prompt(const Prompt& prompt, imaging::Size photo) {
                 prompt.previous->mask.width(), prompt.previous->mask.height(), prompt.previous->box.width,
                 prompt.previous->box.height);
   }
-  bool refines = prompt.previous && any_object(*prompt.previous);
   if (prompt.previous_code) {
     const imaging::Box& box = prompt.previous_code->box;
     if (!lies_in(box, photo))
       return fail(ErrorCode::kInvalidArgument,
                   "the previous mask's box of {} x {} pixels at {},{} does not lie in the photo of {} x {}",
                   box.width, box.height, box.x, box.y, photo.width, photo.height);
-    TERRAPIN_TRY(const auto lengths,
-                 imaging::read_run_lengths(prompt.previous_code->runs, box.width * box.height));
-    refines = lengths.size() > 1;  // background comes first
+    TERRAPIN_TRY_STATUS(imaging::read_run_lengths(prompt.previous_code->runs, box.width * box.height));
   }
+  return check_extremes(prompt);
+}
+
+Status check_extremes(const Prompt& prompt) {
+  const bool refines = prompt.previous_code ? any_object(*prompt.previous_code)
+                                            : prompt.previous && any_object(*prompt.previous);
   if (prompt.extremes.size() == 4 || (prompt.extremes.empty() && refines)) return {};
   return fail(
       ErrorCode::kInvalidArgument,

@@ -48,6 +48,8 @@ constexpr std::size_t kMaxClicks = 200;  // of each kind
 
 // kInvalidArgument names the point and what is allowed.
 Status check_prompt(const Prompt& prompt, imaging::Size photo);
+// The part of it that needs no photo: whether there are enough points.
+Status check_extremes(const Prompt& prompt);
 
 // What `previous_code` says becomes `previous`. The prompt is valid. An assistant does this once it is the
 // prompt's turn: who waits holds few bytes.

@@ -51,6 +51,14 @@ Result<assist::Method> read_method(const std::string& name) {
   return fail(ErrorCode::kInvalidArgument, "'method' is '{}': allowed are auto, network, classical", name);
 }
 
+Status check_method(const assist::Assistant& assistant, assist::Method method) {
+  const bool serves = method == assist::Method::kNetwork     ? assistant.has_network()
+                      : method == assist::Method::kClassical ? assistant.has_classical()
+                                                             : true;
+  if (serves) return {};
+  return fail(ErrorCode::kUnsupported, "the method '{}' does not serve here", assist::method_name(method));
+}
+
 // All of it but whether the box lies in the photo, which is for the assistant to say.
 Result<assist::CodedMask> read_previous(const json& value) {
   Fields fields(value);
@@ -207,8 +215,10 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     if (!mask) return with_context(std::move(mask.error()), "'previous'");
     prompt.previous_code = std::move(*mask);
   }
-  // Not before this is known may it stop another question.
+  TERRAPIN_TRY_STATUS(assist::check_extremes(prompt));
   TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
+  TERRAPIN_TRY_STATUS(check_method(*context_.assistant, prompt.method));
+  // Not before all this is known may it stop another question.
   if (auto refused = too_often(assist_rate_.take(call.account().id))) {
     ++refused_;
     return std::move(*refused);

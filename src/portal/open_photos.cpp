@@ -157,8 +157,6 @@ Result<Questions::Place> Questions::begin(const std::string& worker, const std::
   std::shared_ptr<End> before;
   const auto enter = [&]() -> Status {
     const std::lock_guard lock(mutex_);
-    const auto newest = newest_.find(task);
-    if (newest != newest_.end()) before = newest->second;
     const auto mine = of_worker_.find(worker);
     if (mine != of_worker_.end() && mine->second >= most_of_one_)
       return fail(ErrorCode::kCancelled, "{} of your questions are under way: at most {} may be",
@@ -167,7 +165,7 @@ Result<Questions::Place> Questions::begin(const std::string& worker, const std::
       return fail(ErrorCode::kCancelled, "too many questions are asked at once: try again in a moment");
     ++under_way_;
     ++of_worker_[worker];
-    if (!task.empty()) newest_.insert_or_assign(task, end);
+    if (!task.empty()) before = std::exchange(newest_[task], end);
     return {};
   };
   const Status entered = enter();

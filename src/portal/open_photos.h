@@ -122,7 +122,7 @@ class Questions {
     std::shared_ptr<End> end_;
   };
 
-  // A question about a task: the one before about that task is asked to stop, whatever comes of this one.
+  // A question about a task: once this one has a place, the one before about that task is asked to stop.
   // `task` empty: this is about none. kCancelled if there are as many as may be.
   Result<Place> begin(const std::string& worker, const std::string& task);
   int under_way();

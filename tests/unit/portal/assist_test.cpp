@@ -228,10 +228,17 @@ TEST_F(Assist, ANewerQuestionTakesThePlace) {
     older.push_back(std::async(std::launch::async, [&] { return ask(question()); }));
     while (fake->asked <= i) std::this_thread::yield();
   }
-  // What opens a photo, or is refused, takes nobody's place.
+  // What opens a photo, or is refused before its photo is looked at, takes nobody's place.
   EXPECT_EQ(post(path + "/assist/open", {{"image", kPhoto}}, browser).status, 200);
   EXPECT_EQ(ask(question({{"image", "s3://photos/other.png"}})).status, 404);
   EXPECT_EQ(ask(question({{"extremes", 3}})).status, 400);
+  EXPECT_EQ(ask(question({{"extremes", {{1, 1}, {2, 2}}}})).status, 400);
+  EXPECT_EQ(ask(question({{"previous", {{"box", {0, 0, 3, 2}}, {"runs", base64(Bytes{0, 5})}}}})).status,
+            400);
+  fake->network = false;
+  const Answered unserved = ask(question({{"method", "network"}}));
+  EXPECT_EQ(unserved.status, 501);
+  EXPECT_EQ(unserved.code(), "Unsupported");
   // Those that were stopped have left by and by.
   while (figures().under_way > 1) std::this_thread::yield();
   const Browser other = browser_of(make("bob", {Role::kWorker}, {"turtles"}));
@@ -432,10 +439,13 @@ TEST_F(Assist, QuestionsAreLimited) {
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.code(), "Busy");
   EXPECT_EQ(busy.header("Retry-After"), "1");
+  // A newer one that gets no place does not take the older one's.
+  clock.advance(1s);
+  EXPECT_EQ(ask(question()).status, 503);
   fake->hold = false;
   EXPECT_EQ(one.get().status, 200);
   EXPECT_EQ(two.get().status, 200);
-  EXPECT_EQ(figures().refused, 1);
+  EXPECT_EQ(figures().refused, 2);
 }
 
 }  // namespace

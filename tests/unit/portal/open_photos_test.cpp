@@ -215,7 +215,7 @@ TEST(Questions, AreBoundedInAllAndForEach) {
   ASSERT_FALSE(over);
   EXPECT_EQ(over.error().code, ErrorCode::kCancelled);
   EXPECT_THAT(over.error().message, HasSubstr("2 of your questions are under way: at most 2"));
-  EXPECT_TRUE(a->superseded());  // its answer is not wanted any more
+  EXPECT_FALSE(a->superseded());  // by none that has no place
   {
     const auto c = questions.begin("bob", "task-3");
     ASSERT_TRUE(c);
