@@ -8,6 +8,7 @@
 
 #include "artifacts/safetensors.h"
 #include "assist/classical.h"
+#include "assist/stopped.h"
 #include "base/digest.h"
 #include "base/parallel.h"
 #include "inference/executor.h"
@@ -21,10 +22,6 @@ using networks::PromptChannel;
 
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
-
-tl::unexpected<Error> superseded() {
-  return fail(ErrorCode::kCancelled, "a newer request took this one's place");
 }
 
 // At most so many at a time; the rest wait, and may be told to stop.
@@ -119,7 +116,7 @@ class AssistantOfModel final : public Assistant {
       return fail(ErrorCode::kUnsupported, "no assistance model is loaded; the classical method may serve");
     }
     const std::optional<Turns::Turn> turn = turns_.take(stop);
-    if (!turn || stop.stop_requested()) return superseded();
+    if (!turn || stop.stop_requested()) return stopped();
     Prompt prompt = asked;
     TERRAPIN_TRY_STATUS(decode_previous(prompt));
 
@@ -146,7 +143,7 @@ class AssistantOfModel final : public Assistant {
       TERRAPIN_TRY(logits, classical_logits(crop, points, stop));
     }
     answer.compute_ms = ms_since(start);
-    if (stop.stop_requested()) return superseded();
+    if (stop.stop_requested()) return stopped();
 
     start = std::chrono::steady_clock::now();
     TERRAPIN_TRY(answer.object,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assist/stopped.h"
 #include "imaging/regions.h"
 
 #ifdef TERRAPIN_WITH_OPENCV
@@ -97,7 +98,7 @@ Result<std::vector<float>> classical_logits(const imaging::Image& crop, const Cl
     // Its colour clusters start at random: at the same random, here.
     cv::theRNG().state = 0x7e44a91;
     for (int round = 0; round < kRounds; ++round) {
-      if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "a newer request took this one's place");
+      if (stop.stop_requested()) return stopped();
       cv::grabCut(photo, mask, {}, background, foreground, 1,
                   round == 0 ? cv::GC_INIT_WITH_MASK : cv::GC_EVAL);
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "assist/guided_filter.h"
+#include "assist/stopped.h"
 #include "assist/topology.h"
 #include "base/parallel.h"
 
@@ -255,7 +256,6 @@ BoxedMask tight(const Mask& mask, Pixel offset) {
 Result<BoxedMask> refine(const OpenPhoto& photo, const CropFrame& frame, std::vector<float> logits,
                          const Prompt& prompt, const RefineOptions& options, int threads,
                          std::stop_token stop) {
-  const auto cancelled = [] { return fail(ErrorCode::kCancelled, "a newer request took this one's place"); };
   for (const Pixel& point : prompt.extremes) {
     obey_click(logits, frame.side(), frame.to_crop(point), true, options.click_radius);
   }
@@ -270,16 +270,16 @@ Result<BoxedMask> refine(const OpenPhoto& photo, const CropFrame& frame, std::ve
   const auto most = static_cast<std::int64_t>(options.grid_per_crop * static_cast<double>(frame.side()));
   grid.size = {std::min(grid.box.width, most), std::min(grid.box.height, most)};
   const std::vector<float> soft = soft_mask(frame, logits, grid, threads);
-  if (stop.stop_requested()) return cancelled();
+  if (stop.stop_requested()) return stopped();
   Mask mask = enlarge(photo, grid, soft, options, threads);
-  if (stop.stop_requested()) return cancelled();
+  if (stop.stop_requested()) return stopped();
   cut_beyond(mask, grid.box, prompt, options);
   if (count_runs(mask, options.max_runs) > options.max_runs)
     return fail(ErrorCode::kTooLarge,
                 "the object's outline is too fine: more than {} changes along the rows; ask for a smaller "
                 "part of the object",
                 options.max_runs);
-  if (stop.stop_requested()) return cancelled();
+  if (stop.stop_requested()) return stopped();
 
   std::vector<Pixel> inside = moved(prompt.extremes, grid.box);
   const std::vector<Pixel> positive = moved(prompt.positive, grid.box);

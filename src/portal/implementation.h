@@ -12,6 +12,7 @@
 #include "portal/open_photos.h"
 #include "portal/pictures.h"
 #include "portal/portal.h"
+#include "portal/questions.h"
 
 namespace terrapin::portal {
 

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "assist/stopped.h"
+
 namespace terrapin::portal {
 namespace {
 
 // Of one that is held, however small: its names and what is beside its pixels.
 constexpr std::int64_t kLeastBytes = std::int64_t{16} << 10;
-
-tl::unexpected<Error> stopped() {
-  return fail(ErrorCode::kCancelled, "a newer question took this one's place");
-}
 
 double mib(std::int64_t bytes) {
   return static_cast<double>(bytes) / (1 << 20);
@@ -67,7 +65,7 @@ Status OpenPhotos::reserve(Entry& entry, std::int64_t asked, const std::stop_tok
   const bool room = changed_.wait_for(lock, stop, patience_, [&] { return make_room(more); });
   --waiting_;
   if (!room) {
-    if (stop.stop_requested()) return stopped();
+    if (stop.stop_requested()) return assist::stopped();
     return fail(ErrorCode::kCancelled, "there is no room for another photo now: others are asked about");
   }
   bytes_ += more;
@@ -84,7 +82,7 @@ Result<OpenPhotos::Use> OpenPhotos::get(const std::string& key, const std::stop_
     ++waiting_;
     const bool done = changed_.wait(lock, stop, [&] { return attempt->done; });
     --waiting_;
-    if (!done) return stopped();
+    if (!done) return assist::stopped();
     // One who was told to stop says nothing about the photo.
     if (attempt->error && attempt->error->code != ErrorCode::kCancelled)
       return tl::unexpected<Error>(*attempt->error);
@@ -140,46 +138,6 @@ std::int64_t OpenPhotos::opened() {
 int OpenPhotos::waiting() {
   const std::lock_guard lock(mutex_);
   return waiting_;
-}
-
-Questions::Place::~Place() {
-  if (questions_ == nullptr) return;
-  const std::lock_guard lock(questions_->mutex_);
-  --questions_->under_way_;
-  const auto mine = questions_->of_worker_.find(worker_);
-  if (--mine->second == 0) questions_->of_worker_.erase(mine);
-  const auto newest = questions_->newest_.find(task_);
-  if (newest != questions_->newest_.end() && newest->second == end_) questions_->newest_.erase(newest);
-}
-
-Result<Questions::Place> Questions::begin(const std::string& worker, const std::string& task) {
-  const auto end = std::make_shared<End>();
-  std::shared_ptr<End> before;
-  const auto enter = [&]() -> Status {
-    const std::lock_guard lock(mutex_);
-    const auto mine = of_worker_.find(worker);
-    if (mine != of_worker_.end() && mine->second >= most_of_one_)
-      return fail(ErrorCode::kCancelled, "{} of your questions are under way: at most {} may be",
-                  mine->second, most_of_one_);
-    if (under_way_ >= most_)
-      return fail(ErrorCode::kCancelled, "too many questions are asked at once: try again in a moment");
-    ++under_way_;
-    ++of_worker_[worker];
-    if (!task.empty()) before = std::exchange(newest_[task], end);
-    return {};
-  };
-  const Status entered = enter();
-  if (before) {
-    before->superseded = true;
-    before->stop.request_stop();  // not under the lock: it wakes those who wait
-  }
-  if (!entered) return tl::unexpected<Error>(entered.error());
-  return Place(*this, worker, task, end);
-}
-
-int Questions::under_way() {
-  const std::lock_guard lock(mutex_);
-  return under_way_;
 }
 
 }  // namespace terrapin::portal
