@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 
 #include "artifacts/safetensors.h"
 #include "assist/classical.h"
 #include "assist/stopped.h"
+#include "assist/turns.h"
 #include "base/digest.h"
 #include "base/parallel.h"
 #include "inference/executor.h"
@@ -23,46 +22,6 @@ using networks::PromptChannel;
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
-
-// At most so many at a time; the rest wait, and may be told to stop.
-class Turns {
- public:
-  explicit Turns(int most) : free_(most) {}
-
-  class Turn {
-   public:
-    explicit Turn(Turns& turns) : turns_(&turns) {}
-    Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)) {}
-    Turn& operator=(Turn&&) = delete;
-    ~Turn() {
-      if (turns_ == nullptr) return;
-      {
-        const std::lock_guard lock(turns_->mutex_);
-        ++turns_->free_;
-      }
-      turns_->wake_.notify_one();
-    }
-
-   private:
-    Turns* turns_;
-  };
-
-  std::optional<Turn> take(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    if (!wake_.wait(lock, stop, [&] { return free_ > 0; })) {
-      // Whoever woke us woke nobody else.
-      if (free_ > 0) wake_.notify_one();
-      return std::nullopt;
-    }
-    --free_;
-    return Turn(*this);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  int free_;  // guarded by mutex_
-};
 
 Result<std::unique_ptr<inference::Executor>> make_executor(std::shared_ptr<const networks::Graph> graph,
                                                            const std::string& backend, int threads,

@@ -92,7 +92,7 @@ TEST_F(AssistantFile, EnginesAgree) {
   EXPECT_GE(metrics::overlap_of(masks[0], masks[1]).iou(), 0.99);
 }
 
-TEST_F(AssistantFile, ASupersededQuestionEnds) {
+TEST_F(AssistantFile, AStoppedQuestionEnds) {
   const auto assistant = *Assistant::load(options_);
   const auto photo = *assistant->open(disc_photo({200, 160}, 100, 80, 40));
   std::stop_source source;
