@@ -159,28 +159,38 @@ class Assistance(AssistCase):
         self.assertGreater(self.photo_bytes(), 2000 * 2000 * 3)
 
     def test_many_questions(self):
-        """An attacker who is a worker would keep all others waiting by asking without a pause, on many connections."""
-        worker, task, image, _ = self.leased()
+        """An attacker who is a worker would keep all others waiting by asking about many tasks at once, without a pause."""
         other, other_task, other_image, _ = self.leased()
-        statuses = []
+        job, _, [worker] = self.labeled_team_job(1, photos=5)
+        statuses, together = [], threading.Barrier(5)
 
-        def pester():
+        def pester(task, image, method):
             session = PortalSession(self.address)
             session.cookie, session.csrf = worker.cookie, worker.csrf
             for _ in range(8):
-                statuses.append(self.ask(session, task, image).status)
+                together.wait(60)
+                statuses.append(self.ask(session, task, image, method=method).status)
 
-        threads = [threading.Thread(target=pester) for _ in range(12)]
+        threads = []
+        for _ in range(5):
+            task = self.task(worker, job)
+            content = worker.call("GET", f"/_/api/assignments/{task}/content").json()
+            # What takes longest.
+            method = "classical" if content["assistance"]["classical"] else "auto"
+            threads.append(threading.Thread(target=pester, args=(task, content["task_input"]["taskObject"], method)))
         for thread in threads:
             thread.start()
-        # Places are left: at most four are one worker's.
-        self.assertEqual(other.call("GET", f"/_/api/assignments/{other_task}").status, 200)
-        self.assertEqual(self.ask(other, other_task, other_image).status, 200)
+        # Places are left: at most four are one worker's, and the fifth question is refused.
+        answered = 0
+        while any(thread.is_alive() for thread in threads):
+            self.assertEqual(other.call("GET", f"/_/api/assignments/{other_task}").status, 200)
+            self.assertEqual(self.ask(other, other_task, other_image).status, 200)
+            answered += 1
         for thread in threads:
             thread.join()
-        self.assertEqual(len(statuses), 96)
-        self.assertLessEqual(set(statuses), {200, 409, 429, 503})
-        self.assertIn(200, statuses)
+        self.assertGreaterEqual(answered, 1)
+        self.assertEqual(len(statuses), 40)
+        self.assertEqual(set(statuses), {200, 503})
 
 
 class LargeMasks(AssistCase):
