@@ -1,17 +1,21 @@
 """Assistance over the workers' interface: four points on a photo become a mask (docs/formats/worker-http.md)."""
 
 import base64
+import contextlib
 import io
+import os
 import re
 import subprocess
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import numpy
 import PIL.Image
 
 from support import labeling_material
+from support.assist_model import random_assist_model
 from support.aws_case import SageMakerCase, unique
 from support.labeling_worker import Refused, Worker, answer_of
 from support.terrapin_server import TerrapinServer, program
@@ -58,7 +62,14 @@ def extremes(mask):
     return [[int(columns[i]), int(rows[i])] for i in (rows.argmin(), columns.argmin(), rows.argmax(), columns.argmax())]
 
 
-class Assistance(SageMakerCase):
+@contextlib.contextmanager
+def without_a_model():
+    """Services that start meanwhile find none that ships; the folder where they look."""
+    with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.dict(os.environ, TERRAPIN_SHARE=folder):
+        yield folder
+
+
+class AssistanceCase(SageMakerCase):
     own_server = True
 
     def setUp(self):
@@ -86,8 +97,7 @@ class Assistance(SageMakerCase):
         self.wait_for_status(request["LabelingJobName"], "InProgress")
         task = self.worker.accept(request["LabelingJobName"])["id"]
         content = self.worker.content(task)
-        if content["assistance"] is None or not content["assistance"]["classical"]:
-            self.skipTest("this build has no OpenCV: the classical method does not serve")
+        self.assistance = content["assistance"]
         return task, content["task_input"]["taskObject"]
 
     def ask(self, task, image, worker=None, **members):
@@ -97,6 +107,14 @@ class Assistance(SageMakerCase):
         status, _, text = self.server.fetch("GET", "/metrics")
         self.assertEqual(status, 200)
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text.decode(), re.MULTILINE)[1])
+
+
+class Assistance(AssistanceCase):
+    def task(self, photo, workers=1):
+        task, image = super().task(photo, workers)
+        if self.assistance is None or not self.assistance["classical"]:
+            self.skipTest("this build has no OpenCV: the classical method does not serve")
+        return task, image
 
     def test_four_points_become_a_mask(self):
         photo, disc = self.photo()
@@ -191,16 +209,52 @@ class Assistance(SageMakerCase):
         self.assertTrue(self.worker.submit(task, answer)["correctable"])
         self.assertGreaterEqual(iou(mask_of(self.ask(task, image, extremes=extremes(disc), method="classical")), disc), 0.9)
 
-    def test_what_does_not_serve(self):
+
+class OfANetwork(AssistanceCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.server_options = ("--assist-model", str(random_assist_model(folder.name)))
+        super().setUpClass()
+
+    def test_the_network_answers(self):
+        size = (160, 120)
+        photo, disc = self.photo(size)
+        task, image = self.task(photo)
+        self.assertTrue(self.assistance["network"])
+        points = extremes(disc)
+        answers = [self.ask(task, image, extremes=points, **members) for members in ({}, {"method": "auto"}, {"method": "network"})]
+        for answer in answers:
+            # Its weights are random: but what was clicked is in the mask.
+            self.assertEqual(answer["method"], "network")
+            self.assertTrue(all(mask_of(answer, size)[y, x] for x, y in points))
+            self.assertEqual((answer["box"], answer["runs"]), (answers[0]["box"], answers[0]["runs"]))
+        x, y = points[0]
+        refined = self.ask(task, image, extremes=points, negative=[[80, 60]], previous={"box": [x, y, 1, 1], "runs": "AAE="})
+        self.assertEqual(refined["method"], "network")
+        self.assertFalse(mask_of(refined, size)[60, 80])
+        if self.assistance["classical"]:
+            self.assertEqual(self.ask(task, image, extremes=points, method="classical")["method"], "classical")
+
+
+class WithoutANetwork(AssistanceCase):
+    @classmethod
+    def setUpClass(cls):
+        with without_a_model():
+            super().setUpClass()
+
+    def test_the_classical_method_answers(self):
         photo, disc = self.photo()
         task, image = self.task(photo)
-        if not self.worker.content(task)["assistance"]["network"]:
-            with self.assertRaises(Refused) as caught:
-                self.ask(task, image, extremes=extremes(disc), method="network")
-            self.assertEqual((caught.exception.status, caught.exception.code), (501, "Unsupported"))
-            self.assertEqual(self.ask(task, image, extremes=extremes(disc))["method"], "classical")
-        else:
-            self.assertEqual(self.ask(task, image, extremes=extremes(disc))["method"], "network")
+        if self.assistance is None:
+            self.skipTest("this build has no OpenCV: nothing serves without a network")
+        self.assertEqual(self.assistance, {"network": False, "classical": True})
+        with self.assertRaises(Refused) as caught:
+            self.ask(task, image, extremes=extremes(disc), method="network")
+        self.assertEqual((caught.exception.status, caught.exception.code), (501, "Unsupported"))
+        for members in ({}, {"method": "auto"}, {"method": "classical"}):
+            self.assertEqual(self.ask(task, image, extremes=extremes(disc), **members)["method"], "classical")
 
 
 class WithoutAssistance(SageMakerCase):
@@ -225,14 +279,19 @@ class WithoutAssistance(SageMakerCase):
 
 
 class Start(unittest.TestCase):
+    def told(self, *options):
+        with TerrapinServer(options) as server:
+            [told] = [line for line in server.printed if line.startswith("Assistance: ")]
+        return told.strip().removeprefix("Assistance: ")
+
     def test_says_what_serves(self):
-        for options, pattern in (
-            (("--no-assistance",), r"none \(--no-assistance\)"),
-            ((), r"the network of .+|the classical method alone \(no model at .+\)|none \(.+\)"),
-        ):
-            with TerrapinServer(options) as server:
-                [told] = [line for line in server.printed if line.startswith("Assistance: ")]
-                self.assertRegex(told.strip(), f"^Assistance: ({pattern})$")
+        self.assertEqual(self.told("--no-assistance"), "none (--no-assistance)")
+        with tempfile.TemporaryDirectory() as folder:
+            model = str(random_assist_model(folder))
+            self.assertIn(self.told("--assist-model", model), (f"the network of {model}, and the classical method", f"the network of {model}"))
+        with without_a_model() as folder:
+            # The second where there is no OpenCV either.
+            self.assertRegex(self.told(), rf"^(the classical method alone \(no model at {re.escape(folder)}/.+\)|none \(no assistance: {re.escape(folder)}/.+ OpenCV .+\))$")
 
     def test_a_model_that_is_named_must_be_one(self):
         for name in ("/nonexistent/assist.safetensors", __file__):
