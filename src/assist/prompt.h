@@ -19,6 +19,9 @@ struct BoxedMask {
   imaging::Mask mask;
 };
 
+// The same as a mask of the photo's size; the box lies in the photo.
+imaging::Mask whole(const BoxedMask& object, imaging::Size photo);
+
 enum class Method {
   kAuto,  // the network where a model is loaded, else classical
   kNetwork,
