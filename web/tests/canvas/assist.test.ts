@@ -470,6 +470,25 @@ describe("keeping", () => {
     expect([mask.count(1), mask.count(2)]).toEqual([0, kLeaf]);
   });
 
+  it("paints the label that was chosen at Enter where the mask comes later", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectLabel(2); // for the next object
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    expect(said.at(-1)).toBe("Mask kept: Turtle");
+    clickEnds();
+    editor.finish();
+    editor.selectLabel(1);
+    editor.finish(); // again, and this one is meant
+    editor.selectLabel(2);
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    await setLeaf();
+    editor.finish();
+    expect([mask.count(1), mask.count(2)]).toEqual([0, kLeaf]);
+  });
+
   it("happens when another tool is chosen, and painting goes on", async () => {
     await setLeaf();
     editor.selectTool("brush");

@@ -45,7 +45,7 @@ export class AssistGesture implements Gesture {
   private held: Held | null = null;
   private carried: Point | null = null; // follows the pointer until it is put down
   private hovered: Point | null = null;
-  private keeps = false; // the answer is painted when it comes
+  private keepAs: number | null = null; // the answer is painted with this value when it comes
   private failed = false; // the newest question did
   private objects = 0; // that were kept or dropped
   private stripes: { of: string; spans: Spans; image: ImageData } | null = null;
@@ -213,7 +213,9 @@ export class AssistGesture implements Gesture {
     const { editor } = this;
     if (this.carried) this.putDown();
     if (this.questions.expected) {
-      this.keeps = true;
+      if (!this.mayPaint(editor.value)) return;
+      // Whoever finishes an object goes on to the next, of another label.
+      this.keepAs = editor.value;
       editor.say("The mask is kept as soon as it is there.");
     } else if (this.hasMask) {
       this.keep();
@@ -225,17 +227,22 @@ export class AssistGesture implements Gesture {
   }
 
   keep(): void {
+    this.paint(this.editor.value);
+  }
+
+  private paint(value: number): void {
     const { editor, preview, refined } = this;
-    const { mask, value } = editor;
-    if (!mask || !preview || preview.length === 0 || !editor.canPaint) return;
-    if (value === 0) {
-      editor.say("There is no label to paint with.");
-      return;
-    }
+    const { mask } = editor;
+    if (!mask || !preview || preview.length === 0 || !editor.canPaint || !this.mayPaint(value)) return;
     const gone = refined ? stillPainted(refined.spans.without(preview), mask, refined.value) : null;
     this.forget();
     const changed = editor.paint(preview, value, gone);
     editor.say(changed ? `Mask kept: ${editor.label(value)?.name ?? ""}` : "Nothing is painted: all of the mask lies on what may not be painted over, or has the label already.");
+  }
+
+  private mayPaint(value: number): boolean {
+    if (value === 0) this.editor.say("There is no label to paint with.");
+    return value !== 0;
   }
 
   cancel(): void {
@@ -330,7 +337,7 @@ export class AssistGesture implements Gesture {
 
   private promptChanged(): void {
     const { editor } = this;
-    this.keeps = false;
+    this.keepAs = null;
     if (!this.dragging) {
       this.failed = false;
       this.problem = "";
@@ -373,12 +380,12 @@ export class AssistGesture implements Gesture {
     this.failed = typeof answer === "string";
     if (typeof answer === "string") {
       this.problem = answer;
-      this.keeps = false;
+      this.keepAs = null;
     } else {
       this.preview = answer;
       this.problem = answer.length === 0 ? "No object was found there. Move a point, or add one." : "";
-      if (answer.length === 0) this.keeps = false;
-      else if (this.keeps) this.keep();
+      if (answer.length === 0) this.keepAs = null;
+      else if (this.keepAs !== null) this.paint(this.keepAs);
       else if (!this.dragging) editor.say(`Mask of ${answer.area()} pixels. Enter keeps it, Escape drops it.`);
     }
     editor.changed("state");
@@ -394,7 +401,7 @@ export class AssistGesture implements Gesture {
     this.carried = null;
     this.hovered = null;
     this.stripes = null;
-    this.keeps = false;
+    this.keepAs = null;
     this.failed = false;
     this.problem = "";
     this.editor.assistRemoves = false;
@@ -410,7 +417,7 @@ export class AssistGesture implements Gesture {
 
   // Kept while neither mask nor view is another: the pointer's moves alone draw the sketch again.
   private drawStripes(context: CanvasRenderingContext2D, view: Viewport, spans: Spans): void {
-    const color = this.editor.color(this.editor.value);
+    const color = this.editor.color(this.keepAs ?? this.editor.value);
     const of = [view.width, view.height, view.scale, view.orientation, view.offsetX, view.offsetY, color].join();
     if (this.stripes?.of !== of || this.stripes.spans !== spans) {
       const image = context.createImageData(view.width, view.height);
