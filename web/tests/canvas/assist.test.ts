@@ -518,6 +518,111 @@ describe("keeping", () => {
     expect(editor.tool).toBe("assist");
   });
 
+  it("is not forgotten when another tool is chosen between Enter and the mask", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    editor.selectLabel(2);
+    expect([mask.count(1), editor.busy]).toEqual([0, false]);
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    expect(editor.leftLack).toBe("");
+    editor.selectTool("assist");
+    expect(editor.busy).toBe(false); // that one is over
+    await editor.settle();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+  });
+
+  it("is of the newest mask where an older one was seen at Enter, also below a stroke", async () => {
+    await setLeaf();
+    click(40, 15);
+    editor.finish();
+    editor.selectTool("brush");
+    editor.setBrushSize(1);
+    expect(mask.count(1)).toBe(0);
+    editor.press(at(50.5, 35.5));
+    await server.answerAll();
+    expect(mask.count(1)).toBe(1); // the mask comes after the stroke
+    editor.release(at(50.5, 35.5));
+    expect(mask.count(1)).toBe(31 * 20 + 1);
+  });
+
+  it("goes on where it was left when the tool is chosen again", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    editor.selectTool("assist");
+    expect(editor.assist!.extremes).toBe(4);
+    await server.answerAll();
+    expect(mask.count(1)).toBe(kLeaf);
+    expect(editor.busy).toBe(false);
+  });
+
+  it("that fails under another tool is told there, holds back the answer, and can be asked for again", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await settled();
+    expect(editor.leftLack).toBe("Busy.");
+    await expect(editor.settle()).rejects.toThrow('The mask of an object is missing: Busy. Under "Four clicks" it can be asked for again or dropped.');
+    editor.selectTool("assist");
+    expect([editor.assist!.extremes, editor.assist!.problem, editor.leftLack]).toEqual([4, "Busy.", ""]);
+    editor.assist!.askAgain();
+    const settling = editor.settle();
+    await server.answerAll();
+    await settling;
+    expect(mask.count(1)).toBe(kLeaf);
+  });
+
+  it.each(["a promise", "four points"])("holds back the answer where the mask that %s asked for did not come", async (what) => {
+    clickEnds();
+    if (what === "a promise") editor.finish();
+    const settling = editor.settle();
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await expect(settling).rejects.toThrow("The mask of an object is missing: Busy.");
+    expect(editor.assist!.extremes).toBe(4);
+    editor.cancel();
+    await editor.settle();
+    expect(mask.count(1)).toBe(0);
+  });
+
+  it("holds back the answer rather than keep an older mask, or none where nothing was found", async () => {
+    await setLeaf();
+    click(40, 15);
+    const settling = editor.settle();
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await expect(settling).rejects.toThrow("Busy.");
+    expect([mask.count(1), editor.assist!.hasMask]).toEqual([0, true]);
+    editor.finish(); // the older one is seen, and said to be right
+    await editor.settle();
+    expect(mask.count(1)).toBe(kLeaf);
+    clickEnds();
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await expect(editor.settle()).rejects.toThrow("No object was found there.");
+  });
+
+  it("needs no mask for points that are too few", async () => {
+    click(14, 8);
+    click(10, 20);
+    await editor.settle();
+    expect(editor.assist!.extremes).toBe(2);
+  });
+
+  it("is for no other photo, and not for one that is read only by then", async () => {
+    for (const end of [() => open(), () => editor.cancelAll(), () => editor.setAssistant(null)]) {
+      editor.setAssistant(server);
+      editor.selectTool("assist");
+      clickEnds();
+      editor.finish();
+      editor.selectTool("brush");
+      end();
+      await server.answerAll();
+      expect(mask.count(0)).toBe(width * height);
+      await editor.settle();
+    }
+  });
+
   it("does not happen while the photo is read only", async () => {
     await setLeaf();
     editor.cancel(); // as the canvas does

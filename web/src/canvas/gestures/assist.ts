@@ -84,6 +84,15 @@ export class AssistGesture implements Gesture {
   get asking(): boolean {
     return this.questions.expected && !this.dragging;
   }
+  /** Finished, and its mask is still to come. */
+  get promised(): boolean {
+    return this.keepAs !== null;
+  }
+  /** Why the object that the points mean has no mask that could be kept, for people; empty where it has one or too few points. */
+  get lack(): string {
+    if (!this.correcting || this.questions.expected || (this.hasMask && !this.failed)) return "";
+    return this.problem || "There is no mask to keep.";
+  }
   /** A place that was clicked lies on paint of the chosen label, and four points are not set. */
   get canRefine(): boolean {
     return this.placeToRefine(false) !== null;
@@ -222,7 +231,7 @@ export class AssistGesture implements Gesture {
     } else if (!this.correcting) {
       editor.say(`Four points are needed, ${this.extremes} are set.`);
     } else {
-      editor.say(this.problem || "There is no mask to keep.");
+      editor.say(this.lack);
     }
   }
 
