@@ -5,7 +5,7 @@ import { Editor } from "../../src/canvas/editor";
 import type { PointerAt } from "../../src/canvas/gestures/gesture";
 import { kHandleColors } from "../../src/canvas/gestures/handles";
 import type { Regions } from "../../src/canvas/regions";
-import { decodeBoxedMask, encodeBoxedMask } from "../../src/model/boxedMask";
+import { decodeBoxedMask, encodeBoxedMask, type BoxedMask } from "../../src/model/boxedMask";
 import { imagePoint, screenPoint, type ImagePoint } from "../../src/model/geometry";
 import { Mask } from "../../src/model/mask";
 import type { AssistAnswer, AssistMethod, Pixel, Prompt } from "../../src/model/prompt";
@@ -204,11 +204,57 @@ describe("more clicks", () => {
     await setLeaf();
     click(40, 15);
     click(12, 9, true);
-    expect(server.prompts.at(-1)).toEqual({ extremes: ends, positive: [[40, 15]], negative: [[12, 9]], previous: null, method: "auto" });
+    expect(server.prompts.at(-1)).toEqual({ extremes: ends, positive: [[40, 15]], negative: [[12, 9]], previous: encodeBoxedMask(object(server.prompts[0]!)), method: "auto" });
     await server.answerAll();
     editor.finish();
     expect(mask.count(1)).toBe(31 * 20 - 1);
     expect(mask.pixels[9 * width + 12]).toBe(0);
+  });
+
+  it("go with the mask that was seen when the last of them was set", async () => {
+    const answers: BoxedMask[] = [];
+    const answer = async (x1: number): Promise<void> => {
+      answers.push(encodeBoxedMask(spansOf(10, 8, x1, 28)));
+      server.questions.splice(0).at(-1)!.give({ ...answers.at(-1)!, method: "network" });
+      await settled();
+    };
+    const previous = (): BoxedMask | null => server.prompts.at(-1)!.previous;
+    clickEnds();
+    click(40, 15); // sooner than any answer
+    expect(previous()).toBe(null);
+    await answer(31);
+    click(41, 15);
+    expect(previous()).toEqual(answers[0]);
+    click(42, 15);
+    expect(previous()).toEqual(answers[0]); // still the one that is seen
+    await answer(32);
+    click(12, 9, true);
+    expect(previous()).toEqual(answers[1]);
+    // The same again is the same question, whatever came since; and a point that moves is no step.
+    await answer(33);
+    editor.assist!.askAgain();
+    expect(server.prompts.at(-1)).toEqual(server.prompts.at(-2));
+    await answer(34);
+    editor.press(at(29.5, 15.5));
+    editor.move([at(33.5, 15.5)]);
+    editor.release(at(33.5, 15.5));
+    expect(server.prompts.at(-1)).toMatchObject({ extremes: [[33, 15], ...ends.slice(1)], previous: answers[1] });
+    await answer(35);
+    click(43, 15);
+    expect(previous()).toEqual(answers[4]);
+  });
+
+  it("go without a mask where nothing was found", async () => {
+    clickEnds();
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await settled();
+    click(20, 15);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[20, 15]], previous: null });
+    click(21, 15);
+    editor.removeLastPoint();
+    await settled();
+    editor.removeLastPoint();
+    expect(editor.assist!.problem).toMatch("No object was found there."); // known, as every answer
   });
 
   it("remove without Alt once that is switched on, for this object alone", async () => {
@@ -242,22 +288,72 @@ describe("more clicks", () => {
     await setLeaf();
     click(40, 15);
     await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(31 * 20);
     editor.removeLastPoint();
-    expect(server.prompts.at(-1)!.positive).toEqual([]);
-    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf); // known from before
     editor.undo();
     expect(editor.assist!.extremes).toBe(3);
     expect(editor.assist!.hasMask).toBe(false);
     for (let i = 0; i < 3; ++i) editor.removeLastPoint();
     expect(editor.busy).toBe(false);
+    expect(server.prompts.length).toBe(2);
+  });
+
+  it("that are taken back before their answer or after their failure show the mask of before, and no late answer", async () => {
+    await setLeaf();
+    click(40, 15);
+    editor.finish();
+    editor.removeLastPoint();
+    expect(editor.assist!.asking).toBe(false);
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf);
+    expect(mask.count(1)).toBe(0); // what was promised was another mask
+    click(40, 15);
+    server.questions.splice(0)[0]!.fail("Busy");
+    await settled();
+    editor.removeLastPoint();
+    expect(editor.assist!.problem).toBe("");
     expect(server.prompts.length).toBe(3);
+    await editor.settle();
+    expect(mask.count(1)).toBe(kLeaf);
+  });
+
+  it("that are taken back ask where no mask is known for what is left", async () => {
+    await setLeaf();
+    click(40, 15);
+    click(45, 15); // sooner than the answer to the one before
+    await server.answerAll();
+    editor.removeLastPoint();
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[40, 15]], previous: encodeBoxedMask(object(server.prompts[0]!)) });
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(31 * 20);
+    editor.press(at(29.5, 15.5)); // one of the four is moved since
+    editor.move([at(33.5, 15.5)]);
+    editor.release(at(33.5, 15.5));
+    await server.answerAll();
+    editor.removeLastPoint();
+    expect(server.prompts.at(-1)).toMatchObject({ extremes: [[33, 15], ...ends.slice(1)], positive: [], previous: null });
+    await server.answerAll();
+    click(40, 15);
+    await server.answerAll();
+    editor.setAssistMethod("classical");
+    await server.answerAll();
+    const before = server.prompts.length;
+    editor.removeLastPoint();
+    expect(server.prompts.slice(before)).toMatchObject([{ positive: [], previous: null, method: "classical" }]);
   });
 
   it("never happened when a second finger comes", async () => {
     await setLeaf();
     editor.press(at(40.5, 15.5));
     editor.takeBackPress();
-    expect(server.prompts.at(-1)!.positive).toEqual([]);
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf);
+    expect(editor.assist!.extremes).toBe(4);
+    click(50, 15);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[50, 15]], previous: { box: [10, 8, 20, 20] } });
+    editor.removeLastPoint();
+    server.questions.length = 0;
     const before = server.prompts.length;
     editor.press(at(29.5, 15.5));
     editor.move([at(45.5, 15.5)]);
@@ -651,7 +747,7 @@ describe("refining", () => {
     expect(editor.assist!.canRefine).toBe(false);
     click(12, 9, true);
     click(16, 25);
-    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 25]], negative: [[12, 9]] });
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 25]], negative: [[12, 9]], previous: question!.prompt.previous });
     // The server says: one pixel less, and more below.
     const answer = spansOf(11, 8, 20, 26);
     server.questions.at(-1)!.give({ ...encodeBoxedMask(answer), method: "network" });
@@ -666,6 +762,31 @@ describe("refining", () => {
     expect(mask.pixels).toEqual(expected.pixels);
     editor.undo();
     expect([mask.count(1), mask.count(2)]).toEqual([240, 24]);
+  });
+
+  it("goes on from its own answers, the first alone from what was painted", async () => {
+    click(15, 10);
+    editor.assist!.refine();
+    await settled();
+    const painted = { box: [10, 8, 10, 12] };
+    expect(server.prompts.at(-1)).toMatchObject({ previous: painted });
+    server.questions.splice(0)[0]!.give({ ...encodeBoxedMask(spansOf(10, 8, 20, 26)), method: "network" });
+    await settled();
+    click(16, 27);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 27]], previous: { box: [10, 8, 10, 18] } });
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await settled();
+    click(16, 28); // a question without four points needs a mask
+    expect(server.prompts.at(-1)).toMatchObject({ previous: painted });
+    await server.answerAll();
+    const asked = server.prompts.length;
+    editor.removeLastPoint();
+    expect(editor.assist!.hasMask).toBe(false);
+    editor.removeLastPoint();
+    expect(editor.assist!.preview!.area()).toBe(180);
+    expect(server.prompts.length).toBe(asked);
+    editor.removeLastPoint(); // the click that began it: what is left was never asked
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [], previous: painted });
   });
 
   it("erases under the rules too, and only what is still the label it was", async () => {
