@@ -109,17 +109,19 @@ class AssistantOfModel final : public Assistant {
     return std::make_shared<const OpenPhoto>(std::move(opened));
   }
 
-  Result<Answer> segment(const OpenPhoto& photo, const Prompt& prompt, std::stop_token stop) const override {
-    TERRAPIN_TRY_STATUS(check_prompt(prompt, photo.size()));
+  Result<Answer> segment(const OpenPhoto& photo, const Prompt& asked, std::stop_token stop) const override {
+    TERRAPIN_TRY_STATUS(check_prompt(asked, photo.size()));
     Answer answer;
-    answer.method = prompt.method != Method::kAuto ? prompt.method
-                    : has_network()                ? Method::kNetwork
-                                                   : Method::kClassical;
+    answer.method = asked.method != Method::kAuto ? asked.method
+                    : has_network()               ? Method::kNetwork
+                                                  : Method::kClassical;
     if (answer.method == Method::kNetwork && !has_network()) {
       return fail(ErrorCode::kUnsupported, "no assistance model is loaded; the classical method may serve");
     }
     const std::optional<Turns::Turn> turn = turns_.take(stop);
     if (!turn || stop.stop_requested()) return superseded();
+    Prompt prompt = asked;
+    TERRAPIN_TRY_STATUS(decode_previous(prompt));
 
     const CropFrame frame =
         networks::make_frame(photo.size(), prompt_box(prompt, photo.size()), spec_.frame());

@@ -49,9 +49,9 @@ class Assistant {
   // screen; it takes 4 bytes a pixel.
   virtual Result<std::shared_ptr<const OpenPhoto>> open(imaging::Image photo) const = 0;
 
-  // kInvalidArgument as check_prompt says; kUnsupported for a method that does not serve here; kCancelled as
-  // soon as `stop` asks, also while waiting for a turn (the network itself, tens of milliseconds, is not
-  // interrupted).
+  // kInvalidArgument as check_prompt says; kTooLarge as refine does; kUnsupported for a method that does not
+  // serve here; kCancelled as soon as `stop` asks, also while waiting for a turn (the network itself, tens of
+  // milliseconds, is not interrupted).
   virtual Result<Answer> segment(const OpenPhoto& photo, const Prompt& prompt,
                                  std::stop_token stop = {}) const = 0;
 };

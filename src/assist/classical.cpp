@@ -20,7 +20,8 @@ using imaging::Mask;
 using imaging::Pixel;
 
 constexpr int kRounds = 5;
-constexpr float kLogit = 3;
+// Sure, as assist/refine.h has it: every pixel that is in doubt is looked at there again.
+constexpr float kLogit = 6;
 
 Pixel pixel_of(networks::CropPoint point, imaging::Size size) {
   return {std::clamp<std::int64_t>(std::llround(point.x), 0, size.width - 1),

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
+#include "imaging/run_lengths.h"
 #include "networks/prompt_input.h"
 
 namespace terrapin::assist {
@@ -27,6 +29,18 @@ Status check_points(const std::vector<Pixel>& points, const char* kind, imaging:
 
 bool any_object(const BoxedMask& mask) {
   return std::find(mask.mask.bytes().begin(), mask.mask.bytes().end(), 1) != mask.mask.bytes().end();
+}
+
+bool any_object(const CodedMask& mask) {
+  // A number ends with a byte below 128; background comes first.
+  return std::count_if(mask.runs.begin(), mask.runs.end(), [](std::uint8_t byte) { return byte < 128; }) > 1;
+}
+
+bool lies_in(const imaging::Box& box, imaging::Size photo) {
+  const auto fits = [](std::int64_t begin, std::int64_t length, std::int64_t whole) {
+    return begin >= 0 && length >= 0 && begin <= whole && length <= whole - begin;
+  };
+  return fits(box.x, box.width, photo.width) && fits(box.y, box.height, photo.height);
 }
 
 }  // namespace
@@ -61,13 +75,36 @@ Status check_prompt(const Prompt& prompt, imaging::Size photo) {
                 prompt.previous->mask.width(), prompt.previous->mask.height(), prompt.previous->box.width,
                 prompt.previous->box.height);
   }
-  const bool refines = prompt.previous && any_object(*prompt.previous);
+  if (prompt.previous_code) {
+    const imaging::Box& box = prompt.previous_code->box;
+    if (!lies_in(box, photo))
+      return fail(ErrorCode::kInvalidArgument,
+                  "the previous mask's box of {} x {} pixels at {},{} does not lie in the photo of {} x {}",
+                  box.width, box.height, box.x, box.y, photo.width, photo.height);
+    TERRAPIN_TRY_STATUS(imaging::read_run_lengths(prompt.previous_code->runs, box.width * box.height));
+  }
+  return check_extremes(prompt);
+}
+
+Status check_extremes(const Prompt& prompt) {
+  const bool refines = prompt.previous_code ? any_object(*prompt.previous_code)
+                                            : prompt.previous && any_object(*prompt.previous);
   if (prompt.extremes.size() == 4 || (prompt.extremes.empty() && refines)) return {};
   return fail(
       ErrorCode::kInvalidArgument,
       "{} extreme points given: four are needed (top-most, left-most, bottom-most, right-most, in any "
       "order), or none with a previous mask that is not empty",
       prompt.extremes.size());
+}
+
+Status decode_previous(Prompt& prompt) {
+  if (!prompt.previous_code) return {};
+  const CodedMask code = *std::exchange(prompt.previous_code, std::nullopt);
+  if (code.runs.empty()) return {};  // of a box without pixels
+  const imaging::Size size{code.box.width, code.box.height};
+  TERRAPIN_TRY(imaging::Mask mask, imaging::decode_runs(code.runs, size, size.area()));
+  prompt.previous = BoxedMask{code.box, std::move(mask)};
+  return {};
 }
 
 Result<std::vector<Pixel>> parse_points(std::string_view text, std::string_view what) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/files.h"
 #include "base/result.h"
 #include "imaging/image.h"
 #include "imaging/regions.h"
@@ -22,6 +23,12 @@ struct BoxedMask {
 // The same as a mask of the photo's size; the box lies in the photo.
 imaging::Mask whole(const BoxedMask& object, imaging::Size photo);
 
+// The same as the code of its runs (imaging/run_lengths.h): a few bytes may be millions of pixels.
+struct CodedMask {
+  imaging::Box box;
+  Bytes runs;
+};
+
 enum class Method {
   kAuto,  // the network where a model is loaded, else classical
   kNetwork,
@@ -36,6 +43,7 @@ struct Prompt {
   std::vector<imaging::Pixel> extremes;
   std::vector<imaging::Pixel> positive, negative;  // belongs to the object; does not
   std::optional<BoxedMask> previous;               // its box may reach beyond the photo
+  std::optional<CodedMask> previous_code;          // instead of `previous`; its box lies in the photo
   Method method = Method::kAuto;
 };
 
@@ -43,12 +51,18 @@ constexpr std::size_t kMaxClicks = 200;  // of each kind
 
 // kInvalidArgument names the point and what is allowed.
 Status check_prompt(const Prompt& prompt, imaging::Size photo);
+// The part of it that needs no photo: whether there are enough points.
+Status check_extremes(const Prompt& prompt);
+
+// What `previous_code` says becomes `previous`. The prompt is valid. An assistant does this once it is the
+// prompt's turn: who waits holds few bytes.
+Status decode_previous(Prompt& prompt);
 
 // "12,34 56,78": points in text; `what` names them in the message. Decimal integers; spaces between points.
 Result<std::vector<imaging::Pixel>> parse_points(std::string_view text, std::string_view what);
 
 // Pixels that must be seen: extremes and positive points, and the mask so far (inside the photo). The prompt
-// is valid.
+// is valid, and its mask decoded.
 imaging::Box prompt_box(const Prompt& prompt, imaging::Size photo);
 
 }  // namespace terrapin::assist

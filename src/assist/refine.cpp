@@ -115,10 +115,9 @@ std::vector<float> soft_mask(const CropFrame& frame, const std::vector<float>& l
 
 // 0 and 1 where the soft mask leaves no doubt within `radius`, 2 elsewhere.
 std::vector<std::uint8_t> certainty(const std::vector<float>& soft, imaging::Size size, std::int64_t radius) {
-  constexpr float kSure = 0.02F;
   std::vector<float> doubt(soft.size());
   for (std::size_t i = 0; i < soft.size(); ++i)
-    doubt[i] = soft[i] > kSure && soft[i] < 1 - kSure ? 1.0F : 0.0F;
+    doubt[i] = soft[i] > kDoubtShare && soft[i] < 1 - kDoubtShare ? 1.0F : 0.0F;
   // Sharp steps count as doubt too.
   const std::vector<float> near_doubt = box_mean(doubt, size, radius);
   std::vector<std::uint8_t> result(soft.size());
@@ -217,6 +216,17 @@ void cut_beyond(Mask& mask, const imaging::Box& covered, const Prompt& prompt, c
   }
 }
 
+// Ends as soon as there are more than `most`.
+std::int64_t count_runs(const Mask& mask, std::int64_t most) {
+  std::int64_t runs = 0;
+  for (std::int64_t y = 0; y < mask.height() && runs <= most; ++y) {
+    const std::uint8_t* row = mask.row(y);
+    ++runs;
+    for (std::int64_t x = 1; x < mask.width(); ++x) runs += row[x] != row[x - 1] ? 1 : 0;
+  }
+  return runs;
+}
+
 std::vector<Pixel> moved(const std::vector<Pixel>& points, const imaging::Box& by) {
   std::vector<Pixel> result;
   for (const Pixel& point : points) result.push_back({point.x - by.x, point.y - by.y});
@@ -258,6 +268,12 @@ Result<BoxedMask> refine(const OpenPhoto& photo, const CropFrame& frame, std::ve
   Mask mask = enlarge(photo, grid, soft, options, threads);
   if (stop.stop_requested()) return cancelled();
   cut_beyond(mask, grid.box, prompt, options);
+  if (count_runs(mask, options.max_runs) > options.max_runs)
+    return fail(ErrorCode::kTooLarge,
+                "the object's outline is too fine: more than {} changes along the rows; ask for a smaller "
+                "part of the object",
+                options.max_runs);
+  if (stop.stop_requested()) return cancelled();
 
   std::vector<Pixel> inside = moved(prompt.extremes, grid.box);
   const std::vector<Pixel> positive = moved(prompt.positive, grid.box);

@@ -10,6 +10,10 @@
 
 namespace terrapin::assist {
 
+// A pixel whose share of object is at most this, or at least 1 less this, is sure: only the others, and those
+// near them, are followed to the photo's edges.
+constexpr float kDoubtShare = 0.02F;
+
 struct RefineOptions {
   // The guided filter's window in pixels of its grid, and the variance of colour it takes for an edge; radius
   // 0 leaves edges where the network put them. Chosen by measurement: docs/decisions/0009-assistance.md.
@@ -21,10 +25,14 @@ struct RefineOptions {
   double beyond_px = 3, beyond_share = 0.03;
   // How far a click moves the answer around it: the deviation of the bell, crop pixels.
   double click_radius = 4;
+  // Runs of one label in the mask's rows, before specks go: looking at its parts takes about a hundred bytes
+  // for each, and what has more is no object's outline.
+  std::int64_t max_runs = 2'000'000;
 };
 
 // `logits`: frame.side()^2 values, object above 0. The answer lies in what the frame covers and follows the
-// prompt's points as assist/topology.h says; its box is tight. kCancelled when `stop` asks.
+// prompt's points as assist/topology.h says; its box is tight. kTooLarge above
+// options.max_runs; kCancelled when `stop` asks.
 Result<BoxedMask> refine(const OpenPhoto& photo, const networks::CropFrame& frame, std::vector<float> logits,
                          const Prompt& prompt, const RefineOptions& options, int threads,
                          std::stop_token stop);

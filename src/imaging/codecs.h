@@ -30,8 +30,9 @@ struct PhotoInfo {
 
 struct DecodeLimits {
   std::int64_t max_pixels = 1'000'000'000;  // refuse above with kTooLarge, before any pixel is decoded
-  // What a JPEG may need beside its pixels: a progressive one holds all its coefficients. kTooLarge above; 0:
-  // no limit.
+  // What decoding may need beside the colours that come of it, and a few rows: all coefficients of a
+  // progressive JPEG, all pixels of an interlaced PNG or a WebP with transparency, and of a lossless WebP.
+  // kTooLarge above; 0: no limit.
   std::int64_t max_memory_bytes = 0;
 };
 

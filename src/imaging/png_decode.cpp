@@ -194,16 +194,21 @@ void drop_alpha(const std::uint8_t* rgba, std::uint8_t* rgb, std::size_t pixels)
 
 using AlphaRule = void (*)(const std::uint8_t*, std::uint8_t*, std::size_t);
 
-Result<Image> read_colors(Decoder& decoder, AlphaRule apply_alpha) {
+Result<Image> read_colors(Decoder& decoder, AlphaRule apply_alpha, const DecodeLimits& limits) {
   if (!decoder.expect_colors()) return decoder.error();
   const Size size = decoder.size();
   const auto width = static_cast<std::size_t>(size.width);
+  const bool whole = decoder.interlaced() && decoder.channels() == 4;
+  if (whole && limits.max_memory_bytes > 0 && size.area() > limits.max_memory_bytes / 4)
+    return fail(ErrorCode::kTooLarge,
+                "an interlaced PNG with transparency that needs more than {} bytes while it is decoded",
+                limits.max_memory_bytes);
   Image image(size);
   if (decoder.channels() == 3) {
     if (!decoder.read_rows(image.bytes().data(), width * 3)) return decoder.error();
     return image;
   }
-  if (decoder.interlaced()) {
+  if (whole) {
     Bytes rgba(width * static_cast<std::size_t>(size.height) * 4);
     if (!decoder.read_rows(rgba.data(), width * 4)) return decoder.error();
     apply_alpha(rgba.data(), image.bytes().data(), width * static_cast<std::size_t>(size.height));
@@ -252,7 +257,7 @@ Result<MaskFile> labels_of_wide_grey(Decoder& decoder, std::span<const std::uint
   Decoder again(bytes);
   if (!again.read_header()) return again.error();
   TERRAPIN_TRY_STATUS(check_size(again, bytes.size(), limits));
-  TERRAPIN_TRY(file.colors, read_colors(again, drop_alpha));
+  TERRAPIN_TRY(file.colors, read_colors(again, drop_alpha, limits));
   return file;
 }
 
@@ -273,7 +278,7 @@ Result<Image> decode_png(std::span<const std::uint8_t> bytes, const DecodeLimits
   Decoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   TERRAPIN_TRY_STATUS(check_size(decoder, bytes.size(), limits));
-  return read_colors(decoder, blend_over_white);
+  return read_colors(decoder, blend_over_white, limits);
 }
 
 Result<MaskFile> decode_png_mask(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
@@ -283,7 +288,7 @@ Result<MaskFile> decode_png_mask(std::span<const std::uint8_t> bytes, const Deco
   MaskFile file;
   const int type = decoder.color_type();
   if ((type & PNG_COLOR_MASK_COLOR) != 0 && type != PNG_COLOR_TYPE_PALETTE) {
-    TERRAPIN_TRY(file.colors, read_colors(decoder, drop_alpha));
+    TERRAPIN_TRY(file.colors, read_colors(decoder, drop_alpha, limits));
     return file;
   }
   if (type == PNG_COLOR_TYPE_GRAY_ALPHA || decoder.bit_depth() == 16) {

@@ -76,9 +76,17 @@ Result<Image> decode_webp(std::span<const std::uint8_t> bytes, const DecodeLimit
     return fail(ErrorCode::kTooLarge, "WebP of {} x {} pixels: the limit is {} pixels", size.width,
                 size.height, limits.max_pixels);
   }
+  // Beside the colours: libwebp's own four bytes a pixel of a lossless one and the plane of a lossy one's
+  // alpha, and ours with alpha.
+  const bool lossy = features.format == 1, transparent = features.has_alpha != 0;
+  const std::int64_t beside = (lossy ? (transparent ? 1 : 0) : 4) + (transparent ? 4 : 0);
+  if (limits.max_memory_bytes > 0 && size.area() * beside > limits.max_memory_bytes) {
+    return fail(ErrorCode::kTooLarge, "a WebP that needs more than {} bytes while it is decoded",
+                limits.max_memory_bytes);
+  }
   const auto pixels = static_cast<std::size_t>(size.area());
   Image image(size);
-  if (features.has_alpha == 0) {
+  if (!transparent) {
     if (WebPDecodeRGBInto(bytes.data(), bytes.size(), image.bytes().data(), pixels * 3, features.width * 3) ==
         nullptr) {
       return fail(ErrorCode::kCorrupt, "broken or truncated WebP: damaged bit stream");

@@ -1,5 +1,8 @@
 // Points on a photo -> the object's mask, while a worker paints.
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "assist/assistant.h"
 #include "base/base64.h"
@@ -15,7 +18,7 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds(20);
 // Base64 and the other members of the answer make at most 100,000 bytes of them.
 constexpr std::int64_t kMaxRunBytes = 74'000;
-// Of a mask that comes with a question: held while that waits.
+// Of a mask that comes with a question: held while that is computed.
 constexpr std::int64_t kMaxPreviousPixels = std::int64_t{64} << 20;
 constexpr imaging::DecodeLimits kDecode{kMaxWholePixels, std::int64_t{512} << 20};
 
@@ -48,33 +51,66 @@ Result<assist::Method> read_method(const std::string& name) {
   return fail(ErrorCode::kInvalidArgument, "'method' is '{}': allowed are auto, network, classical", name);
 }
 
-// nullopt for a box without pixels.
-Result<std::optional<assist::BoxedMask>> read_previous(const json& value, imaging::Size photo) {
+Status check_method(const assist::Assistant& assistant, assist::Method method) {
+  const bool serves = method == assist::Method::kNetwork     ? assistant.has_network()
+                      : method == assist::Method::kClassical ? assistant.has_classical()
+                                                             : true;
+  if (serves) return {};
+  return fail(ErrorCode::kUnsupported, "the method '{}' does not serve here", assist::method_name(method));
+}
+
+// All of it but whether the box lies in the photo, which is for the assistant to say.
+Result<assist::CodedMask> read_previous(const json& value) {
   Fields fields(value);
   const json* sides = fields.list("box");
   const std::string text = fields.text("runs");
-  auto finished = fields.finish();
-  if (!finished) return with_context(std::move(finished.error()), "'previous'");
+  TERRAPIN_TRY_STATUS(fields.finish());
   if (sides->size() != 4 || !std::all_of(sides->begin(), sides->end(), is_integer))
-    return fail(ErrorCode::kInvalidArgument,
-                "'previous': 'box' must be [x, y, width, height], four integers");
+    return fail(ErrorCode::kInvalidArgument, "'box' must be [x, y, width, height], four integers");
   const auto side = [&](std::size_t i) { return (*sides)[i].get<std::int64_t>(); };
-  const imaging::Box box{side(0), side(1), side(2), side(3)};
-  const auto fits = [](std::int64_t begin, std::int64_t length, std::int64_t whole) {
-    return begin >= 0 && length >= 0 && begin <= whole && length <= whole - begin;
-  };
-  if (!fits(box.x, box.width, photo.width) || !fits(box.y, box.height, photo.height))
-    return fail(ErrorCode::kInvalidArgument,
-                "'previous': the box of {} x {} pixels at {},{} does not lie in the photo of {} x {}",
-                box.width, box.height, box.x, box.y, photo.width, photo.height);
-  Bytes code;
-  if (!crypto::decode_base64(text, code))
-    return fail(ErrorCode::kInvalidArgument, "'previous': 'runs' is not base64");
-  auto mask = imaging::decode_runs(code, {box.width, box.height}, kMaxPreviousPixels);
-  if (!mask) return with_context(std::move(mask.error()), "'previous'");
-  if (mask->empty()) return std::optional<assist::BoxedMask>();
-  return std::optional(assist::BoxedMask{box, std::move(*mask)});
+  assist::CodedMask mask{{side(0), side(1), side(2), side(3)}, {}};
+  if (!crypto::decode_base64(text, mask.runs))
+    return fail(ErrorCode::kInvalidArgument, "'runs' is not base64");
+  const auto [x, y, width, height] = mask.box;
+  // What is larger, or less than nothing, lies in no photo that is taken.
+  if (width < 0 || height < 0 || (height > 0 && width > kDecode.max_pixels / height)) return mask;
+  if (width * height > kMaxPreviousPixels)
+    return fail(ErrorCode::kTooLarge, "a mask of {} x {} pixels: at most {} are allowed", width, height,
+                kMaxPreviousPixels);
+  TERRAPIN_TRY_STATUS(imaging::read_run_lengths(mask.runs, width * height));
+  return mask;
 }
+
+// A photo's size stands in the first bytes of nearly every file. `slot` is taken where more must be read.
+Result<imaging::PhotoInfo> info_of(const ByteSource& file,
+                                   const std::function<Result<DecodeSlots::Slot>()>& slot) {
+  constexpr std::int64_t kHeadBytes = std::int64_t{256} << 10;
+  Bytes head(static_cast<std::size_t>(std::min(file.size(), kHeadBytes)));
+  TERRAPIN_TRY_STATUS(file.read(0, head));
+  auto info = imaging::read_photo_info(head);
+  if (info || file.size() <= kHeadBytes) return info;
+  TERRAPIN_TRY(const DecodeSlots::Slot held, slot());
+  TERRAPIN_TRY(const Bytes whole, read_all(file, kMaxPictureFileBytes));
+  return imaging::read_photo_info(whole);
+}
+
+// Asks a question to stop once its client is gone: wherever it waits or computes, it holds a place.
+class ClientWatch {
+ public:
+  ClientWatch(const http::Request& request, const Questions::Place& place)
+      : thread_([&request, stop = place.stopper()](const std::stop_token& answered) mutable {
+          constexpr auto kLook = std::chrono::milliseconds(100);
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::unique_lock lock(mutex);
+          const auto gone = [&] { return request.abandoned(); };
+          while (!answered.stop_requested() && !wake.wait_for(lock, answered, kLook, gone)) continue;
+          if (gone()) stop.request_stop();
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 }  // namespace
 
@@ -108,24 +144,23 @@ Result<storage::ObjectName> Portal::Implementation::task_photo(const Call& call,
   return *std::move(name);
 }
 
-Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const Call& call,
-                                                             const storage::ObjectName& name,
+Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const storage::ObjectName& name,
                                                              const std::stop_token& stop) {
   TERRAPIN_TRY(const storage::ObjectInfo info, context_.objects.head(name));
   const std::string uri = storage::s3_uri(name);
   const auto open = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
-    TERRAPIN_TRY(const DecodeSlots::Slot slot, photo_slots_.take(kPatience, [&] {
-      return stop.stop_requested() || call.request.abandoned();
-    }));
+    const auto slot = [&] { return photo_slots_.take(kPatience, [&] { return stop.stop_requested(); }); };
     TERRAPIN_TRY(const storage::OpenObject object, context_.objects.get(name));
     if (object.info.etag != info.etag)
       return fail(ErrorCode::kConflict, "{} was replaced meanwhile: ask again", uri);
-    TERRAPIN_TRY(const Bytes file, read_all(*object.content, kMaxPictureFileBytes));
-    TERRAPIN_TRY(const imaging::PhotoInfo head, of_stored(imaging::read_photo_info(file), uri));
+    TERRAPIN_TRY(const imaging::PhotoInfo head, of_stored(info_of(*object.content, slot), uri));
     if (head.size.area() > kDecode.max_pixels)
       return fail(ErrorCode::kTooLarge, "{} has {} x {} pixels: assistance takes at most {}", uri,
                   head.size.width, head.size.height, kDecode.max_pixels);
     TERRAPIN_TRY_STATUS(reserve(assist::OpenPhoto::bytes_for(head.size)));
+    // Not before there is room: who waits for that keeps no decoder from others, and holds no file.
+    TERRAPIN_TRY(const DecodeSlots::Slot held, slot());
+    TERRAPIN_TRY(const Bytes file, read_all(*object.content, kMaxPictureFileBytes));
     TERRAPIN_TRY(imaging::Image image, of_stored(imaging::decode_photo(file, kDecode), uri));
     return context_.assistant->open(std::move(image));
   };
@@ -139,21 +174,16 @@ Portal::Implementation::Handled Portal::Implementation::open_photo(Call& call) {
   TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
   if (auto refused = too_often(assist_rate_.take(call.account().id))) return std::move(*refused);
   TERRAPIN_TRY(const Questions::Place place, questions_.begin(call.account().id, {}));
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(call, name, place.stop()));
+  const ClientWatch watch(call.request, place);
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
   const imaging::Size size = (*photo).size();
   return json_answer(200, json{{"width", size.width}, {"height", size.height}});
 }
 
-Portal::Implementation::Handled Portal::Implementation::answer_question(const Call& call,
-                                                                        const storage::ObjectName& name,
-                                                                        assist::Prompt prompt,
-                                                                        const json* previous,
+Portal::Implementation::Handled Portal::Implementation::answer_question(const storage::ObjectName& name,
+                                                                        const assist::Prompt& prompt,
                                                                         const Questions::Place& place) {
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(call, name, place.stop()));
-  if (previous != nullptr) {
-    TERRAPIN_TRY(prompt.previous, read_previous(*previous, (*photo).size()));
-  }
-  if (call.request.abandoned()) return fail(ErrorCode::kCancelled, "the client is gone");
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
   TERRAPIN_TRY(const assist::Answer answer, context_.assistant->segment(*photo, prompt, place.stop()));
   const auto runs = imaging::encode_runs(answer.object.mask, kMaxRunBytes);
   if (!runs)
@@ -176,12 +206,19 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
   TERRAPIN_TRY(prompt.extremes, read_points(fields, "extremes"));
   TERRAPIN_TRY(prompt.positive, read_points(fields, "positive"));
   TERRAPIN_TRY(prompt.negative, read_points(fields, "negative"));
-  const json* previous = fields.object_or_none("previous");
+  const json* const previous = fields.object_or_none("previous");
   const std::string method = fields.text_or("method", "auto");
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(prompt.method, read_method(method));
-  // Not before this is known may it stop another question.
+  if (previous != nullptr) {
+    auto mask = read_previous(*previous);
+    if (!mask) return with_context(std::move(mask.error()), "'previous'");
+    prompt.previous_code = std::move(*mask);
+  }
+  TERRAPIN_TRY_STATUS(assist::check_extremes(prompt));
   TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
+  TERRAPIN_TRY_STATUS(check_method(*context_.assistant, prompt.method));
+  // Not before all this is known may it stop another question.
   if (auto refused = too_often(assist_rate_.take(call.account().id))) {
     ++refused_;
     return std::move(*refused);
@@ -191,7 +228,8 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     ++refused_;
     return tl::unexpected<Error>(std::move(place.error()));
   }
-  Handled handled = answer_question(call, name, std::move(prompt), previous, *place);
+  const ClientWatch watch(call.request, *place);
+  Handled handled = answer_question(name, prompt, *place);
   if (place->superseded()) {
     ++superseded_;
     return refusal(409, "superseded", "a newer question about this task took this one's place");

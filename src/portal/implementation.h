@@ -130,14 +130,13 @@ class Portal::Implementation {
   // assist_routes.cpp
   Handled open_photo(Call& call);
   Handled ask_assistant(Call& call);
-  Handled answer_question(const Call& call, const storage::ObjectName& name, assist::Prompt prompt,
-                          const json* previous, const Questions::Place& place);
+  Handled answer_question(const storage::ObjectName& name, const assist::Prompt& prompt,
+                          const Questions::Place& place);
   json assistance_json() const;
   // The photo, if it is one of the task's and the worker may still paint. kNotFound says the same of what is
   // not there and of what is not theirs.
   Result<storage::ObjectName> task_photo(const Call& call, const std::string& uri) const;
-  Result<OpenPhotos::Use> opened_photo(const Call& call, const storage::ObjectName& name,
-                                       const std::stop_token& stop);
+  Result<OpenPhotos::Use> opened_photo(const storage::ObjectName& name, const std::stop_token& stop);
 
   // requester_routes.cpp
   Handled jobs(Call& call);

@@ -1,9 +1,13 @@
 #include "portal/open_photos.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace terrapin::portal {
 namespace {
+
+// Of one that is held, however small: its names and what is beside its pixels.
+constexpr std::int64_t kLeastBytes = std::int64_t{16} << 10;
 
 tl::unexpected<Error> stopped() {
   return fail(ErrorCode::kCancelled, "a newer question took this one's place");
@@ -34,20 +38,25 @@ OpenPhotos::Use OpenPhotos::use(Entry& entry) {
 }
 
 bool OpenPhotos::make_room(std::int64_t bytes) {
+  const auto idle = [](const Entry& entry) { return entry.photo && entry.uses == 0; };
+  std::int64_t held = bytes_;
+  for (const auto& [key, entry] : entries_) held -= idle(entry) ? entry.bytes : 0;
+  // None goes in vain: who waits asks again whenever a photo becomes idle.
+  if (held + bytes > max_bytes_) return false;
   while (bytes_ + bytes > max_bytes_) {
     auto oldest = entries_.end();
     for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      const bool idle = at->second.photo && at->second.uses == 0;
-      if (idle && (oldest == entries_.end() || at->second.last_used < oldest->second.last_used)) oldest = at;
+      if (!idle(at->second)) continue;
+      if (oldest == entries_.end() || at->second.last_used < oldest->second.last_used) oldest = at;
     }
-    if (oldest == entries_.end()) return false;
     bytes_ -= oldest->second.bytes;
     entries_.erase(oldest);
   }
   return true;
 }
 
-Status OpenPhotos::reserve(Entry& entry, std::int64_t bytes, const std::stop_token& stop) {
+Status OpenPhotos::reserve(Entry& entry, std::int64_t asked, const std::stop_token& stop) {
+  const std::int64_t bytes = std::max(asked, kLeastBytes);
   if (bytes > max_bytes_)
     return fail(ErrorCode::kTooLarge,
                 "the photo takes {:.0f} MiB of memory; assistance may use {:.0f} MiB for all photos",
@@ -109,8 +118,9 @@ Result<OpenPhotos::Use> OpenPhotos::get(const std::string& key, const std::stop_
   }
   lock.lock();
   entry.photo = std::move(*photo);
-  bytes_ += entry.photo->memory_bytes() - entry.bytes;
-  entry.bytes = entry.photo->memory_bytes();
+  const std::int64_t taken = std::max(entry.photo->memory_bytes(), kLeastBytes);
+  bytes_ += taken - entry.bytes;
+  entry.bytes = taken;
   ++opened_;
   Use result = use(entry);
   lock.unlock();
@@ -139,15 +149,14 @@ Questions::Place::~Place() {
   const auto mine = questions_->of_worker_.find(worker_);
   if (--mine->second == 0) questions_->of_worker_.erase(mine);
   const auto newest = questions_->newest_.find(task_);
-  if (newest != questions_->newest_.end() && newest->second == stop_) questions_->newest_.erase(newest);
+  if (newest != questions_->newest_.end() && newest->second == end_) questions_->newest_.erase(newest);
 }
 
 Result<Questions::Place> Questions::begin(const std::string& worker, const std::string& task) {
-  std::stop_source stop, before(std::nostopstate);
+  const auto end = std::make_shared<End>();
+  std::shared_ptr<End> before;
   const auto enter = [&]() -> Status {
     const std::lock_guard lock(mutex_);
-    const auto newest = newest_.find(task);
-    if (newest != newest_.end()) before = newest->second;
     const auto mine = of_worker_.find(worker);
     if (mine != of_worker_.end() && mine->second >= most_of_one_)
       return fail(ErrorCode::kCancelled, "{} of your questions are under way: at most {} may be",
@@ -156,13 +165,16 @@ Result<Questions::Place> Questions::begin(const std::string& worker, const std::
       return fail(ErrorCode::kCancelled, "too many questions are asked at once: try again in a moment");
     ++under_way_;
     ++of_worker_[worker];
-    if (!task.empty()) newest_.insert_or_assign(task, stop);
+    if (!task.empty()) before = std::exchange(newest_[task], end);
     return {};
   };
   const Status entered = enter();
-  before.request_stop();  // not under the lock: it wakes those who wait
+  if (before) {
+    before->superseded = true;
+    before->stop.request_stop();  // not under the lock: it wakes those who wait
+  }
   if (!entered) return tl::unexpected<Error>(entered.error());
-  return Place(*this, worker, task, std::move(stop));
+  return Place(*this, worker, task, end);
 }
 
 int Questions::under_way() {

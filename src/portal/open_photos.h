@@ -1,6 +1,7 @@
 // Photos kept decoded while people ask about them, and who is asking.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace terrapin::portal {
 
-// Up to a number of bytes, in use or not: a photo that must wait for room waits until another's last question
-// is answered. Thread-safe.
+// Up to a number of bytes, in use or not; each counts as 16 KiB at least: a photo that must wait for room
+// waits until another's last question is answered. Thread-safe.
 class OpenPhotos {
  private:
   struct Entry;
@@ -71,7 +72,7 @@ class OpenPhotos {
     int uses = 0;
   };
   Use use(Entry& entry);
-  Status reserve(Entry& entry, std::int64_t bytes, const std::stop_token& stop);
+  Status reserve(Entry& entry, std::int64_t asked, const std::stop_token& stop);
   bool make_room(std::int64_t bytes);
 
   const std::int64_t max_bytes_;
@@ -87,6 +88,13 @@ class OpenPhotos {
 
 // Who may ask at once, and that the newest question about a task is the one that counts. Thread-safe.
 class Questions {
+ private:
+  // How a question ends before its answer.
+  struct End {
+    std::stop_source stop;
+    std::atomic<bool> superseded{false};
+  };
+
  public:
   // `most` of all, `most_of_one` of a worker: each holds a thread of the server.
   Questions(int most, int most_of_one) : most_(most), most_of_one_(most_of_one) {}
@@ -97,25 +105,24 @@ class Questions {
         : questions_(std::exchange(other.questions_, nullptr)),
           worker_(std::move(other.worker_)),
           task_(std::move(other.task_)),
-          stop_(std::move(other.stop_)) {}
+          end_(std::move(other.end_)) {}
     Place& operator=(Place&&) = delete;
     ~Place();
-    std::stop_token stop() const { return stop_.get_token(); }
-    bool superseded() const { return stop_.stop_requested(); }
+    std::stop_token stop() const { return end_->stop.get_token(); }
+    bool superseded() const { return end_->superseded; }
+    // For whoever else may find that the answer is not wanted any more.
+    std::stop_source stopper() const { return end_->stop; }
 
    private:
     friend class Questions;
-    Place(Questions& questions, std::string worker, std::string task, std::stop_source stop)
-        : questions_(&questions),
-          worker_(std::move(worker)),
-          task_(std::move(task)),
-          stop_(std::move(stop)) {}
+    Place(Questions& questions, std::string worker, std::string task, std::shared_ptr<End> end)
+        : questions_(&questions), worker_(std::move(worker)), task_(std::move(task)), end_(std::move(end)) {}
     Questions* questions_;
     std::string worker_, task_;
-    std::stop_source stop_;
+    std::shared_ptr<End> end_;
   };
 
-  // A question about a task: the one before about that task is asked to stop, whatever comes of this one.
+  // A question about a task: once this one has a place, the one before about that task is asked to stop.
   // `task` empty: this is about none. kCancelled if there are as many as may be.
   Result<Place> begin(const std::string& worker, const std::string& task);
   int under_way();
@@ -123,7 +130,7 @@ class Questions {
  private:
   const int most_, most_of_one_;
   std::mutex mutex_;
-  std::map<std::string, std::stop_source> newest_;  // by task; these three guarded by mutex_
+  std::map<std::string, std::shared_ptr<End>> newest_;  // by task; these three guarded by mutex_
   std::map<std::string, int> of_worker_;
   int under_way_ = 0;
 };

@@ -51,6 +51,11 @@ TEST_F(AssistantFile, TheSameQuestionHasTheSameAnswer) {
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(second);
   EXPECT_GT(first->object.box.width, 0);
+  // A mask and its code are one question.
+  Prompt coded = refined;
+  coded.previous.reset();
+  coded.previous_code = CodedMask{{60, 40, 81, 81}, {0, 0xa1, 0x33}};  // 81 * 81 = 0x33 * 128 + 0x21
+  EXPECT_EQ((*assistant)->segment(*photo, coded)->object.mask, second->object.mask);
   // From many threads at a time too, and by another assistant of the same file.
   std::vector<std::future<std::pair<Answer, Answer>>> answers;
   for (int i = 0; i < 8; ++i) {

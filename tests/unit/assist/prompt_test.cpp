@@ -53,6 +53,43 @@ TEST(Prompt, FourPointsOrAMask) {
   EXPECT_THAT(check_prompt(prompt, photo).error().message, HasSubstr("3 x 3, its box 4 x 3"));
 }
 
+TEST(Prompt, ACodedMaskIsChecked) {
+  const imaging::Size photo{10, 10};
+  Prompt prompt;
+  prompt.previous_code = CodedMask{{2, 2, 3, 2}, {6}};
+  EXPECT_FALSE(check_prompt(prompt, photo));  // an empty one says nothing
+  prompt.previous_code->runs = {0, 1, 5};
+  EXPECT_TRUE(check_prompt(prompt, photo));
+  for (const imaging::Box& box : {imaging::Box{-1, 2, 3, 2},
+                                  {8, 2, 3, 2},
+                                  {2, 9, 3, 2},
+                                  {0, 0, INT64_MAX, INT64_MAX},
+                                  {2, 2, -3, -2}}) {
+    prompt.previous_code->box = box;
+    EXPECT_THAT(check_prompt(prompt, photo).error().message,
+                HasSubstr("does not lie in the photo of 10 x 10"));
+  }
+  prompt.previous_code->box = {2, 2, 3, 3};
+  EXPECT_THAT(check_prompt(prompt, photo).error().message, HasSubstr("6 pixels, expected 9"));
+}
+
+TEST(Prompt, ACodedMaskBecomesTheMask) {
+  Prompt prompt;
+  prompt.previous_code = CodedMask{{2, 2, 3, 2}, {1, 4, 1}};
+  ASSERT_TRUE(decode_previous(prompt));
+  EXPECT_FALSE(prompt.previous_code);
+  EXPECT_EQ(prompt.previous->box, (imaging::Box{2, 2, 3, 2}));
+  imaging::Mask mask({3, 2}, 1);
+  mask.set(0, 0, 0), mask.set(2, 1, 0);
+  EXPECT_EQ(prompt.previous->mask, mask);
+  ASSERT_TRUE(decode_previous(prompt));
+  EXPECT_EQ(prompt.previous->mask, mask);
+  Prompt nothing;
+  nothing.previous_code = CodedMask{{2, 2, 0, 2}, {}};
+  ASSERT_TRUE(decode_previous(nothing));
+  EXPECT_FALSE(nothing.previous || nothing.previous_code);
+}
+
 TEST(Prompt, APointOutsideIsNamedWithWhatIsAllowed) {
   Prompt prompt = four();
   prompt.positive = {{0, 0}, {10, 3}};

@@ -117,6 +117,31 @@ TEST(Refine, NothingFoundIsAnEmptyBox) {
   EXPECT_EQ(object->box, imaging::Box{});
 }
 
+TEST(Refine, AnAnswerOfTooManyRunsIsNone) {
+  // One that alternates pixel by pixel, in a crop of the photo's own scale.
+  const imaging::Size size{100, 100};
+  const auto photo = OpenPhoto::open(imaging::Image(size, {90, 90, 90}), 1);
+  Prompt prompt;
+  prompt.extremes = {{50, 0}, {0, 50}, {50, 99}, {99, 50}};
+  networks::FrameOptions frame_options;
+  frame_options.side = 100, frame_options.margin = 0;
+  const auto frame = networks::make_frame(size, {0, 0, 100, 100}, frame_options);
+  ASSERT_EQ(frame.scaled, size);
+  std::vector<float> logits;
+  for (int i = 0; i < 100 * 100; ++i) logits.push_back((i + i / 100) % 2 == 0 ? 9.0F : -9.0F);
+  RefineOptions options;
+  options.radius = 0;
+  options.click_radius = 0.1;
+  // Every pixel is one, but those beside the four points.
+  options.max_runs = 9'900;
+  const auto object = refine(*photo, frame, logits, prompt, options, 1, {});
+  ASSERT_FALSE(object);
+  EXPECT_EQ(object.error().code, ErrorCode::kTooLarge);
+  EXPECT_NE(object.error().message.find("more than 9900"), std::string::npos) << object.error().message;
+  options.max_runs = 10'000;
+  EXPECT_TRUE(refine(*photo, frame, logits, prompt, options, 1, {}));
+}
+
 TEST(Refine, StopsWhenAsked) {
   const auto photo = OpenPhoto::open(imaging::Image({50, 50}), 1);
   const Scene scene = disc({50, 50}, 25, 25, 9);

@@ -102,6 +102,22 @@ TEST(Png, InterlacedIsTheSamePicture) {
   EXPECT_EQ(*decode_mask(write_png(labels))->labels, mask);
 }
 
+TEST(Png, WhatIsHeldBesideThePixelsIsLimited) {
+  PngRecipe recipe{.size = {30, 20}, .color_type = PNG_COLOR_TYPE_RGBA, .interlaced = true};
+  recipe.rows.assign(30 * 20 * 4, 99);
+  const DecodeLimits enough{.max_memory_bytes = 30 * 20 * 4}, less{.max_memory_bytes = 30 * 20 * 4 - 1};
+  EXPECT_TRUE(decode_photo(write_png(recipe), enough));
+  const auto refused = decode_photo(write_png(recipe), less);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(decode_mask(write_png(recipe), less).error().code, ErrorCode::kTooLarge);
+  recipe.interlaced = false;  // row by row
+  EXPECT_TRUE(decode_photo(write_png(recipe), less));
+  const Image photo = test::noise({30, 20});
+  EXPECT_TRUE(decode_photo(write_png({.size = photo.size(), .interlaced = true, .rows = photo.bytes()}),
+                           {.max_memory_bytes = 1}));
+}
+
 TEST(Png, EveryTruncationIsCorrupt) {
   const Bytes photo = *encode_png(test::noise({24, 16}));
   const Bytes mask = *encode_indexed_png(test::blobs({64, 48}, 5), {});

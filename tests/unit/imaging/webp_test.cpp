@@ -50,6 +50,27 @@ TEST(Webp, AlphaIsBlendedOverWhite) {
   EXPECT_EQ(read_photo_info(bytes)->channels, 4);
 }
 
+TEST(Webp, WhatIsHeldBesideThePixelsIsLimited) {
+  const std::vector<std::uint8_t> rgba(30 * 20 * 4, 99);
+  std::uint8_t* out = nullptr;
+  std::size_t length = WebPEncodeLosslessRGBA(rgba.data(), 30, 20, 120, &out);
+  const Bytes exact = taken(out, length);
+  length = WebPEncodeRGBA(rgba.data(), 30, 20, 120, 80, &out);
+  const Bytes lossy = taken(out, length);
+  length = WebPEncodeRGB(rgba.data(), 30, 20, 90, 80, &out);
+  const Bytes opaque = taken(out, length);
+  const auto taken_by = [](const Bytes& file, std::int64_t bytes_a_pixel) {
+    EXPECT_TRUE(decode_photo(file, {.max_memory_bytes = 30 * 20 * bytes_a_pixel}));
+    const auto refused = decode_photo(file, {.max_memory_bytes = 30 * 20 * bytes_a_pixel - 1});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
+  };
+  taken_by(exact, 8);
+  taken_by(lossy, 5);
+  taken_by(lossless(test::photo_like({30, 20})), 4);
+  EXPECT_TRUE(decode_photo(opaque, {.max_memory_bytes = 1}));
+}
+
 std::vector<Bytes> two_kinds() {
   const Image photo = test::photo_like({60, 40});
   std::uint8_t* out = nullptr;

@@ -35,9 +35,11 @@ class FakeAssistant final : public assist::Assistant {
   Result<assist::Answer> segment(const assist::OpenPhoto& photo, const assist::Prompt& prompt,
                                  std::stop_token stop) const override {
     TERRAPIN_TRY_STATUS(assist::check_prompt(prompt, photo.size()));
+    assist::Prompt decoded = prompt;
+    TERRAPIN_TRY_STATUS(assist::decode_previous(decoded));
     {
       const std::lock_guard lock(mutex_);
-      last_ = prompt;
+      last_ = decoded;
     }
     ++asked;
     while (hold && !stop.stop_requested()) std::this_thread::yield();
@@ -170,12 +172,53 @@ TEST_F(Assist, APhotoIsOpenedOnce) {
   EXPECT_EQ(post(path + "/assist/open", {{"image", kPhoto}}, browser).status, 200);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(question()).status, 200);
   EXPECT_EQ(figures().photos_opened, 1);
-  EXPECT_EQ(figures().photo_bytes, 40 * 30 * 3);
+  EXPECT_EQ(figures().photo_bytes, 16 << 10);  // as any photo that small
   EXPECT_EQ(figures().answered, 3);
   EXPECT_EQ(figures().under_way, 0);
   objects.etag_end = "-new";  // another photo in its place
   EXPECT_EQ(ask(question()).status, 200);
   EXPECT_EQ(figures().photos_opened, 2);
+}
+
+TEST_F(Assist, WhoWaitsForRoomKeepsNoDecoder) {
+  portal::PortalOptions options = generous();
+  options.picture_decoders = 1;
+  options.assist_photo_bytes = 80'000;
+  open(options);
+  const auto add = [&](const char* uri, imaging::Size size) {
+    objects.add(uri, text_of(imaging::encode_png(imaging::Image(size)).value()), "image/png");
+    tasks.readable_uris.push_back(uri);
+    return json{{"image", uri}};
+  };
+  const json used = add("s3://photos/used.png", {100, 100}), large = add("s3://photos/large.png", {200, 100}),
+             small = add("s3://photos/small.png", {100, 60});
+  fake->hold = true;
+  auto asked = std::async(std::launch::async, [&] { return ask(question(used)); });
+  while (fake->asked < 1) std::this_thread::yield();
+  auto waiting =
+      std::async(std::launch::async, [&] { return post(path + "/assist/open", large, browser).status; });
+  while (figures().under_way < 2) std::this_thread::yield();
+  EXPECT_EQ(waiting.wait_for(250ms), std::future_status::timeout);
+  auto opened =
+      std::async(std::launch::async, [&] { return post(path + "/assist/open", small, browser).status; });
+  EXPECT_EQ(opened.wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(waiting.wait_for(0s), std::future_status::timeout);
+  fake->hold = false;
+  EXPECT_EQ(opened.get(), 200);
+  EXPECT_EQ(waiting.get(), 200);
+  EXPECT_EQ(asked.get().status, 200);
+}
+
+TEST_F(Assist, APhotoWhoseSizeStandsFarBehindIsOpened) {
+  // Comments of more bytes than are read at first.
+  std::string jpeg = text_of(imaging::encode_jpeg(imaging::Image({40, 30})).value());
+  std::string comment("\xff\xfe\xff\xff");
+  comment.resize(2 + 0xffff);
+  for (int i = 0; i < 5; ++i) jpeg.insert(2, comment);
+  objects.add(kPhoto, jpeg, "image/jpeg");
+  const Answered opened = post(path + "/assist/open", {{"image", kPhoto}}, browser);
+  EXPECT_EQ(opened.status, 200) << opened.text;
+  EXPECT_EQ(opened.body, (json{{"width", 40}, {"height", 30}}));
 }
 
 TEST_F(Assist, ANewerQuestionTakesThePlace) {
@@ -185,10 +228,17 @@ TEST_F(Assist, ANewerQuestionTakesThePlace) {
     older.push_back(std::async(std::launch::async, [&] { return ask(question()); }));
     while (fake->asked <= i) std::this_thread::yield();
   }
-  // What opens a photo, or is refused, takes nobody's place.
+  // What opens a photo, or is refused before its photo is looked at, takes nobody's place.
   EXPECT_EQ(post(path + "/assist/open", {{"image", kPhoto}}, browser).status, 200);
   EXPECT_EQ(ask(question({{"image", "s3://photos/other.png"}})).status, 404);
   EXPECT_EQ(ask(question({{"extremes", 3}})).status, 400);
+  EXPECT_EQ(ask(question({{"extremes", {{1, 1}, {2, 2}}}})).status, 400);
+  EXPECT_EQ(ask(question({{"previous", {{"box", {0, 0, 3, 2}}, {"runs", base64(Bytes{0, 5})}}}})).status,
+            400);
+  fake->network = false;
+  const Answered unserved = ask(question({{"method", "network"}}));
+  EXPECT_EQ(unserved.status, 501);
+  EXPECT_EQ(unserved.code(), "Unsupported");
   // Those that were stopped have left by and by.
   while (figures().under_way > 1) std::this_thread::yield();
   const Browser other = browser_of(make("bob", {Role::kWorker}, {"turtles"}));
@@ -204,6 +254,23 @@ TEST_F(Assist, ANewerQuestionTakesThePlace) {
   EXPECT_EQ(statuses, (std::vector{409, 409, 200}));
   EXPECT_EQ(figures().superseded, 2);
   EXPECT_EQ(figures().answered, 1);
+}
+
+TEST_F(Assist, AQuestionEndsWhenItsClientIsGone) {
+  fake->hold = true;
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  http::Request left = request("POST", path + "/assist", question().dump(), browser);
+  left.client_gone = gone;
+  auto answer = std::async(std::launch::async, [&] { return send(left); });
+  while (fake->asked < 1) std::this_thread::yield();
+  EXPECT_EQ(answer.wait_for(250ms), std::future_status::timeout);
+  *gone = true;
+  EXPECT_EQ(answer.wait_for(10s), std::future_status::ready);
+  fake->hold = false;
+  EXPECT_EQ(answer.get().status, 503);
+  EXPECT_EQ(figures().under_way, 0);
+  EXPECT_EQ(figures().superseded, 0);
+  EXPECT_EQ(figures().refused, 1);
 }
 
 TEST_F(Assist, AnothersTaskAndWhatIsOverAreRefused) {
@@ -286,9 +353,11 @@ TEST_F(Assist, WrongEarlierMasksNameWhatIsWrong) {
     EXPECT_THAT(told(box, six), HasSubstr("four integers"));
   for (const json& box :
        {json{-1, 0, 3, 2}, json{0, -1, 3, 2}, json{38, 0, 3, 2}, json{0, 29, 3, 2}, json{0, 0, -3, -2},
-        json{0, 0, 41, 1}, json{INT64_MAX, 0, 3, 2}, json{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
+        json{INT64_MAX, 0, 3, 2}, json{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
         json{0, 0, 100'000, 100'000}, json{1, 1, INT64_MAX, 2}, json{INT64_MIN, 0, INT64_MAX, 1}})
     EXPECT_THAT(told(box, six), HasSubstr("does not lie in the photo of 40 x 30")) << box;
+  EXPECT_THAT(told({0, 0, 41, 1}, base64(Bytes{0, 41})), HasSubstr("does not lie in the photo of 40 x 30"));
+  EXPECT_THAT(told({41, 0, 0, 1}, ""), HasSubstr("does not lie in the photo of 40 x 30"));
   for (const char* text : {"AAY", "A AY=", "AAY=AAY=", "-_==", "\u00e4"})
     EXPECT_THAT(told({0, 0, 3, 2}, text), HasSubstr("'runs' is not base64")) << text;
   EXPECT_THAT(told({0, 0, 3, 2}, base64(Bytes{0, 5})), HasSubstr("5 pixels, expected 6"));
@@ -370,10 +439,13 @@ TEST_F(Assist, QuestionsAreLimited) {
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.code(), "Busy");
   EXPECT_EQ(busy.header("Retry-After"), "1");
+  // A newer one that gets no place does not take the older one's.
+  clock.advance(1s);
+  EXPECT_EQ(ask(question()).status, 503);
   fake->hold = false;
   EXPECT_EQ(one.get().status, 200);
   EXPECT_EQ(two.get().status, 200);
-  EXPECT_EQ(figures().refused, 1);
+  EXPECT_EQ(figures().refused, 2);
 }
 
 }  // namespace

@@ -49,6 +49,22 @@ TEST_F(OpenPhotosTest, ThoseUsedLastStayWithinTheirBytes) {
   EXPECT_EQ(calls_, 4);
 }
 
+TEST_F(OpenPhotosTest, TinyPhotosCountToo) {
+  OpenPhotos small(3 * (16 << 10), 20s);
+  const auto tiny = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
+    ++calls_;
+    TERRAPIN_TRY_STATUS(reserve(3));
+    TERRAPIN_TRY(assist::OpenPhoto opened, assist::OpenPhoto::open(imaging::Image({1, 1}), 1));
+    return std::make_shared<const assist::OpenPhoto>(std::move(opened));
+  };
+  for (const char* key : {"a", "b", "c", "d"}) EXPECT_TRUE(small.get(key, {}, tiny));
+  EXPECT_EQ(small.bytes(), 3 * (16 << 10));
+  EXPECT_TRUE(small.get("d", {}, tiny));
+  EXPECT_EQ(calls_, 4);
+  EXPECT_TRUE(small.get("a", {}, tiny));
+  EXPECT_EQ(calls_, 5);
+}
+
 TEST_F(OpenPhotosTest, OneOpensItForAllWhoWait) {
   const auto slow = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
     while (photos_.waiting() < 3) std::this_thread::yield();
@@ -116,6 +132,27 @@ TEST_F(OpenPhotosTest, APhotoInUseKeepsItsRoom) {
   EXPECT_EQ(calls_, 3);
 }
 
+TEST_F(OpenPhotosTest, NoPhotoGoesBeforeThereIsRoom) {
+  std::optional<OpenPhotos::Use> a(get("a").value());
+  ASSERT_TRUE(get("b"));
+  const auto large = [](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
+    TERRAPIN_TRY_STATUS(reserve(2 * kBytes));
+    TERRAPIN_TRY(assist::OpenPhoto opened, assist::OpenPhoto::open(imaging::Image({100, 200}), 1));
+    return std::make_shared<const assist::OpenPhoto>(std::move(opened));
+  };
+  auto waiting = std::async(std::launch::async, [&] { return photos_.get("c", {}, large).has_value(); });
+  while (photos_.waiting() < 1) std::this_thread::yield();
+  // It would not fit beside a: b stays, however often the end of a question lets it look again.
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(get("b"));
+  EXPECT_EQ(photos_.bytes(), 2 * kBytes);
+  EXPECT_EQ(calls_, 2);
+  a.reset();
+  EXPECT_TRUE(waiting.get());
+  EXPECT_EQ(photos_.bytes(), 2 * kBytes);
+  EXPECT_TRUE(get("b"));
+  EXPECT_EQ(calls_, 3);
+}
+
 TEST_F(OpenPhotosTest, WaitingEndsWhenAskedAndAfterItsTime) {
   const auto a = get("a"), b = get("b");
   std::stop_source stop;
@@ -178,7 +215,7 @@ TEST(Questions, AreBoundedInAllAndForEach) {
   ASSERT_FALSE(over);
   EXPECT_EQ(over.error().code, ErrorCode::kCancelled);
   EXPECT_THAT(over.error().message, HasSubstr("2 of your questions are under way: at most 2"));
-  EXPECT_TRUE(a->superseded());  // its answer is not wanted any more
+  EXPECT_FALSE(a->superseded());  // by none that has no place
   {
     const auto c = questions.begin("bob", "task-3");
     ASSERT_TRUE(c);
