@@ -76,10 +76,34 @@ Result<std::vector<std::map<std::string, std::string>>> read_table(const fs::pat
   return rows;
 }
 
+// Nothing may be learned from a photo (or a source of photos) that is also measured on.
+Status check_one_side(const std::vector<std::map<std::string, std::string>>& rows, const fs::path& table,
+                      const std::string& group_column) {
+  std::map<std::string, std::string> splits;
+  for (const auto& row : rows) {
+    const auto group = row.find(group_column);
+    if (group == row.end()) return {};
+    const std::string& split = row.at("split");
+    const auto [known, is_new] = splits.emplace(group->second, split);
+    if (!is_new && (known->second == "train") != (split == "train")) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: {} '{}' is in the splits '{}' and '{}': learned from or not", table.string(),
+                  group_column, group->second, known->second, split);
+    }
+  }
+  return {};
+}
+
 Result<std::map<std::string, fs::path>> photos_by_name(const fs::path& folder) {
   TERRAPIN_TRY(const auto files, list_files(folder / "images", /*recursive=*/false));
   std::map<std::string, fs::path> photos;
-  for (const fs::path& file : files) photos.emplace(file.stem().string(), file);
+  for (const fs::path& file : files) {
+    const auto [other, is_new] = photos.emplace(file.stem().string(), file);
+    if (!is_new) {
+      return fail(ErrorCode::kInvalidArgument, "{} and {} have one name: a mask belongs to one photo",
+                  other->second.string(), file.string());
+    }
+  }
   return photos;
 }
 
@@ -93,6 +117,7 @@ Result<fs::path> photo_named(const std::map<std::string, fs::path>& photos, cons
 Result<std::vector<Entry>> entries_of_objects(const fs::path& folder, ObjectPart part,
                                               const std::map<std::string, fs::path>& photos) {
   TERRAPIN_TRY(const auto rows, read_table(folder / "objects.tsv", {"split", "image", "object"}));
+  TERRAPIN_TRY_STATUS(check_one_side(rows, folder / "objects.tsv", "image"));
   std::map<std::string, Entry> entries;
   for (const auto& row : rows) {
     if (part_of(row.at("split"), row.at("image")) != part) continue;
@@ -114,6 +139,8 @@ Result<std::vector<Entry>> entries_of_masks(const fs::path& folder, const fs::pa
   std::error_code ignored;
   if (fs::exists(folder / "splits.tsv", ignored)) {
     TERRAPIN_TRY(const auto rows, read_table(folder / "splits.tsv", {"split", "name"}));
+    TERRAPIN_TRY_STATUS(check_one_side(rows, folder / "splits.tsv", "name"));
+    TERRAPIN_TRY_STATUS(check_one_side(rows, folder / "splits.tsv", "source"));
     for (const auto& row : rows) {
       const std::string& name = row.at("name");
       const auto source = row.find("source");

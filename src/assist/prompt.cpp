@@ -45,6 +45,14 @@ bool lies_in(const imaging::Box& box, imaging::Size photo) {
 
 }  // namespace
 
+imaging::Mask whole(const BoxedMask& object, imaging::Size photo) {
+  imaging::Mask mask(photo);
+  for (std::int64_t y = 0; y < object.box.height; ++y) {
+    std::copy_n(object.mask.row(y), object.box.width, mask.row(object.box.y + y) + object.box.x);
+  }
+  return mask;
+}
+
 const char* method_name(Method method) {
   switch (method) {
     case Method::kAuto:

@@ -20,6 +20,9 @@ struct BoxedMask {
   imaging::Mask mask;
 };
 
+// The same as a mask of the photo's size; the box lies in the photo.
+imaging::Mask whole(const BoxedMask& object, imaging::Size photo);
+
 // The same as the code of its runs (imaging/run_lengths.h): a few bytes may be millions of pixels.
 struct CodedMask {
   imaging::Box box;

@@ -95,17 +95,11 @@ struct Grid {
 std::vector<float> soft_mask(const CropFrame& frame, const std::vector<float>& logits, const Grid& grid,
                              int threads) {
   const std::int64_t side = frame.side();
-  const auto crop_at = [](double photo, std::int64_t scaled, std::int64_t whole, std::int64_t first) {
-    return (photo + 0.5) * static_cast<double>(scaled) / static_cast<double>(whole) - 0.5 -
-           static_cast<double>(first);
-  };
   const Taps columns = taps_for(grid.size.width, side, [&](std::int64_t i) {
-    return crop_at(grid.photo_x(static_cast<double>(i)), frame.scaled.width, frame.photo.width,
-                   frame.region.x);
+    return frame.to_crop_x(grid.photo_x(static_cast<double>(i)));
   });
   const Taps rows = taps_for(grid.size.height, side, [&](std::int64_t j) {
-    return crop_at(grid.photo_y(static_cast<double>(j)), frame.scaled.height, frame.photo.height,
-                   frame.region.y);
+    return frame.to_crop_y(grid.photo_y(static_cast<double>(j)));
   });
   std::vector<float> soft(static_cast<std::size_t>(grid.size.area()));
   parallel_for((grid.size.height + kRowsAtOnce - 1) / kRowsAtOnce, threads, [&](std::int64_t chunk) {

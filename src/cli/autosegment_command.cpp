@@ -47,14 +47,6 @@ Result<assist::BoxedMask> read_previous(const fs::path& path, imaging::Size phot
   return assist::tight(mask, {0, 0});
 }
 
-imaging::Mask whole_mask(const assist::BoxedMask& object, imaging::Size size) {
-  imaging::Mask mask(size);
-  for (std::int64_t y = 0; y < object.box.height; ++y) {
-    std::copy_n(object.mask.row(y), object.box.width, mask.row(object.box.y + y) + object.box.x);
-  }
-  return mask;
-}
-
 Result<int> run(const Options& options, const Invocation& invocation) {
   assist::Prompt prompt = require_usage(prompt_of(options));
   TERRAPIN_TRY(imaging::Image image, imaging::read_photo(options.image));
@@ -69,7 +61,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   TERRAPIN_TRY(const auto photo, assistant->open(std::move(image)));
   TERRAPIN_TRY(const assist::Answer answer, assistant->segment(*photo, prompt));
 
-  const imaging::Mask mask = whole_mask(answer.object, size);
+  const imaging::Mask mask = assist::whole(answer.object, size);
   const imaging::Palette palette{{255, 255, 255}, {44, 160, 44}};
   TERRAPIN_TRY(const Bytes bytes, imaging::encode_indexed_png(mask, palette));
   TERRAPIN_TRY_STATUS(write_file_atomically(options.output, bytes));

@@ -50,14 +50,6 @@ struct ObjectScore {
   double milliseconds = 0;       // of the first answer
 };
 
-imaging::Mask whole_mask(const assist::BoxedMask& object, imaging::Size size) {
-  imaging::Mask mask(size);
-  for (std::int64_t y = 0; y < object.box.height; ++y) {
-    std::copy_n(object.mask.row(y), object.box.width, mask.row(object.box.y + y) + object.box.x);
-  }
-  return mask;
-}
-
 class Evaluation {
  public:
   Evaluation(const Options& options, const assist::Assistant& assistant)
@@ -107,13 +99,13 @@ class Evaluation {
       const auto clicked = metrics::clicked_extremes(truth, {0, jitter}, random);
       prompt.extremes.assign(clicked->begin(), clicked->end());
       TERRAPIN_TRY(const assist::Answer answer, ask(photo, prompt));
-      score.jittered.push_back(metrics::overlap_of(truth, whole_mask(answer.object, size)).iou());
+      score.jittered.push_back(metrics::overlap_of(truth, assist::whole(answer.object, size)).iou());
     }
 
     prompt.extremes = points;
     for (int click = 0; click <= options_.clicks; ++click) {
       TERRAPIN_TRY(assist::Answer answer, ask(photo, prompt));
-      const imaging::Mask mask = whole_mask(answer.object, size);
+      const imaging::Mask mask = assist::whole(answer.object, size);
       if (click == 0) score.milliseconds = answer.crop_ms + answer.compute_ms + answer.refine_ms;
       score.clicked.push_back(metrics::overlap_of(truth, mask).iou());
       const auto next = metrics::next_click(truth, mask);

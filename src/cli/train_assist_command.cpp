@@ -123,11 +123,11 @@ Result<training::AssistTrainingData> load_data(const Options& options, bool show
                 fmt::join(unused, ", "));
   }
   if (data.learn.empty()) return fail(ErrorCode::kInvalidArgument, "no objects to learn from are left");
+  if (data.watch.empty()) data.watch = data.learn;  // a set too small for its sixteenth
   if (options.scenes > 0) {
     data.learn.push_back(
         std::make_shared<SceneSource>(weight * options.scenes / (1 - options.scenes), options.recipe.seed));
   }
-  if (data.watch.empty()) data.watch = data.learn;  // a set too small for its sixteenth
   return data;
 }
 
@@ -192,6 +192,11 @@ Result<int> run(const Options& given, const Invocation& invocation) {
   }
   Observer observer(!invocation.quiet, invocation.json);
   observer.on_message(fmt::format("learning from: {}", fmt::join(sources, "; ")));
+  if (data.watch_is_learned()) {
+    observer.on_message(
+        "no photo is left to watch (docs/formats/object-masks.md): the scores are of objects that are also "
+        "learned from");
+  }
   const auto outcome = training::train_assist(recipe, data, observer);
   if (!outcome) {
     if (outcome.error().code == ErrorCode::kCancelled && interrupted()) {

@@ -1,4 +1,4 @@
-// Connected parts of a mask, and where they are deepest.
+// Connected parts of a mask, where they are deepest, and shapes painted into one.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ Box box_of(const Mask& mask, std::uint8_t label);
 // the raster, with steps of 3 (side) and 4 (corner); 0 elsewhere.
 std::vector<std::int32_t> chamfer_depth(const Mask& mask);
 
-// Fills the four-sided area between the points (in order round it) with `label`, edges included, clipped.
+// Fills the polygon of these corners (in order round it) with `label`, edges included, clipped.
 void fill_polygon(Mask& mask, const std::vector<Pixel>& corners, std::uint8_t label);
 // Pixels from `from` to `to`, both included, clipped, in a line `thickness` pixels wide (>= 1).
 void draw_line(Mask& mask, Pixel from, Pixel to, std::int64_t thickness, std::uint8_t label);

@@ -6,8 +6,8 @@
 namespace terrapin::networks {
 namespace {
 
-double to_crop(std::int64_t photo, std::int64_t scaled, std::int64_t whole, std::int64_t first) {
-  return (static_cast<double>(photo) + 0.5) * static_cast<double>(scaled) / static_cast<double>(whole) - 0.5 -
+double to_crop(double photo, std::int64_t scaled, std::int64_t whole, std::int64_t first) {
+  return (photo + 0.5) * static_cast<double>(scaled) / static_cast<double>(whole) - 0.5 -
          static_cast<double>(first);
 }
 
@@ -33,8 +33,15 @@ Axis axis_of(std::int64_t whole, std::int64_t begin, std::int64_t length, double
 }  // namespace
 
 CropPoint CropFrame::to_crop(imaging::Pixel pixel) const {
-  return {networks::to_crop(pixel.x, scaled.width, photo.width, region.x),
-          networks::to_crop(pixel.y, scaled.height, photo.height, region.y)};
+  return {to_crop_x(static_cast<double>(pixel.x)), to_crop_y(static_cast<double>(pixel.y))};
+}
+
+double CropFrame::to_crop_x(double photo_x) const {
+  return networks::to_crop(photo_x, scaled.width, photo.width, region.x);
+}
+
+double CropFrame::to_crop_y(double photo_y) const {
+  return networks::to_crop(photo_y, scaled.height, photo.height, region.y);
 }
 
 double CropFrame::to_photo_x(double crop_x) const {

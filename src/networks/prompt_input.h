@@ -28,6 +28,8 @@ struct CropFrame {
   std::int64_t side() const { return region.width; }
   // Where a photo pixel's centre lies in the crop, and back.
   CropPoint to_crop(imaging::Pixel pixel) const;
+  double to_crop_x(double photo_x) const;
+  double to_crop_y(double photo_y) const;
   double to_photo_x(double crop_x) const;
   double to_photo_y(double crop_y) const;
   // The part of the photo that the crop shows, whole pixels outwards; never empty for a box inside the photo.

@@ -84,6 +84,11 @@ function rasterOf(runs, value) {
   for (const [y, x0, x1] of runs) expected.pixels.fill(value, y * WIDTH + x0, y * WIDTH + x1);
   return expected;
 }
+/** The smallest box around the runs, as questions have it. */
+function boxOf(runs) {
+  const x0 = Math.min(...runs.map((run) => run[1])), y0 = runs[0][0];
+  return [x0, y0, Math.max(...runs.map((run) => run[2])) - x0, runs.at(-1)[0] + 1 - y0];
+}
 async function clickEnds(hand, object) {
   for (const end of endsOf(object)) await hand.click(end);
 }
@@ -119,16 +124,23 @@ test("four clicks show a mask, more change it, Enter keeps it, and it is on disk
   const second = rasterOf(await preview(hand), DIVER);
   assert.deepEqual(questions.at(-1).extremes.at(-1), right.map(Math.floor));
   assert.ok(overlap(second.pixels, DIVER, other) >= 0.85, `after dragging ${overlap(second.pixels, DIVER, other)}, before ${overlap(wide.pixels, DIVER, other)}`);
+  assert.equal(questions.at(-1).previous, null, "four points alone have no mask so far");
+  const corrected = await preview(hand);
   await page.mouse.click(...hand.screen([other.x + 60.5, other.y + 0.5]), { button: "right" });
+  await hand.settle();
+  assert.deepEqual(questions.at(-1).previous.box, boxOf(corrected));
+  const kept = await preview(hand);
   await page.keyboard.down("Alt");
   await hand.click([other.x + 0.5, other.y + 65.5]);
   await page.keyboard.up("Alt");
   await hand.settle();
   assert.deepEqual(questions.at(-1).negative, [[other.x + 60, other.y], [other.x, other.y + 65]]);
+  assert.deepEqual(questions.at(-1).previous.box, boxOf(kept));
+  const asked = questions.length;
   await hand.key("Backspace");
   await hand.settle();
-  assert.deepEqual(questions.at(-1).negative, [[other.x + 60, other.y]]);
-  const kept = await preview(hand);
+  assert.deepEqual(await preview(hand), kept, "the mask of before the last point");
+  assert.equal(questions.length, asked, "it is known");
   for (const [y, x0, x1] of kept) seen.pixels.fill(DIVER, y * WIDTH + x0, y * WIDTH + x1);
   // Not yet kept when it is submitted: it is in the answer all the same.
   await submit(page);
@@ -178,10 +190,13 @@ test("what is painted already is refined", { skip }, async (t) => {
   assert.ok(previous.box[1] > 100, `the part that was clicked alone is sent: ${previous.box}`);
   await hand.click([leaf.x + 0.5, leaf.y - 35.5]);
   await hand.click([leaf.x + 0.5, leaf.y + 35.5]);
+  await hand.settle();
+  const answered = await preview(hand);
   await options.getByRole("button", { name: "Remove", exact: true }).click();
   await hand.click([leaf.x + 85.5, leaf.y + 0.5]);
   await hand.settle();
   assert.deepEqual(questions.at(-1).negative, [[leaf.x + 85, leaf.y]]);
+  assert.deepEqual(questions.at(-1).previous.box, boxOf(answered), "the paint is the mask so far of the first question alone");
   const expected = rasterOf(await preview(hand), TURTLE);
   for (let at = 0; at < WIDTH * 60; at++) if (rough[at] === TURTLE) expected.pixels[at] = TURTLE;
   assert.ok(overlap(expected.pixels, TURTLE, leaf) > overlap(rough, TURTLE, leaf));
@@ -309,6 +324,43 @@ test("without the server painting goes on, and the tool says why it cannot", { s
   await hand.settle();
   assert.equal(await options.getByRole("alert").count(), 0);
   assert.ok((await preview(hand)).length > 0);
+});
+
+test("Enter before the mask is there keeps it with the class of then; what does not come holds back the answer", { skip }, async (t) => {
+  const { page, hand, options } = await begin(t, "promised");
+  /** Four clicks, Enter and another tool while questions are held; then they go on, or fail. */
+  const promise = async (object, end) => {
+    let letGo;
+    const held = new Promise((resolve) => (letGo = resolve));
+    await page.route("**/assist", (route) => held.then(() => route[end]()));
+    await hand.key("a");
+    await clickEnds(hand, object);
+    await hand.key("Enter");
+    await hand.key("b");
+    await hand.key("2");
+    letGo();
+    await hand.settle();
+    await page.unroute("**/assist");
+  };
+  await promise(leaf, "continue");
+  const painted = (await hand.raster()).pixels;
+  assert.ok(overlap(painted, TURTLE, leaf) >= 0.85, `the mask covers the leaf by ${overlap(painted, TURTLE, leaf)}`);
+  assert.equal(countOf(painted, DIVER), 0);
+
+  await promise(other, "abort");
+  await options.getByRole("alert").getByText(/The mask of an object is missing/).waitFor();
+  const address = page.url();
+  await hand.key("Control+Enter");
+  await hand.frame.locator("crowd-alert", { hasText: "The mask of an object is missing" }).waitFor();
+  assert.equal(page.url(), address, "nothing is submitted");
+  await options.getByRole("button", { name: "Show it" }).click();
+  await options.getByRole("button", { name: "Try again" }).click();
+  await hand.settle();
+  const expected = rasterOf(await preview(hand), DIVER);
+  for (let at = 0; at < painted.length; at++) expected.pixels[at] ||= painted[at];
+  await hand.canvas.evaluate((element) => element.focus());
+  await submit(page);
+  assertSame(readPng(await service.mask("promised", 0)).pixels, expected, "the mask on disk");
 });
 
 test("fingers set, drag and remove; a pinch sets nothing", { skip }, async (t) => {

@@ -151,7 +151,8 @@ nlohmann::json run_of(const AssistTrainingOptions& options, const AssistTraining
           {"watch_every", options.watch_every},
           {"watch_objects", options.watch_objects},
           {"seed", options.seed},
-          {"sources", sources}};
+          {"sources", sources},
+          {"watch_is_learned", data.watch_is_learned()}};
 }
 
 nlohmann::json state_json(const AssistWatchReport& report) {

@@ -39,6 +39,8 @@ struct AssistTrainingOptions {
 
 struct AssistTrainingData {
   std::vector<std::shared_ptr<const ObjectSource>> learn, watch;  // neither empty
+  // Scores say less then: they are of objects that are also learned from.
+  bool watch_is_learned() const { return !watch.empty() && watch.front() == learn.front(); }
 };
 
 struct AssistStepReport {

@@ -147,5 +147,23 @@ TEST_F(ObjectFolder, SaysWhatIsWrong) {
   EXPECT_THAT(scan_objects(folder_.path(), options).error().message, testing::HasSubstr("'b'"));
 }
 
+TEST_F(ObjectFolder, WhatIsMeasuredIsNotLearnedFrom) {
+  const auto message_of = [&](const char* table) {
+    EXPECT_TRUE(write_file_atomically(folder_.path() / "splits.tsv", std::string_view(table)));
+    const auto set = scan_objects(folder_.path(), {});
+    return set ? std::string("taken") : set.error().message;
+  };
+  for (const char* name : {"a", "b"}) {
+    write_photo(folder_.path() / "images" / (std::string(name) + ".png"), {40, 40});
+    write_mask(folder_.path() / "masks" / (std::string(name) + ".png"), Mask({40, 40}));
+  }
+  EXPECT_EQ(message_of("split\tname\ntrain\ta\nval\tb\n"), "taken");
+  EXPECT_THAT(message_of("split\tname\ntrain\ta\nval\ta\n"), testing::HasSubstr("name 'a'"));
+  EXPECT_THAT(message_of("split\tname\tsource\ntrain\ta\tone\nval\tb\tone\n"),
+              testing::HasSubstr("source 'one'"));
+  write_photo(folder_.path() / "images/a.jpg", {40, 40});
+  EXPECT_THAT(message_of("split\tname\ntrain\ta\n"), testing::HasSubstr("a.jpg"));
+}
+
 }  // namespace
 }  // namespace terrapin::artifacts

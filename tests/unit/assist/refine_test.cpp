@@ -17,16 +17,6 @@ using imaging::Pixel;
 using testing::disc_mask;
 using testing::disc_photo;
 
-Mask whole(const BoxedMask& object, imaging::Size size) {
-  Mask mask(size);
-  for (std::int64_t y = 0; y < object.box.height; ++y) {
-    for (std::int64_t x = 0; x < object.box.width; ++x) {
-      mask.set(object.box.x + x, object.box.y + y, object.mask.at(x, y));
-    }
-  }
-  return mask;
-}
-
 struct Scene {
   imaging::Image photo;
   Mask truth;

@@ -80,6 +80,7 @@ export class Editor {
   modified = false;
 
   private gesture: Gesture;
+  private left: AssistGesture | null = null; // was finished and put away before its mask came
   private pressed = false;
   private lastDrawingTool: ToolId = "brush";
   private readonly listeners = new Set<(change: EditorChange) => void>();
@@ -127,6 +128,8 @@ export class Editor {
 
   close(): void {
     this.gesture.cancel();
+    this.left?.cancel();
+    this.left = null;
     this.pressed = false;
     this.regions?.close();
     this.regions = null;
@@ -220,6 +223,7 @@ export class Editor {
         this.endPress();
         this.selectTool("brush");
       }
+      this.left?.cancel(); // nobody could take it up again
       if (this.lastDrawingTool === "assist") this.lastDrawingTool = "brush";
     }
     this.changed("state");
@@ -254,8 +258,13 @@ export class Editor {
   selectTool(tool: ToolId): void {
     if (this.pressed || (tool === "assist" && !this.assistant)) return;
     if (tool !== this.tool) {
-      this.gesture.keep();
-      this.gesture.cancel();
+      if (this.assist?.promised) {
+        this.left = this.assist; // it paints when its mask comes
+        this.left.leave();
+      } else {
+        this.gesture.keep();
+        this.gesture.cancel();
+      }
       this.tool = tool;
       if (tool !== "pan") this.lastDrawingTool = tool;
       this.gesture = this.gestureOf(tool);
@@ -277,11 +286,23 @@ export class Editor {
       case "wand":
         return new WandGesture(this);
       case "assist":
-        return new AssistGesture(this);
+        return this.takeUp() ?? new AssistGesture(this);
       case "brush":
       case "pan":
         return new BrushGesture(this, false);
     }
+  }
+
+  // What was left and has its mask by now is over.
+  private takeUp(): AssistGesture | null {
+    const { left } = this;
+    this.left = null;
+    return left?.busy ? left : null;
+  }
+
+  /** Why an object that was finished and put away has no mask, for people; empty while one may come. */
+  get leftLack(): string {
+    return this.left?.lack ?? "";
   }
 
   change(settings: Partial<ViewSettings>): void {
@@ -402,6 +423,13 @@ export class Editor {
     this.strokeEnded();
   }
 
+  /** Drops also what was finished and still waits for its mask. */
+  cancelAll(): void {
+    this.left?.cancel();
+    this.left = null;
+    this.cancel();
+  }
+
   removeLastPoint(): void {
     if (this.gesture.removeLast()) this.changed("view");
   }
@@ -479,11 +507,16 @@ export class Editor {
     }
   }
 
-  /** Resolves when what was begun and has, or waits for, its result is painted. A polygon that is open stays so. */
+  /**
+   * Resolves when what was begun and has, or waits for, its result is painted. A polygon that is open stays so. Rejects with a
+   * message for people where an object's mask did not come: an answer without it is not what the worker means.
+   */
   async settle(): Promise<void> {
     this.endPress();
     this.assist?.putDown();
     await this.idle();
+    const lack = this.leftLack || this.assist?.lack;
+    if (lack) throw new Error(`The mask of an object is missing: ${lack} Under "${kToolTitles.assist}" it can be asked for again or dropped.`);
     this.gesture.keep();
   }
 

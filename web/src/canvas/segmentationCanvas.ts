@@ -283,7 +283,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     }
     if (changed.has("assistant")) this.editor.setAssistant(this.assistant);
     if (changed.has("readOnly")) {
-      if (this.readOnly) this.editor.cancel();
+      if (this.readOnly) this.editor.cancelAll();
       this.editor.readOnly = this.readOnly;
     }
   }
@@ -464,6 +464,9 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
         : nothing}
       ${tool === "fill" ? html`<span class="option hint wide-only">Click an area to give it the class.</span>` : nothing}
       ${editor.assist ? assistOptions(editor, editor.assist, key) : nothing}
+      ${editor.leftLack
+        ? html`<span class="option trouble" role="alert">The mask of an object is missing: ${editor.leftLack}</span><button class="plain" @click=${() => editor.selectTool("assist")}>Show it</button>`
+        : nothing}
       ${editor.working > 0 && tool !== "assist" ? html`<span class="option quiet" role="status">Working…</span>` : nothing}
     `;
   }
@@ -518,7 +521,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
           <button class="square-button panel-button" aria-label="Classes and view" aria-expanded=${this.panelOpen} title="Classes and view" @click=${() => (this.panelOpen = !this.panelOpen)}>${icon("classes")}</button>
         </div>
       </header>
-      <div class=${editor.assist ? "options wraps" : "options"} role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
+      <div class=${editor.assist || editor.leftLack ? "options wraps" : "options"} role="region" aria-label="Settings of the tool">${this.toolOptions()}</div>
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">
         ${toolIds.filter((id) => !actionOf(id).assists || editor.assistant).map((id) => this.button(id))}
         <span class="divider" role="separator"></span>

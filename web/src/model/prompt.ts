@@ -18,7 +18,7 @@ export interface Prompt {
   /** Belong to the object; do not. */
   positive: readonly Pixel[];
   negative: readonly Pixel[];
-  /** The mask that is to be refined. */
+  /** The mask so far, which the points correct: an answer, or paint that is to be refined. Null for four points alone. */
   previous: BoxedMask | null;
   method: AssistMethod;
 }

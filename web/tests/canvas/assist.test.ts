@@ -5,7 +5,7 @@ import { Editor } from "../../src/canvas/editor";
 import type { PointerAt } from "../../src/canvas/gestures/gesture";
 import { kHandleColors } from "../../src/canvas/gestures/handles";
 import type { Regions } from "../../src/canvas/regions";
-import { decodeBoxedMask, encodeBoxedMask } from "../../src/model/boxedMask";
+import { decodeBoxedMask, encodeBoxedMask, type BoxedMask } from "../../src/model/boxedMask";
 import { imagePoint, screenPoint, type ImagePoint } from "../../src/model/geometry";
 import { Mask } from "../../src/model/mask";
 import type { AssistAnswer, AssistMethod, Pixel, Prompt } from "../../src/model/prompt";
@@ -204,11 +204,57 @@ describe("more clicks", () => {
     await setLeaf();
     click(40, 15);
     click(12, 9, true);
-    expect(server.prompts.at(-1)).toEqual({ extremes: ends, positive: [[40, 15]], negative: [[12, 9]], previous: null, method: "auto" });
+    expect(server.prompts.at(-1)).toEqual({ extremes: ends, positive: [[40, 15]], negative: [[12, 9]], previous: encodeBoxedMask(object(server.prompts[0]!)), method: "auto" });
     await server.answerAll();
     editor.finish();
     expect(mask.count(1)).toBe(31 * 20 - 1);
     expect(mask.pixels[9 * width + 12]).toBe(0);
+  });
+
+  it("go with the mask that was seen when the last of them was set", async () => {
+    const answers: BoxedMask[] = [];
+    const answer = async (x1: number): Promise<void> => {
+      answers.push(encodeBoxedMask(spansOf(10, 8, x1, 28)));
+      server.questions.splice(0).at(-1)!.give({ ...answers.at(-1)!, method: "network" });
+      await settled();
+    };
+    const previous = (): BoxedMask | null => server.prompts.at(-1)!.previous;
+    clickEnds();
+    click(40, 15); // sooner than any answer
+    expect(previous()).toBe(null);
+    await answer(31);
+    click(41, 15);
+    expect(previous()).toEqual(answers[0]);
+    click(42, 15);
+    expect(previous()).toEqual(answers[0]); // still the one that is seen
+    await answer(32);
+    click(12, 9, true);
+    expect(previous()).toEqual(answers[1]);
+    // The same again is the same question, whatever came since; and a point that moves is no step.
+    await answer(33);
+    editor.assist!.askAgain();
+    expect(server.prompts.at(-1)).toEqual(server.prompts.at(-2));
+    await answer(34);
+    editor.press(at(29.5, 15.5));
+    editor.move([at(33.5, 15.5)]);
+    editor.release(at(33.5, 15.5));
+    expect(server.prompts.at(-1)).toMatchObject({ extremes: [[33, 15], ...ends.slice(1)], previous: answers[1] });
+    await answer(35);
+    click(43, 15);
+    expect(previous()).toEqual(answers[4]);
+  });
+
+  it("go without a mask where nothing was found", async () => {
+    clickEnds();
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await settled();
+    click(20, 15);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[20, 15]], previous: null });
+    click(21, 15);
+    editor.removeLastPoint();
+    await settled();
+    editor.removeLastPoint();
+    expect(editor.assist!.problem).toMatch("No object was found there."); // known, as every answer
   });
 
   it("remove without Alt once that is switched on, for this object alone", async () => {
@@ -242,22 +288,72 @@ describe("more clicks", () => {
     await setLeaf();
     click(40, 15);
     await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(31 * 20);
     editor.removeLastPoint();
-    expect(server.prompts.at(-1)!.positive).toEqual([]);
-    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf); // known from before
     editor.undo();
     expect(editor.assist!.extremes).toBe(3);
     expect(editor.assist!.hasMask).toBe(false);
     for (let i = 0; i < 3; ++i) editor.removeLastPoint();
     expect(editor.busy).toBe(false);
+    expect(server.prompts.length).toBe(2);
+  });
+
+  it("that are taken back before their answer or after their failure show the mask of before, and no late answer", async () => {
+    await setLeaf();
+    click(40, 15);
+    editor.finish();
+    editor.removeLastPoint();
+    expect(editor.assist!.asking).toBe(false);
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf);
+    expect(mask.count(1)).toBe(0); // what was promised was another mask
+    click(40, 15);
+    server.questions.splice(0)[0]!.fail("Busy");
+    await settled();
+    editor.removeLastPoint();
+    expect(editor.assist!.problem).toBe("");
     expect(server.prompts.length).toBe(3);
+    await editor.settle();
+    expect(mask.count(1)).toBe(kLeaf);
+  });
+
+  it("that are taken back ask where no mask is known for what is left", async () => {
+    await setLeaf();
+    click(40, 15);
+    click(45, 15); // sooner than the answer to the one before
+    await server.answerAll();
+    editor.removeLastPoint();
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[40, 15]], previous: encodeBoxedMask(object(server.prompts[0]!)) });
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(31 * 20);
+    editor.press(at(29.5, 15.5)); // one of the four is moved since
+    editor.move([at(33.5, 15.5)]);
+    editor.release(at(33.5, 15.5));
+    await server.answerAll();
+    editor.removeLastPoint();
+    expect(server.prompts.at(-1)).toMatchObject({ extremes: [[33, 15], ...ends.slice(1)], positive: [], previous: null });
+    await server.answerAll();
+    click(40, 15);
+    await server.answerAll();
+    editor.setAssistMethod("classical");
+    await server.answerAll();
+    const before = server.prompts.length;
+    editor.removeLastPoint();
+    expect(server.prompts.slice(before)).toMatchObject([{ positive: [], previous: null, method: "classical" }]);
   });
 
   it("never happened when a second finger comes", async () => {
     await setLeaf();
     editor.press(at(40.5, 15.5));
     editor.takeBackPress();
-    expect(server.prompts.at(-1)!.positive).toEqual([]);
+    await server.answerAll();
+    expect(editor.assist!.preview!.area()).toBe(kLeaf);
+    expect(editor.assist!.extremes).toBe(4);
+    click(50, 15);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[50, 15]], previous: { box: [10, 8, 20, 20] } });
+    editor.removeLastPoint();
+    server.questions.length = 0;
     const before = server.prompts.length;
     editor.press(at(29.5, 15.5));
     editor.move([at(45.5, 15.5)]);
@@ -470,6 +566,25 @@ describe("keeping", () => {
     expect([mask.count(1), mask.count(2)]).toEqual([0, kLeaf]);
   });
 
+  it("paints the label that was chosen at Enter where the mask comes later", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectLabel(2); // for the next object
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    expect(said.at(-1)).toBe("Mask kept: Turtle");
+    clickEnds();
+    editor.finish();
+    editor.selectLabel(1);
+    editor.finish(); // again, and this one is meant
+    editor.selectLabel(2);
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    await setLeaf();
+    editor.finish();
+    expect([mask.count(1), mask.count(2)]).toEqual([0, kLeaf]);
+  });
+
   it("happens when another tool is chosen, and painting goes on", async () => {
     await setLeaf();
     editor.selectTool("brush");
@@ -497,6 +612,111 @@ describe("keeping", () => {
     await settling;
     expect(mask.count(1)).toBe(kLeaf);
     expect(editor.tool).toBe("assist");
+  });
+
+  it("is not forgotten when another tool is chosen between Enter and the mask", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    editor.selectLabel(2);
+    expect([mask.count(1), editor.busy]).toEqual([0, false]);
+    await server.answerAll();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+    expect(editor.leftLack).toBe("");
+    editor.selectTool("assist");
+    expect(editor.busy).toBe(false); // that one is over
+    await editor.settle();
+    expect([mask.count(1), mask.count(2)]).toEqual([kLeaf, 0]);
+  });
+
+  it("is of the newest mask where an older one was seen at Enter, also below a stroke", async () => {
+    await setLeaf();
+    click(40, 15);
+    editor.finish();
+    editor.selectTool("brush");
+    editor.setBrushSize(1);
+    expect(mask.count(1)).toBe(0);
+    editor.press(at(50.5, 35.5));
+    await server.answerAll();
+    expect(mask.count(1)).toBe(1); // the mask comes after the stroke
+    editor.release(at(50.5, 35.5));
+    expect(mask.count(1)).toBe(31 * 20 + 1);
+  });
+
+  it("goes on where it was left when the tool is chosen again", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    editor.selectTool("assist");
+    expect(editor.assist!.extremes).toBe(4);
+    await server.answerAll();
+    expect(mask.count(1)).toBe(kLeaf);
+    expect(editor.busy).toBe(false);
+  });
+
+  it("that fails under another tool is told there, holds back the answer, and can be asked for again", async () => {
+    clickEnds();
+    editor.finish();
+    editor.selectTool("brush");
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await settled();
+    expect(editor.leftLack).toBe("Busy.");
+    await expect(editor.settle()).rejects.toThrow('The mask of an object is missing: Busy. Under "Four clicks" it can be asked for again or dropped.');
+    editor.selectTool("assist");
+    expect([editor.assist!.extremes, editor.assist!.problem, editor.leftLack]).toEqual([4, "Busy.", ""]);
+    editor.assist!.askAgain();
+    const settling = editor.settle();
+    await server.answerAll();
+    await settling;
+    expect(mask.count(1)).toBe(kLeaf);
+  });
+
+  it.each(["a promise", "four points"])("holds back the answer where the mask that %s asked for did not come", async (what) => {
+    clickEnds();
+    if (what === "a promise") editor.finish();
+    const settling = editor.settle();
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await expect(settling).rejects.toThrow("The mask of an object is missing: Busy.");
+    expect(editor.assist!.extremes).toBe(4);
+    editor.cancel();
+    await editor.settle();
+    expect(mask.count(1)).toBe(0);
+  });
+
+  it("holds back the answer rather than keep an older mask, or none where nothing was found", async () => {
+    await setLeaf();
+    click(40, 15);
+    const settling = editor.settle();
+    server.questions.splice(0)[0]!.fail("Busy.");
+    await expect(settling).rejects.toThrow("Busy.");
+    expect([mask.count(1), editor.assist!.hasMask]).toEqual([0, true]);
+    editor.finish(); // the older one is seen, and said to be right
+    await editor.settle();
+    expect(mask.count(1)).toBe(kLeaf);
+    clickEnds();
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await expect(editor.settle()).rejects.toThrow("No object was found there.");
+  });
+
+  it("needs no mask for points that are too few", async () => {
+    click(14, 8);
+    click(10, 20);
+    await editor.settle();
+    expect(editor.assist!.extremes).toBe(2);
+  });
+
+  it("is for no other photo, and not for one that is read only by then", async () => {
+    for (const end of [() => open(), () => editor.cancelAll(), () => editor.setAssistant(null)]) {
+      editor.setAssistant(server);
+      editor.selectTool("assist");
+      clickEnds();
+      editor.finish();
+      editor.selectTool("brush");
+      end();
+      await server.answerAll();
+      expect(mask.count(0)).toBe(width * height);
+      await editor.settle();
+    }
   });
 
   it("does not happen while the photo is read only", async () => {
@@ -527,7 +747,7 @@ describe("refining", () => {
     expect(editor.assist!.canRefine).toBe(false);
     click(12, 9, true);
     click(16, 25);
-    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 25]], negative: [[12, 9]] });
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 25]], negative: [[12, 9]], previous: question!.prompt.previous });
     // The server says: one pixel less, and more below.
     const answer = spansOf(11, 8, 20, 26);
     server.questions.at(-1)!.give({ ...encodeBoxedMask(answer), method: "network" });
@@ -542,6 +762,31 @@ describe("refining", () => {
     expect(mask.pixels).toEqual(expected.pixels);
     editor.undo();
     expect([mask.count(1), mask.count(2)]).toEqual([240, 24]);
+  });
+
+  it("goes on from its own answers, the first alone from what was painted", async () => {
+    click(15, 10);
+    editor.assist!.refine();
+    await settled();
+    const painted = { box: [10, 8, 10, 12] };
+    expect(server.prompts.at(-1)).toMatchObject({ previous: painted });
+    server.questions.splice(0)[0]!.give({ ...encodeBoxedMask(spansOf(10, 8, 20, 26)), method: "network" });
+    await settled();
+    click(16, 27);
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [[15, 10], [16, 27]], previous: { box: [10, 8, 10, 18] } });
+    server.questions.splice(0)[0]!.give({ box: [0, 0, 0, 0], runs: "", method: "network" });
+    await settled();
+    click(16, 28); // a question without four points needs a mask
+    expect(server.prompts.at(-1)).toMatchObject({ previous: painted });
+    await server.answerAll();
+    const asked = server.prompts.length;
+    editor.removeLastPoint();
+    expect(editor.assist!.hasMask).toBe(false);
+    editor.removeLastPoint();
+    expect(editor.assist!.preview!.area()).toBe(180);
+    expect(server.prompts.length).toBe(asked);
+    editor.removeLastPoint(); // the click that began it: what is left was never asked
+    expect(server.prompts.at(-1)).toMatchObject({ positive: [], previous: painted });
   });
 
   it("erases under the rules too, and only what is still the label it was", async () => {

@@ -12,9 +12,17 @@ import { drawHandle, kHandleReach, type HandleKind } from "./handles";
 /** CSS pixels that a pressed pointer must move before it drags: a click is not quite still. */
 const kDragFrom = 3;
 
+/** A mask that came as an answer. */
+interface Answer {
+  to: string; // the points and the method it was asked for with
+  spans: Spans;
+  mask: BoxedMask | null; // as questions hold it; null for no pixels
+}
+
 interface Point {
   kind: HandleKind;
   pixel: Pixel;
+  before: Answer | null; // what was shown when it was set
 }
 
 /** A painted part that is being refined: what it was, and as questions hold it. */
@@ -41,15 +49,15 @@ interface Held {
 export class AssistGesture implements Gesture {
   private readonly points: Point[] = [];
   private refined: Refined | null = null;
-  private preview: Spans | null = null;
+  private shown: Answer | null = null;
   private held: Held | null = null;
   private carried: Point | null = null; // follows the pointer until it is put down
   private hovered: Point | null = null;
-  private keeps = false; // the answer is painted when it comes
+  private keepAs: number | null = null; // the answer is painted with this value when it comes
   private failed = false; // the newest question did
   private objects = 0; // that were kept or dropped
   private stripes: { of: string; spans: Spans; image: ImageData } | null = null;
-  private readonly questions: Questions<Spans | string>;
+  private readonly questions: Questions<Answer | string>;
   /** Why there is no mask, or not the one that was asked for; for people. */
   problem = "";
 
@@ -77,12 +85,25 @@ export class AssistGesture implements Gesture {
   get correcting(): boolean {
     return this.refined !== null || this.extremes === kExtremes;
   }
+  /** The mask that is shown and not painted yet. */
+  get preview(): Spans | null {
+    return this.shown?.spans ?? null;
+  }
   get hasMask(): boolean {
     return this.preview !== null && this.preview.length > 0;
   }
   /** An answer is to come, and is not one of the many while a point moves. */
   get asking(): boolean {
     return this.questions.expected && !this.dragging;
+  }
+  /** Finished, and its mask is still to come. */
+  get promised(): boolean {
+    return this.keepAs !== null;
+  }
+  /** Why the object that the points mean has no mask that could be kept, for people; empty where it has one or too few points. */
+  get lack(): string {
+    if (!this.correcting || this.questions.expected || (this.hasMask && !this.failed)) return "";
+    return this.problem || "There is no mask to keep.";
   }
   /** A place that was clicked lies on paint of the chosen label, and four points are not set. */
   get canRefine(): boolean {
@@ -130,10 +151,12 @@ export class AssistGesture implements Gesture {
     const { held } = this;
     this.held = null;
     if (!held) return;
-    if (!held.before) this.points.splice(this.points.indexOf(held.point), 1);
-    else if (held.moved) held.point.pixel = held.before;
-    else return;
-    this.promptChanged();
+    if (!held.before) {
+      this.takeBack(held.point);
+    } else if (held.moved) {
+      held.point.pixel = held.before;
+      this.promptChanged();
+    }
   }
 
   hover(at: PointerAt): void {
@@ -213,29 +236,36 @@ export class AssistGesture implements Gesture {
     const { editor } = this;
     if (this.carried) this.putDown();
     if (this.questions.expected) {
-      this.keeps = true;
+      if (!this.mayPaint(editor.value)) return;
+      // Whoever finishes an object goes on to the next, of another label.
+      this.keepAs = editor.value;
       editor.say("The mask is kept as soon as it is there.");
     } else if (this.hasMask) {
       this.keep();
     } else if (!this.correcting) {
       editor.say(`Four points are needed, ${this.extremes} are set.`);
     } else {
-      editor.say(this.problem || "There is no mask to keep.");
+      editor.say(this.lack);
     }
   }
 
   keep(): void {
+    this.paint(this.editor.value);
+  }
+
+  private paint(value: number): void {
     const { editor, preview, refined } = this;
-    const { mask, value } = editor;
-    if (!mask || !preview || preview.length === 0 || !editor.canPaint) return;
-    if (value === 0) {
-      editor.say("There is no label to paint with.");
-      return;
-    }
+    const { mask } = editor;
+    if (!mask || !preview || preview.length === 0 || !editor.canPaint || !this.mayPaint(value)) return;
     const gone = refined ? stillPainted(refined.spans.without(preview), mask, refined.value) : null;
     this.forget();
     const changed = editor.paint(preview, value, gone);
     editor.say(changed ? `Mask kept: ${editor.label(value)?.name ?? ""}` : "Nothing is painted: all of the mask lies on what may not be painted over, or has the label already.");
+  }
+
+  private mayPaint(value: number): boolean {
+    if (value === 0) this.editor.say("There is no label to paint with.");
+    return value !== 0;
   }
 
   cancel(): void {
@@ -245,12 +275,12 @@ export class AssistGesture implements Gesture {
 
   removeLast(): boolean {
     if (this.held) return true;
-    const last = this.points.pop();
+    const last = this.points[this.points.length - 1];
     if (last) {
       if (this.carried === last) this.carried = null;
       if (this.hovered === last) this.hovered = null;
       this.editor.say(`${told(last)} taken back`);
-      this.promptChanged();
+      this.takeBack(last);
       return true;
     }
     if (!this.refined) return false;
@@ -277,11 +307,27 @@ export class AssistGesture implements Gesture {
       editor.changed("state");
       return null;
     }
-    const point: Point = { kind, pixel };
+    const point: Point = { kind, pixel, before: this.shown };
     this.points.push(point);
     editor.say(kind === "extreme" ? `Point ${this.extremes} of ${kExtremes} set at ${pixel.join(", ")}` : `${told(point)} set`);
     this.promptChanged();
     return point;
+  }
+
+  private takeBack(point: Point): void {
+    this.points.splice(this.points.indexOf(point), 1);
+    const { before } = point;
+    if (!this.correcting || before?.to !== keyOf(this.prompt())) {
+      this.promptChanged();
+      return;
+    }
+    // What it changed is known: the answer of before it.
+    this.questions.drop();
+    this.shown = before;
+    this.keepAs = null;
+    this.failed = false;
+    this.problem = problemOf(before);
+    this.editor.changed("state");
   }
 
   private moveTo(point: Point, image: ImagePoint): void {
@@ -330,14 +376,14 @@ export class AssistGesture implements Gesture {
 
   private promptChanged(): void {
     const { editor } = this;
-    this.keeps = false;
+    this.keepAs = null;
     if (!this.dragging) {
       this.failed = false;
       this.problem = "";
     }
     if (!this.correcting) {
       this.questions.drop();
-      this.preview = null;
+      this.shown = null;
     } else if (!this.dragging) {
       this.questions.ask(this.prompt());
     } else if (!this.failed) {
@@ -346,40 +392,47 @@ export class AssistGesture implements Gesture {
     editor.changed(this.dragging ? "view" : "state");
   }
 
+  /**
+   * Corrections are to what was shown when the last of them was set, as the network learned it. That stays while points are moved
+   * and the same is asked again: a mask follows from what was clicked, not from how often an answer came in between.
+   */
   private prompt(): Prompt {
+    const last = this.points.filter((point) => point.kind !== "extreme").at(-1);
     const of = (kind: HandleKind): Pixel[] => this.points.filter((point) => point.kind === kind).map((point) => point.pixel);
     return {
       extremes: of("extreme"),
       positive: of("positive"),
       negative: of("negative"),
-      previous: this.refined?.mask ?? null,
+      previous: last?.before?.mask ?? this.refined?.mask ?? null,
       method: this.editor.assistMethod,
     };
   }
 
   // Never rejects: a text says why there is no mask.
-  private async answerTo(prompt: Prompt): Promise<Spans | string> {
+  private async answerTo(prompt: Prompt): Promise<Answer | string> {
     const { assistant, mask } = this.editor;
     if (!assistant || !mask) return "Assistance is not offered here; paint by hand.";
     try {
-      return decodeBoxedMask(await assistant.segment(prompt), mask.width, mask.height);
+      const { box, runs } = await assistant.segment(prompt);
+      const spans = decodeBoxedMask({ box, runs }, mask.width, mask.height);
+      return { to: keyOf(prompt), spans, mask: spans.length > 0 ? { box, runs } : null };
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
   }
 
-  private take(answer: Spans | string): void {
+  private take(answer: Answer | string): void {
     const { editor } = this;
     this.failed = typeof answer === "string";
     if (typeof answer === "string") {
       this.problem = answer;
-      this.keeps = false;
+      this.keepAs = null;
     } else {
-      this.preview = answer;
-      this.problem = answer.length === 0 ? "No object was found there. Move a point, or add one." : "";
-      if (answer.length === 0) this.keeps = false;
-      else if (this.keeps) this.keep();
-      else if (!this.dragging) editor.say(`Mask of ${answer.area()} pixels. Enter keeps it, Escape drops it.`);
+      this.shown = answer;
+      this.problem = problemOf(answer);
+      if (!this.hasMask) this.keepAs = null;
+      else if (this.keepAs !== null) this.paint(this.keepAs);
+      else if (!this.dragging) editor.say(`Mask of ${answer.spans.area()} pixels. Enter keeps it, Escape drops it.`);
     }
     editor.changed("state");
   }
@@ -389,12 +442,12 @@ export class AssistGesture implements Gesture {
     this.questions.drop();
     this.points.length = 0;
     this.refined = null;
-    this.preview = null;
+    this.shown = null;
     this.held = null;
     this.carried = null;
     this.hovered = null;
     this.stripes = null;
-    this.keeps = false;
+    this.keepAs = null;
     this.failed = false;
     this.problem = "";
     this.editor.assistRemoves = false;
@@ -410,7 +463,7 @@ export class AssistGesture implements Gesture {
 
   // Kept while neither mask nor view is another: the pointer's moves alone draw the sketch again.
   private drawStripes(context: CanvasRenderingContext2D, view: Viewport, spans: Spans): void {
-    const color = this.editor.color(this.editor.value);
+    const color = this.editor.color(this.keepAs ?? this.editor.value);
     const of = [view.width, view.height, view.scale, view.orientation, view.offsetX, view.offsetY, color].join();
     if (this.stripes?.of !== of || this.stripes.spans !== spans) {
       const image = context.createImageData(view.width, view.height);
@@ -421,6 +474,14 @@ export class AssistGesture implements Gesture {
     }
     context.putImageData(this.stripes.image, 0, 0);
   }
+}
+
+function keyOf({ extremes, positive, negative, method }: Prompt): string {
+  return JSON.stringify([extremes, positive, negative, method]);
+}
+
+function problemOf({ spans }: Answer): string {
+  return spans.length === 0 ? "No object was found there. Move a point, or add one." : "";
 }
 
 function told({ kind, pixel: [x, y] }: Point): string {
