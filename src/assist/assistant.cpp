@@ -17,7 +17,6 @@ namespace terrapin::assist {
 namespace {
 
 using networks::CropFrame;
-using networks::PromptChannel;
 
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -123,22 +122,12 @@ class AssistantOfModel final : public Assistant {
                                             const Prompt& prompt) const {
     const std::int64_t side = frame.side();
     inference::Tensor input({1, networks::kPromptChannels, side, side});
-    const auto plane = [&](PromptChannel channel) {
-      return networks::PlaneView{input.plane(0, static_cast<int>(channel)), side, 1};
-    };
-    networks::write_colors(crop, plane(PromptChannel::kRed), side * side);
-    const auto draw = [&](PromptChannel channel, const std::vector<imaging::Pixel>& points) {
-      networks::fill_plane(plane(channel), 0);
-      networks::draw_points(to_crop(frame, points), spec_.point_radius, plane(channel));
-    };
-    draw(PromptChannel::kExtreme, prompt.extremes);
-    draw(PromptChannel::kPositive, prompt.positive);
-    draw(PromptChannel::kNegative, prompt.negative);
-    networks::fill_plane(plane(PromptChannel::kPrevious), 0);
-    if (prompt.previous) {
-      networks::write_previous(frame, prompt.previous->mask, prompt.previous->box,
-                               plane(PromptChannel::kPrevious));
-    }
+    networks::CropPrompt told;
+    told.extremes = to_crop(frame, prompt.extremes);
+    told.positive = to_crop(frame, prompt.positive);
+    told.negative = to_crop(frame, prompt.negative);
+    if (prompt.previous) told.previous = &prompt.previous->mask, told.previous_box = prompt.previous->box;
+    networks::write_input(crop, frame, told, spec_.point_radius, {input.plane(0, 0), side, 1, side * side});
     TERRAPIN_TRY(const auto results, executor_->run(input, {output_}));
     const inference::Tensor& logits = results.front();
     return std::vector<float>(logits.values.get(), logits.values.get() + logits.shape.count());

@@ -149,4 +149,21 @@ void write_previous(const CropFrame& frame, const imaging::Mask& mask, const ima
   }
 }
 
+void write_input(const imaging::Image& crop, const CropFrame& frame, const CropPrompt& prompt,
+                 double point_radius, const InputPlanes& planes) {
+  write_colors(crop, planes.at(PromptChannel::kRed), planes.apart);
+  const auto draw = [&](PromptChannel channel, const std::vector<CropPoint>& points) {
+    fill_plane(planes.at(channel), 0);
+    draw_points(points, point_radius, planes.at(channel));
+  };
+  draw(PromptChannel::kExtreme, prompt.extremes);
+  draw(PromptChannel::kPositive, prompt.positive);
+  draw(PromptChannel::kNegative, prompt.negative);
+  if (prompt.previous != nullptr) {
+    write_previous(frame, *prompt.previous, prompt.previous_box, planes.at(PromptChannel::kPrevious));
+  } else {
+    fill_plane(planes.at(PromptChannel::kPrevious), 0);
+  }
+}
+
 }  // namespace terrapin::networks

@@ -67,4 +67,24 @@ void write_colors(const imaging::Image& crop, const PlaneView& first, std::int64
 void write_previous(const CropFrame& frame, const imaging::Mask& mask, const imaging::Box& box,
                     const PlaneView& plane);
 
+// What is said about the object, in the crop's pixels.
+struct CropPrompt {
+  std::vector<CropPoint> extremes, positive, negative;
+  const imaging::Mask* previous = nullptr;  // the mask so far; null: none
+  imaging::Box previous_box;                // where it lies in the photo
+};
+
+// The planes of one input: `step` floats from one value to the next, `apart` from one plane to the next.
+struct InputPlanes {
+  float* values = nullptr;
+  std::int64_t side = 0, step = 1, apart = 0;
+  PlaneView at(PromptChannel channel) const {
+    return {values + static_cast<int>(channel) * apart, side, step};
+  }
+};
+
+// All of what the network sees, whatever was there before: training and use both come through here.
+void write_input(const imaging::Image& crop, const CropFrame& frame, const CropPrompt& prompt,
+                 double point_radius, const InputPlanes& planes);
+
 }  // namespace terrapin::networks

@@ -27,7 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using imaging::Mask;
-using networks::PromptChannel;
 
 constexpr const char* kCheckpointName = "checkpoint.safetensors";
 constexpr int kCheckpointVersion = 1;
@@ -51,13 +50,17 @@ class PromptBatch {
     const auto n = static_cast<std::int64_t>(samples_.size());
     values_.assign(static_cast<std::size_t>(n * side_ * side_ * networks::kPromptChannels), 0.0F);
     labels_.resize(static_cast<std::size_t>(n * side_ * side_));
+    prompts_.resize(samples_.size()), answers_.resize(samples_.size());
     for (std::size_t i = 0; i < samples_.size(); ++i) {
-      networks::write_colors(samples_[i].crop, plane(i, PromptChannel::kRed), 1);
-      networks::draw_points(samples_[i].extremes, radius_, plane(i, PromptChannel::kExtreme));
+      prompts_[i].extremes = samples_[i].extremes;
+      write(i);
       std::copy(samples_[i].truth.bytes().begin(), samples_[i].truth.bytes().end(),
                 labels_.begin() + static_cast<std::int64_t>(i) * side_ * side_);
     }
   }
+
+  PromptBatch(const PromptBatch&) = delete;
+  PromptBatch& operator=(const PromptBatch&) = delete;
 
   torch::Tensor input() {
     return torch::from_blob(values_.data(), {size(), side_, side_, networks::kPromptChannels}, torch::kFloat)
@@ -77,30 +80,34 @@ class PromptBatch {
   // The network's answer becomes the mask so far, and every sample gets the next click on it. `random` empty:
   // the deepest pixel. `logits`: N x 1 x side x side on the CPU, contiguous.
   void refine(const torch::Tensor& logits, Random* random) {
-    for (std::int64_t i = 0; i < size(); ++i) {
-      const Mask answer = answer_of(logits, i);
-      const networks::PlaneView previous = plane(static_cast<std::size_t>(i), PromptChannel::kPrevious);
-      for (std::int64_t k = 0; k < side_ * side_; ++k) {
-        previous.values[k * previous.step] = static_cast<float>(answer.bytes()[static_cast<std::size_t>(k)]);
+    for (std::size_t i = 0; i < samples_.size(); ++i) {
+      answers_[i] = answer_of(logits, static_cast<std::int64_t>(i));
+      prompts_[i].previous = &answers_[i], prompts_[i].previous_box = frame().region;
+      if (const auto click = metrics::next_click(samples_[i].truth, answers_[i], 4, random)) {
+        (click->positive ? prompts_[i].positive : prompts_[i].negative)
+            .push_back({static_cast<double>(click->at.x), static_cast<double>(click->at.y)});
       }
-      const auto click = metrics::next_click(sample(i).truth, answer, 4, random);
-      if (!click) continue;
-      const auto channel = click->positive ? PromptChannel::kPositive : PromptChannel::kNegative;
-      networks::draw_points({{static_cast<double>(click->at.x), static_cast<double>(click->at.y)}}, radius_,
-                            plane(static_cast<std::size_t>(i), channel));
+      write(i);
     }
   }
   void forget_extremes(std::int64_t i) {
-    networks::fill_plane(plane(static_cast<std::size_t>(i), PromptChannel::kExtreme), 0);
+    prompts_[static_cast<std::size_t>(i)].extremes.clear();
+    write(static_cast<std::size_t>(i));
   }
 
  private:
-  networks::PlaneView plane(std::size_t i, PromptChannel channel) {
-    float* first = values_.data() + static_cast<std::int64_t>(i) * side_ * side_ * networks::kPromptChannels;
-    return {first + static_cast<int>(channel), side_, networks::kPromptChannels};
+  // Here the crop is the photo.
+  networks::CropFrame frame() const { return {{side_, side_}, {side_, side_}, {0, 0, side_, side_}}; }
+  void write(std::size_t i) {
+    float* const first =
+        values_.data() + static_cast<std::int64_t>(i) * side_ * side_ * networks::kPromptChannels;
+    networks::write_input(samples_[i].crop, frame(), prompts_[i], radius_,
+                          {first, side_, networks::kPromptChannels, 1});
   }
 
   std::vector<AssistSample> samples_;
+  std::vector<networks::CropPrompt> prompts_;  // of each sample, as far as it was told
+  std::vector<Mask> answers_;                  // the masks so far
   double radius_;
   std::int64_t side_;
   std::vector<float> values_;

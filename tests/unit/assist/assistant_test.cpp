@@ -51,6 +51,8 @@ TEST_F(AssistantFile, TheSameQuestionHasTheSameAnswer) {
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(second);
   EXPECT_GT(first->object.box.width, 0);
+  // What it is told makes a difference.
+  EXPECT_FALSE(second->object.box == first->object.box && second->object.mask == first->object.mask);
   // A mask and its code are one question.
   Prompt coded = refined;
   coded.previous.reset();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -94,6 +95,47 @@ TEST(PromptInput, InterleavedAndPlanarInputHoldTheSame) {
                   (crop.bytes()[static_cast<std::size_t>(3 * i + c)] / 255.0 - 0.5) / 0.5, 1e-6);
     }
     ASSERT_EQ(woven[static_cast<std::size_t>(i * 7 + 3)], 9.0F);
+  }
+}
+
+// What training writes (a crop that is its own photo, woven) and what use does (planar): bit for bit.
+TEST(PromptInput, TheWholeInputIsTheSameEitherWay) {
+  constexpr std::int64_t kSide = 33, kArea = kSide * kSide;
+  Random random(2);
+  imaging::Image crop({kSide, kSide});
+  for (std::uint8_t& value : crop.bytes()) value = static_cast<std::uint8_t>(random.below(256));
+  imaging::Mask mask({kSide, kSide});
+  for (std::uint8_t& label : mask.bytes()) label = static_cast<std::uint8_t>(random.below(2));
+  const CropFrame frame{{kSide, kSide}, {kSide, kSide}, {0, 0, kSide, kSide}};
+  CropPrompt prompt{{{3, 4}, {20, 9.5}}, {{16, 16}}, {{30, 2}, {-500, 1}}, &mask, frame.region};
+  for (const bool with_previous : {true, false}) {
+    if (!with_previous) prompt.previous = nullptr;
+    // Whatever was there before.
+    std::vector<float> planar(kPromptChannels * kArea, 7.0F), woven(kPromptChannels * kArea, -7.0F);
+    write_input(crop, frame, prompt, 4, {planar.data(), kSide, 1, kArea});
+    write_input(crop, frame, prompt, 4, {woven.data(), kSide, kPromptChannels, 1});
+    std::vector<float> bells(kArea);
+    const auto of = [&](PromptChannel channel, std::int64_t i) {
+      const auto at = static_cast<std::size_t>(static_cast<int>(channel) * kArea + i);
+      EXPECT_EQ(planar[at], woven[static_cast<std::size_t>(i * kPromptChannels + static_cast<int>(channel))]);
+      return planar[at];
+    };
+    for (std::int64_t i = 0; i < kArea; ++i) {
+      for (int c = 0; c < 3; ++c) {
+        ASSERT_NEAR(of(static_cast<PromptChannel>(c), i),
+                    (crop.bytes()[static_cast<std::size_t>(3 * i + c)] / 255.0 - 0.5) / 0.5, 1e-6);
+      }
+      // A mask of the crop's own pixels is in the plane as it is.
+      const bool object = with_previous && mask.bytes()[static_cast<std::size_t>(i)] == 1;
+      ASSERT_EQ(of(PromptChannel::kPrevious, i), object ? 1.0F : 0.0F);
+    }
+    for (const auto& [channel, points] : {std::pair(PromptChannel::kExtreme, prompt.extremes),
+                                          std::pair(PromptChannel::kPositive, prompt.positive),
+                                          std::pair(PromptChannel::kNegative, prompt.negative)}) {
+      std::fill(bells.begin(), bells.end(), 0.0F);
+      draw_points(points, 4, {bells.data(), kSide, 1});
+      for (std::int64_t i = 0; i < kArea; ++i) ASSERT_EQ(of(channel, i), bells[static_cast<std::size_t>(i)]);
+    }
   }
 }
 
