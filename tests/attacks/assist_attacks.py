@@ -173,7 +173,7 @@ class Assistance(AssistCase):
 
         threads = []
         for _ in range(5):
-            task = self.task(worker, job)
+            task = self.task(worker, job, another=True)
             content = worker.call("GET", f"/_/api/assignments/{task}/content").json()
             # What takes longest.
             method = "classical" if content["assistance"]["classical"] else "auto"
@@ -207,7 +207,8 @@ class LargeMasks(AssistCase):
         job, image = self.job(bucket, team), f"s3://{bucket}/0.png"
         asked = []
         for worker in [self.person(team) for _ in range(3)]:
-            asked += [(worker, self.task(worker, job)) for _ in range(4)]
+            asked += [(worker, self.task(worker, job, another=True)) for _ in range(4)]
+        self.assertEqual(len({task for _, task in asked}), 12)
         if asked[0][0].call("GET", f"/_/api/assignments/{asked[0][1]}/content").json()["assistance"] is None:
             self.skipTest("this build has no OpenCV and no model: nobody can be asked")
         self.assertEqual(self.open(*asked[0], image).status, 200)

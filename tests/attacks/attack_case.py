@@ -214,10 +214,10 @@ class AttackCase(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f"{what}: not within {seconds} s")
             time.sleep(0.02)
 
-    def task(self, worker, job):
-        """A task of the job for that worker."""
+    def task(self, worker, job, another=False):
+        """A task of the job for that worker; `another`: beside those they hold."""
         self.wait_for_job(job, "InProgress")
-        reply = worker.call("POST", "/_/api/assignments", {"job": job})
+        reply = worker.call("POST", "/_/api/assignments", {"job": job, "prefetch": another})
         self.assertEqual(reply.status, 201, reply)
         return reply.json()["assignment"]["id"]
 
