@@ -57,7 +57,8 @@ Result<bool> holds_object(int bucket, const std::string& folder, NameRule rule);
 using DescribeObject =
     std::function<std::optional<ObjectInfo>(const std::string& path, const std::string& key)>;
 
-// The sorted contents of an open folder, in which no object moves from one of its names to the other meanwhile.
+// The sorted contents of an open folder, in which no object moves from one of its names to the other
+// meanwhile.
 using ReadFolder = std::function<Result<std::shared_ptr<const FolderEntries>>(int folder)>;
 
 // One page. `bucket`: its open folder.
