@@ -2,6 +2,8 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -9,7 +11,7 @@
 
 namespace terrapin::assist {
 
-// At most so many at a time; the rest wait, and may be told to stop. Thread-safe.
+// At most so many at a time; the rest wait in the order they came, and may be told to stop. Thread-safe.
 class Turns {
  public:
   explicit Turns(int most) : free_(most) {}
@@ -25,7 +27,7 @@ class Turns {
         const std::lock_guard lock(turns_->mutex_);
         ++turns_->free_;
       }
-      turns_->wake_.notify_one();
+      turns_->wake_.notify_all();
     }
 
    private:
@@ -37,24 +39,27 @@ class Turns {
   // Waits for one; nullopt if `stop` asks before there is.
   std::optional<Turn> take(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    ++waiting_;
-    const bool free = wake_.wait(lock, stop, [&] { return free_ > 0; });
-    --waiting_;
-    if (!free) return std::nullopt;
+    const std::int64_t own = next_++;
+    waiting_.push_back(own);
+    const bool mine = wake_.wait(lock, stop, [&] { return free_ > 0 && waiting_.front() == own; });
+    std::erase(waiting_, own);
+    wake_.notify_all();  // another is the first now
+    if (!mine) return std::nullopt;
     --free_;
     return Turn(*this);
   }
 
   int waiting() {
     const std::lock_guard lock(mutex_);
-    return waiting_;
+    return static_cast<int>(waiting_.size());
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  int free_;         // guarded by mutex_
-  int waiting_ = 0;  // guarded by mutex_
+  int free_;                          // guarded by mutex_
+  std::int64_t next_ = 0;             // guarded by mutex_
+  std::deque<std::int64_t> waiting_;  // guarded by mutex_; who came first is first
 };
 
 }  // namespace terrapin::assist

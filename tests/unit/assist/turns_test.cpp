@@ -41,6 +41,26 @@ TEST(Turns, AStopEndsTheWaitAndTakesNone) {
   EXPECT_TRUE(turns.take({}));
 }
 
+TEST(Turns, WhoCameFirstIsFirst) {
+  Turns turns(1);
+  std::optional<Turns::Turn> held = turns.take({});
+  std::vector<int> order;  // guarded by the one turn
+  std::stop_source stop;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 12; ++i) {
+      threads.emplace_back([&, i] {
+        if (const auto turn = turns.take(i == 4 ? stop.get_token() : std::stop_token())) order.push_back(i);
+      });
+      while (turns.waiting() < i + 1) std::this_thread::yield();
+    }
+    stop.request_stop();
+    while (turns.waiting() > 11) std::this_thread::yield();
+    held.reset();
+  }
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11}));
+}
+
 TEST(Turns, AreAsManyAsWereMade) {
   Turns turns(2);
   const auto first = turns.take({});
