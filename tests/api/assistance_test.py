@@ -192,13 +192,17 @@ class Assistance(AssistanceCase):
             finally:
                 worker.close()
 
-        thread = threading.Thread(target=first)
-        thread.start()
-        self.wait_for(lambda: self.metric("terrapin_assist_questions_under_way") >= 1, "the first question")
-        answer = self.ask(task, image, **question)
-        thread.join()
+        # A first question may be done before the second comes, on a machine that stalls: then both are asked again.
+        for _ in range(20):
+            thread = threading.Thread(target=first)
+            thread.start()
+            self.wait_for(lambda: not thread.is_alive() or self.metric("terrapin_assist_questions_under_way") >= 1, "the first question")
+            answer = self.ask(task, image, **question)
+            thread.join()
+            self.assertGreaterEqual(iou(mask_of(answer, size), disc), 0.9)
+            if refused:
+                break
         self.assertEqual([(error.status, error.code) for error in refused], [(409, "superseded")])
-        self.assertGreaterEqual(iou(mask_of(answer, size), disc), 0.9)
         self.assertEqual(self.metric('terrapin_assist_questions_total{outcome="superseded"}'), before + 1)
 
     def test_a_submitted_answer_may_be_corrected_with_it(self):
