@@ -23,5 +23,9 @@ Result<std::map<std::string, Bytes>> read_tar_gz(const std::filesystem::path& pa
 // Deterministic (names sorted, times 0), atomic.
 Status write_tar_gz(const std::filesystem::path& path, const std::map<std::string, Bytes>& files,
                     int level = 6);
+// The same of a folder's files, subfolders included, hidden names left out; they are never in memory as a
+// whole.
+Status write_folder_tar_gz(const std::filesystem::path& path, const std::filesystem::path& folder,
+                           int level = 6);
 
 }  // namespace terrapin::artifacts

@@ -31,6 +31,20 @@ class MemorySource final : public ByteSource {
   Bytes bytes_;
 };
 
+class BorrowedSource final : public ByteSource {
+ public:
+  explicit BorrowedSource(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  std::int64_t size() const override { return static_cast<std::int64_t>(bytes_.size()); }
+  Status read(std::int64_t offset, std::span<std::uint8_t> out) const override {
+    TERRAPIN_TRY_STATUS(check_range(offset, out.size(), size()));
+    if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
+    return {};
+  }
+
+ private:
+  const std::span<const std::uint8_t> bytes_;
+};
+
 class FileSource final : public ByteSource {
  public:
   FileSource(int descriptor, std::int64_t size, std::filesystem::path path)
@@ -82,6 +96,10 @@ ByteSourcePtr bytes_source(Bytes bytes) {
 
 ByteSourcePtr bytes_source(std::string_view text) {
   return bytes_source(Bytes(text.begin(), text.end()));
+}
+
+ByteSourcePtr borrowed_source(std::span<const std::uint8_t> bytes) {
+  return std::make_shared<BorrowedSource>(bytes);
 }
 
 Result<ByteSourcePtr> file_source(const std::filesystem::path& path) {

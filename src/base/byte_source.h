@@ -25,6 +25,8 @@ using ByteSourcePtr = std::shared_ptr<const ByteSource>;
 
 ByteSourcePtr bytes_source(Bytes bytes);
 ByteSourcePtr bytes_source(std::string_view text);  // copies
+// Whose bytes are the caller's, and must stay for as long as the source is read.
+ByteSourcePtr borrowed_source(std::span<const std::uint8_t> bytes);
 // The file's present content; it stays readable after the file is replaced or removed. kNotFound, kIo.
 Result<ByteSourcePtr> file_source(const std::filesystem::path& path);
 // A part of `whole`, which must hold it.

@@ -43,6 +43,20 @@ class ArchiveTest : public ::testing::Test {
   std::filesystem::path path_ = folder_ / "a.tar.gz";
 };
 
+TEST_F(ArchiveTest, AFoldersFilesAsIfTheyHadBeenInMemory) {
+  const std::string deep = "deep/" + std::string(120, 'n') + "/" + std::string(120, 'm');
+  const std::map<std::string, Bytes> files = {
+      {"a", bytes_of("A")}, {"empty", {}}, {deep, Bytes(3'000'000, 7)}};
+  for (const auto& [name, body] : files) must(write_file_atomically(in() / name, body));
+  must(write_file_atomically(in() / ".hidden", bytes_of("h")));
+  must(write_folder_tar_gz(path_, in()));
+  EXPECT_EQ(must(read_tar_gz(path_)), files);
+  const Bytes streamed = must(read_file(path_));
+  must(write_tar_gz(path_, files));
+  EXPECT_EQ(must(read_file(path_)), streamed);
+  expect_failure(write_folder_tar_gz(path_, in() / "missing"), ErrorCode::kNotFound, "missing");
+}
+
 TEST_F(ArchiveTest, RoundTripIsExactAndDeterministic) {
   std::map<std::string, Bytes> files{
       {"model.json", bytes_of("{}")}, {"empty", {}}, {"a/b/c.txt", bytes_of("deep")}};

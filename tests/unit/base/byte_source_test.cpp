@@ -19,7 +19,8 @@ std::string text_of(const ByteSource& source) {
 TEST(ByteSource, MemoryAndFileReadAlike) {
   const TemporaryFolder folder;
   ASSERT_TRUE(write_file_atomically(folder / "f", std::string_view("0123456789")));
-  for (const ByteSourcePtr& source : {bytes_source(std::string_view("0123456789")),
+  const Bytes borrowed{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9'};
+  for (const ByteSourcePtr& source : {bytes_source(std::string_view("0123456789")), borrowed_source(borrowed),
                                       bytes_source(Bytes{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}),
                                       file_source(folder / "f").value()}) {
     EXPECT_EQ(source->size(), 10);
