@@ -3,20 +3,6 @@
 #include "networks/assist_model.h"
 
 namespace terrapin::networks {
-namespace {
-
-int add_separable(Blueprint& network, int input, const std::string& name) {
-  const int width = network.channels(input);
-  const int spread = network.conv(input, {.name = name + ".depthwise",
-                                          .channels = width,
-                                          .kernel = 3,
-                                          .groups = width,
-                                          .activation = Activation::kRelu});
-  return network.conv(spread,
-                      {.name = name + ".project", .channels = width, .activation = Activation::kRelu});
-}
-
-}  // namespace
 
 Blueprint make_assist_blueprint(const AssistSpec& spec) {
   Blueprint network(kPromptChannels);
@@ -27,15 +13,7 @@ Blueprint make_assist_blueprint(const AssistSpec& spec) {
   network.preprocessing.size_offset = 1;
   const Features features = add_mobilenet_v2(network);
 
-  constexpr int kHead = 256;
-  const int x = features.last;
-  const int global = network.conv(
-      network.pool_whole(x, 1), {.name = "decoder.pool", .channels = kHead, .activation = Activation::kRelu});
-  const int local =
-      network.conv(x, {.name = "decoder.local", .channels = kHead, .activation = Activation::kRelu});
-  const int both = network.concat({network.resize_like(global, x), local});
-  const int fused =
-      network.conv(both, {.name = "decoder.fuse", .channels = kHead, .activation = Activation::kRelu});
+  const int fused = add_mobilenet_head(network, features.last);
 
   const auto join = [&](int low, int skip, int width, int rounds, const std::string& name) {
     const int narrow = network.conv(low, {.name = name + ".narrow", .channels = width});

@@ -91,6 +91,12 @@ int add_fcn_head(Blueprint& network, int features, const std::string& name, int 
 int add_psp_head(Blueprint& network, int features, const std::string& name, int num_classes);
 int add_deeplab_head(Blueprint& network, int features, const std::string& name, int num_classes,
                      const std::vector<int>& rates);
+// DeepLabV3's head of the public MobileNetV2 weights, without its classifier: a local and a global branch,
+// joined to 256 channels at the features' size, under the names "decoder.pool", "decoder.local",
+// "decoder.fuse".
+int add_mobilenet_head(Blueprint& network, int features);
+// A 3 x 3 convolution of each channel, then a 1 x 1 of all; size and channels stay.
+int add_separable(Blueprint& network, int input, const std::string& name);
 // Returns logits at the input's size.
 int add_lite_decoder(Blueprint& network, const Features& features, int num_classes, int skip_channels);
 

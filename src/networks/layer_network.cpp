@@ -153,6 +153,10 @@ torch::Tensor LayerNetwork::run_conv(std::size_t index, const torch::Tensor& inp
   torch::Tensor x = torch::conv2d(input, tensors.weight, tensors.bias, layer.stride, layer.padding,
                                   layer.dilation, layer.groups);
   if (layer.norm.empty()) return x;
+  if (is_training() && !norms_frozen() && share().sum_norms) {
+    return synchronized_norm(x, tensors.norm_weight, tensors.norm_bias, tensors.running_mean,
+                             tensors.running_var, share().sum_norms);
+  }
   // One value per channel has no variance to learn from (the global branch of a batch of one): the running
   // statistics serve instead, where torchvision would throw.
   const bool learn = is_training() && !norms_frozen() && x.size(0) * x.size(2) * x.size(3) > 1;
@@ -203,7 +207,9 @@ torch::Tensor LayerNetwork::run_layer(std::size_t index, const std::vector<torch
       break;
   }
   x = activate_in_place(x, layer.activation);
-  return layer.dropout > 0 ? torch::dropout(x, layer.dropout, is_training()) : x;
+  if (layer.dropout <= 0 || !is_training()) return x;
+  return share().total > 0 ? dropout_of_share(x, layer.dropout, share())
+                           : torch::dropout(x, layer.dropout, true);
 }
 
 NetworkOutput LayerNetwork::forward(const torch::Tensor& input) {

@@ -51,6 +51,14 @@ class LayerNetwork : public SegmentationNetwork {
 // Names that begin with this are the pretrained part.
 bool is_encoder_name(const std::string& name);
 
+// Batch norm over the samples of all processes, forward and backward; moves the running statistics as
+// torch::batch_norm does. One value per channel over all processes: the running statistics serve.
+torch::Tensor synchronized_norm(const torch::Tensor& x, const torch::Tensor& weight,
+                                const torch::Tensor& bias, torch::Tensor running_mean,
+                                torch::Tensor running_var, const SumOverProcesses& sum);
+// torch::dropout of a part of a batch; the same draws as for the whole.
+torch::Tensor dropout_of_share(const torch::Tensor& x, double probability, const BatchShare& share);
+
 torch::Tensor activate_in_place(torch::Tensor x, Activation activation);
 // The definitions of kResizeLike and kUpsampleStride in graph.h.
 torch::Tensor resize_to(const torch::Tensor& x, std::int64_t height, std::int64_t width);

@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,16 @@ namespace terrapin::networks {
 struct NetworkOutput {
   torch::Tensor logits;     // N x num_classes x H x W float32, H x W = the input's
   torch::Tensor auxiliary;  // the same shape; undefined in evaluation mode and without an auxiliary head
+};
+
+// In place: the sum over all processes that train together, the same bits in each.
+using SumOverProcesses = std::function<void(torch::Tensor&)>;
+
+// The part that this process has of a batch which several processes train on together.
+struct BatchShare {
+  std::int64_t first = 0,
+               total = 0;  // its samples are first, first + 1, ... of total; total 0: the batch is its own
+  SumOverProcesses sum_norms;  // where set, batch norm learns from the samples of all processes
 };
 
 class SegmentationNetwork : public torch::nn::Module {
@@ -40,8 +51,14 @@ class SegmentationNetwork : public torch::nn::Module {
   void freeze_norms(bool frozen) { norms_frozen_ = frozen; }
   bool norms_frozen() const { return norms_frozen_; }
 
+  // Of the batches that forward() sees while training. Dropout then drops what it would drop of these samples
+  // were the batch whole.
+  void take_share(BatchShare share) { share_ = std::move(share); }
+  const BatchShare& share() const { return share_; }
+
  private:
   bool norms_frozen_ = false;
+  BatchShare share_;
 };
 
 // Builds the named network with random weights drawn from torch's generator. kInvalidArgument lists the known

@@ -16,6 +16,8 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr const char* kCustomAttributes = "X-Amzn-SageMaker-Custom-Attributes";  // of the hosting contract
+
 // Runs `work` while holding one of the cores.
 template <class Work>
 auto in_turn(std::counting_semaphore<>& cores, const Work& work) {
@@ -87,7 +89,10 @@ Result<std::unique_ptr<ModelServer>> ModelServer::start(const ModelServerOptions
   std::unique_ptr<ModelServer> self(new ModelServer(options));
   http::Router router;
   router.add(
-      "GET", "/ping", [&server = *self](const Request&) -> Result<Response> { return server.ping(); },
+      "GET", "/ping",
+      [&server = *self](const Request& request) -> Result<Response> {
+        return server.misdirected(request).value_or(server.ping());
+      },
       http::RunsOn::kQuick);
   router.add(
       "GET", "/execution-parameters",
@@ -119,6 +124,12 @@ std::size_t ModelServer::waiting_for_engine() const {
   return batcher ? batcher->waiting() : 0;
 }
 
+std::optional<Response> ModelServer::misdirected(const Request& request) const {
+  const auto asked = request.headers.find("X-Terrapin-Instance");
+  if (options_.instance.empty() || !asked || *asked == options_.instance) return std::nullopt;
+  return Response::error(421, "another model server has this address now");
+}
+
 Response ModelServer::ping() const {
   return model() ? Response::json(200, R"({"status":"ready"})") : still_loading();
 }
@@ -132,6 +143,15 @@ Response ModelServer::execution_parameters() const {
 }
 
 Result<Response> ModelServer::invoke(const Request& request) {
+  if (auto refusal = misdirected(request)) return std::move(*refusal);
+  auto answer = answer_photo(request);
+  // Told back as it is, for callers that follow their requests.
+  const auto attributes = request.headers.find(kCustomAttributes);
+  if (answer && attributes) answer->headers.set(kCustomAttributes, std::string(*attributes));
+  return answer;
+}
+
+Result<Response> ModelServer::answer_photo(const Request& request) {
   const auto model = this->model();
   if (!model) return still_loading();
   const artifacts::ClassList& classes = model->predictor().spec().classes;

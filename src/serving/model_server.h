@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <string>
 
@@ -23,6 +24,9 @@ struct ModelServerOptions {
   int threads = 0;                // photos decoded and masks encoded at one time; 0: all available cores
   int max_waiting_requests = 64;  // beyond those being worked on; above: 503 with Retry-After
   std::int64_t max_pixels = 100'000'000;  // of one photo; above: 413
+  // Not empty: what this server is called. A request that asks for another one (X-Terrapin-Instance) is
+  // refused with 421: ports are given again, and a caller must not take one model for another.
+  std::string instance;
   // Decoded photos, masks and probabilities at one time; above: 503 with Retry-After. One request alone is
   // always worked on.
   std::int64_t max_memory_bytes = std::int64_t{2} << 30;
@@ -50,9 +54,11 @@ class ModelServer {
   explicit ModelServer(const ModelServerOptions& options);
   int concurrency() const;
   std::shared_ptr<Batcher> model() const;
+  std::optional<http::Response> misdirected(const http::Request& request) const;
   http::Response ping() const;
   http::Response execution_parameters() const;
   Result<http::Response> invoke(const http::Request& request);
+  Result<http::Response> answer_photo(const http::Request& request);
 
   // Constant after construction.
   const ModelServerOptions options_;

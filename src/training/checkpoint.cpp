@@ -31,15 +31,12 @@ Status write_checkpoint(const std::filesystem::path& folder, const Checkpoint& c
   return artifacts::write_safetensors(checkpoint_path(folder), file);
 }
 
-Result<std::optional<Checkpoint>> read_checkpoint(const std::filesystem::path& folder) {
-  const std::filesystem::path path = checkpoint_path(folder);
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
-  auto file = artifacts::read_safetensors(path);
-  if (!file) return with_context(file.error(), path.string());
+namespace {
+
+Result<Checkpoint> checkpoint_of(artifacts::TensorFile file, const std::filesystem::path& path) {
   Checkpoint checkpoint;
   try {
-    const nlohmann::json json = nlohmann::json::parse(file->metadata["checkpoint"]);
+    const nlohmann::json json = nlohmann::json::parse(file.metadata["checkpoint"]);
     if (json.at("format") != "terrapin-checkpoint") {
       return fail(ErrorCode::kCorrupt, "{}: not a terrapin checkpoint", path.string());
     }
@@ -74,9 +71,27 @@ Result<std::optional<Checkpoint>> read_checkpoint(const std::filesystem::path& f
     return fail(ErrorCode::kCorrupt, "{}: {} finished epochs but {} reports", path.string(),
                 checkpoint.finished_epochs, checkpoint.history.size());
   }
-  file->metadata.erase("checkpoint");
-  checkpoint.tensors = std::move(*file);
+  file.metadata.erase("checkpoint");
+  checkpoint.tensors = std::move(file);
   return checkpoint;
+}
+
+}  // namespace
+
+Result<std::optional<Checkpoint>> read_checkpoint(const std::filesystem::path& folder) {
+  const std::filesystem::path path = checkpoint_path(folder);
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  auto file = artifacts::read_safetensors(path);
+  if (!file) return with_context(file.error(), path.string());
+  TERRAPIN_TRY(Checkpoint checkpoint, checkpoint_of(std::move(*file), path));
+  return checkpoint;
+}
+
+Result<Checkpoint> parse_checkpoint(std::span<const std::uint8_t> bytes, const std::filesystem::path& path) {
+  auto file = artifacts::parse_safetensors(bytes);
+  if (!file) return with_context(file.error(), path.string());
+  return checkpoint_of(std::move(*file), path);
 }
 
 Status same_run(const nlohmann::json& stored, const nlohmann::json& wanted,

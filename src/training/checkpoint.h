@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "artifacts/safetensors.h"
@@ -41,6 +42,8 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder);
 Status write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 // nullopt if the folder holds none. kCorrupt or kUnsupported (a newer version) name the file.
 Result<std::optional<Checkpoint>> read_checkpoint(const std::filesystem::path& folder);
+// The same of a file's bytes; `path` is for messages.
+Result<Checkpoint> parse_checkpoint(std::span<const std::uint8_t> bytes, const std::filesystem::path& path);
 
 // kInvalidArgument naming the first value in which two runs differ, and both values.
 Status same_run(const nlohmann::json& stored, const nlohmann::json& wanted,

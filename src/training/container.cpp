@@ -1,7 +1,9 @@
 #include "training/container.h"
 
+#include <fmt/ranges.h>
 #include <stdlib.h>  // mkdtemp
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -26,14 +28,25 @@ std::string text_of(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-Status check_hosts(const fs::path& path) {
+Status read_hosts(const fs::path& path, ContainerJob& job) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return {};
   TERRAPIN_TRY(const nlohmann::json json, read_object(path));
   const auto hosts = json.find("hosts");
-  if (hosts != json.end() && hosts->is_array() && hosts->size() > 1) {
-    return fail(ErrorCode::kUnsupported, "{}: hosts: {} hosts; allowed: 1 (set instance_count to 1)",
-                path.string(), hosts->size());
+  if (hosts == json.end() || !hosts->is_array() || hosts->size() < 2) return {};
+  for (const auto& host : *hosts) {
+    if (!host.is_string() || host.get<std::string>().empty())
+      return fail(ErrorCode::kCorrupt, "{}: hosts: {} is not a name", path.string(), json_text(host));
+    job.hosts.push_back(host.get<std::string>());
+  }
+  std::sort(job.hosts.begin(), job.hosts.end());
+  if (const auto twice = std::adjacent_find(job.hosts.begin(), job.hosts.end()); twice != job.hosts.end())
+    return fail(ErrorCode::kCorrupt, "{}: hosts: {} is there twice", path.string(), *twice);
+  job.current_host = text_of(json, "current_host");
+  job.network_interface_name = text_of(json, "network_interface_name");
+  if (!std::binary_search(job.hosts.begin(), job.hosts.end(), job.current_host)) {
+    return fail(ErrorCode::kCorrupt, "{}: current_host is \"{}\"; allowed is one of hosts: {}", path.string(),
+                job.current_host, fmt::join(job.hosts, ", "));
   }
   return {};
 }
@@ -81,7 +94,7 @@ Result<ContainerJob> read_container_job(const fs::path& root) {
     }
     job.hyperparameters[name] = value.is_string() ? value.get<std::string>() : json_text(value);
   }
-  TERRAPIN_TRY_STATUS(check_hosts(config / "resourceconfig.json"));
+  TERRAPIN_TRY_STATUS(read_hosts(config / "resourceconfig.json", job));
   TERRAPIN_TRY_STATUS(read_channels(config / "inputdataconfig.json", job));
   return job;
 }

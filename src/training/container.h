@@ -25,6 +25,8 @@ struct ContainerJob {
   std::filesystem::path root;  // usually /opt/ml
   HyperparameterValues hyperparameters;
   std::map<std::string, ContainerChannel> channels;
+  std::vector<std::string> hosts;  // sorted, this one among them; empty: one machine
+  std::string current_host, network_interface_name;
 
   std::filesystem::path channel_folder(const std::string& channel) const;
   std::filesystem::path model_folder() const { return root / "model"; }
@@ -33,7 +35,7 @@ struct ContainerJob {
 };
 
 // Reads input/config. Channels that inputdataconfig.json does not name but that lie under input/data count
-// too. Errors name the file and the field; more than one host is kUnsupported.
+// too. Errors name the file and the field.
 Result<ContainerJob> read_container_job(const std::filesystem::path& root);
 
 // A folder of its own under the system's temporary folder, removed with its content at the end.

@@ -119,12 +119,11 @@ Result<artifacts::NetworkSpec> network_of(const HyperparameterValues& values, Hy
   } else if (!has_algorithm) {
     network.algorithm = network.backbone == "mobilenet-v2" ? "lite" : "fcn";
   }
-  if ((network.backbone == "mobilenet-v2") != (network.algorithm == "lite")) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "hyperparameters backbone={} and algorithm={} do not go together; allowed: fcn, psp and deeplab with "
-        "resnet-50 or resnet-101, lite with mobilenet-v2",
-        network.backbone, network.algorithm);
+  if (network.algorithm == "lite" && network.backbone != "mobilenet-v2") {
+    return fail(ErrorCode::kInvalidArgument,
+                "hyperparameters backbone={} and algorithm={} do not go together; allowed: fcn, psp and "
+                "deeplab with any backbone, lite with mobilenet-v2",
+                network.backbone, network.algorithm);
   }
   network.auxiliary_head = network.backbone.starts_with("resnet");
   if (network.algorithm != "lite") network.skip_channels = artifacts::NetworkSpec{}.skip_channels;
@@ -152,7 +151,8 @@ void note_unused(const HyperparameterValues& values, const TrainingOptions& opti
   note("early_stopping_patience", options.early_stopping.enabled, "early_stopping True");
   note("early_stopping_tolerance", options.early_stopping.enabled, "early_stopping True");
   note("skip_channels", options.network.algorithm == "lite", "algorithm lite");
-  note("freeze_batch_norm", options.network.backbone.starts_with("resnet"), "a ResNet, which has batch norm");
+  note("freeze_batch_norm", options.network.algorithm != "lite",
+       "batch norm, which algorithm lite does without");
 }
 
 // Our recipe's momentum, decay and so on belong to AdamW: another optimizer starts from AWS's values.

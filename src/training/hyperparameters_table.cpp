@@ -181,8 +181,7 @@ Rows aws_network_rows() {
                       &NetworkSpec::backbone)),
       {"use_pretrained_model", kSwitch.words, "start from pretrained weights; False is a random start",
        set_use_pretrained_model, show_use_pretrained_model},
-      first_stage(row("algorithm",
-                      Word{"fcn, psp, deeplab with a ResNet; lite with mobilenet-v2", kAlgorithms},
+      first_stage(row("algorithm", Word{"fcn, psp, deeplab; lite with mobilenet-v2", kAlgorithms},
                       "the decoder; lite is ours", &Options::network, &NetworkSpec::algorithm)),
   };
 }
@@ -237,7 +236,8 @@ Rows aws_optimizer_rows() {
 
 Rows aws_batch_rows() {
   return {
-      row("mini_batch_size", kBatch, "training crops a step", &Options::batch_size),
+      row("mini_batch_size", kBatch, "training crops a step, of all processes together",
+          &Options::batch_size),
       row("validation_mini_batch_size", kBatch, "photos a step when validating; scores do not depend on it",
           &Options::validation_batch_size),
   };
@@ -258,7 +258,9 @@ Rows aws_early_stopping_rows() {
 
 Rows aws_process_rows() {
   return {
-      row("syncbn", kSwitch, "accepted; one process trains, so its batch statistics are already whole",
+      row("syncbn", kSwitch,
+          "several processes: batch norm learns from the whole batch; one process sees the whole batch "
+          "anyway",
           &Options::syncbn),
   };
 }
@@ -282,7 +284,7 @@ Rows machine_rows() {
       row("seed", Whole{"a whole number from 0", 0},
           "same seed, threads and machine type: same weights on a CPU", &Options::seed),
       row("threads", Whole{"a whole number from 0 to 1024; 0 is all cores", 0, 1024},
-          "threads of the network's arithmetic", &Options::threads),
+          "threads of the network's arithmetic, in each process", &Options::threads),
       row("device", Choice{"auto, cpu, cuda", kDevices}, "auto is CUDA where there is a device",
           &Options::device),
       row("mixed_precision", kSwitch, "half precision where it is safe; CUDA only",

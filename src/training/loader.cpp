@@ -83,10 +83,9 @@ void Loader::add_slots() {
     auto slot = std::make_shared<Slot>();
     if (spare_.empty()) {
       slot->batch = std::make_unique<Batch>();
-      slot->batch->count = options_.batch_size;
+      slot->batch->count = crops();
       slot->batch->side = options_.crop_side;
-      const auto values =
-          static_cast<std::size_t>(options_.batch_size * options_.crop_side * options_.crop_side);
+      const auto values = static_cast<std::size_t>(crops() * options_.crop_side * options_.crop_side);
       slot->batch->pixels.resize(values * 3);
       slot->batch->labels.resize(values);
     } else {
@@ -101,14 +100,14 @@ void Loader::add_slots() {
 bool Loader::work_once(std::unique_lock<std::mutex>& lock) {
   std::shared_ptr<Slot> slot;
   for (const auto& candidate : slots_) {
-    if (candidate->taken < options_.batch_size) {
+    if (candidate->taken < crops()) {
       slot = candidate;
       break;
     }
   }
   if (!slot) return false;
   const std::int64_t within = slot->taken++;
-  const std::int64_t position = slot->step * options_.batch_size + within;
+  const std::int64_t position = slot->step * options_.batch_size + options_.part_first + within;
   const std::int64_t photo = order_[static_cast<std::size_t>(position)];
   const int epoch = epoch_;
   Batch& batch = *slot->batch;
@@ -119,7 +118,7 @@ bool Loader::work_once(std::unique_lock<std::mutex>& lock) {
                 batch.pixels.data() + within * area * 3, batch.labels.data() + within * area);
   lock.lock();
   if (!status && !slot->error) slot->error = status.error();
-  if (++slot->finished == options_.batch_size) batch_ready_.notify_all();
+  if (++slot->finished == crops()) batch_ready_.notify_all();
   return true;
 }
 
@@ -134,8 +133,8 @@ Result<std::unique_ptr<Batch>> Loader::next() {
   std::unique_lock lock(mutex_);
   if (slots_.empty()) return nullptr;
   const std::shared_ptr<Slot> slot = slots_.front();
-  while (slot->finished < options_.batch_size) {
-    if (slot->taken < options_.batch_size) {
+  while (slot->finished < crops()) {
+    if (slot->taken < crops()) {
       work_once(lock);
     } else {
       batch_ready_.wait(lock);

@@ -29,6 +29,9 @@ struct LoaderOptions {
   std::int64_t base_size = 520;
   std::int64_t crop_side = 240;
   int batch_size = 16;
+  // The part of each batch that is made: crops first, first + 1, ...; count 0: all. A crop is the same
+  // whoever makes it.
+  std::int64_t part_first = 0, part_count = 0;
   int crops_per_photo = 1;
   std::uint64_t seed = 0;
   Normalization normalization;
@@ -75,6 +78,7 @@ class Loader {
   bool work_once(
       std::unique_lock<std::mutex>& lock);  // one crop, unlocked meanwhile; false if there is none to take
   void add_slots();
+  std::int64_t crops() const { return options_.part_count > 0 ? options_.part_count : options_.batch_size; }
 
   const std::shared_ptr<const LabeledPhotos> photos_;
   const std::vector<std::vector<ClassPoints>> foreground_;

@@ -123,6 +123,21 @@ struct Sums {
       labelled[c] += other.labelled[c];
     }
   }
+  // Of all processes' pixels instead.
+  void add_over(const networks::SumOverProcesses& processes) {
+    if (!processes) return;
+    std::vector<double> all{loss, weight};
+    for (const auto* part : {&overlap, &predicted, &labelled})
+      all.insert(all.end(), part->begin(), part->end());
+    torch::Tensor tensor =
+        torch::from_blob(all.data(), {static_cast<std::int64_t>(all.size())}, torch::kDouble);
+    processes(tensor);
+    loss = all[0], weight = all[1];
+    auto next = all.begin() + 2;
+    for (auto* part : {&overlap, &predicted, &labelled}) {
+      for (double& value : *part) value = *next++;
+    }
+  }
   double loss = 0, weight = 0;
   std::vector<double> overlap, predicted, labelled;  // sum p g, sum p, sum g
 };
@@ -286,9 +301,11 @@ class FusedLoss : public torch::autograd::Function<FusedLoss> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
                                                 const torch::Tensor& logits, const torch::Tensor& labels,
                                                 double cross_entropy_weight, double dice_weight,
-                                                std::vector<double> weights) {
-    const Sums sums = logits.scalar_type() == torch::kDouble ? forward_sums<double>(logits, labels, weights)
-                                                             : forward_sums<float>(logits, labels, weights);
+                                                std::vector<double> weights,
+                                                const networks::SumOverProcesses& processes) {
+    Sums sums = logits.scalar_type() == torch::kDouble ? forward_sums<double>(logits, labels, weights)
+                                                       : forward_sums<float>(logits, labels, weights);
+    sums.add_over(processes);
     const DiceTerms dice = dice_terms(sums);
     const double cross_entropy = sums.weight > 0 ? sums.loss / sums.weight : 0;
     context->save_for_backward({logits, labels});
@@ -321,7 +338,7 @@ class FusedLoss : public torch::autograd::Function<FusedLoss> {
     } else {
       backward_blocks<float>(logits, labels, weights, dice, cross_entropy_factor, dice_factor, gradient);
     }
-    return {gradient, torch::Tensor(), torch::Tensor(), torch::Tensor(), torch::Tensor()};
+    return {gradient, torch::Tensor(), torch::Tensor(), torch::Tensor(), torch::Tensor(), torch::Tensor()};
   }
 };
 
@@ -335,14 +352,26 @@ LossResult composed_loss(const torch::Tensor& logits, const torch::Tensor& label
   const torch::Tensor weights = torch::tensor(weights_of(spec, classes), torch::kDouble).to(logits.options());
   const torch::Tensor pixel_weight = weights.index({target}) * counted.to(logits.scalar_type());
   const torch::Tensor picked = logp.gather(1, target.unsqueeze(1)).squeeze(1);
-  const torch::Tensor weight_sum = pixel_weight.sum();
-  const torch::Tensor cross_entropy = -(picked * pixel_weight).sum() / weight_sum.clamp_min(1e-12);
+  torch::Tensor weight_sum = pixel_weight.sum();
+  torch::Tensor loss_sum = -(picked * pixel_weight).sum();
 
   const torch::Tensor hot =
       (torch::one_hot(target, classes).permute({0, 3, 1, 2}) * counted.unsqueeze(1)).to(logits.scalar_type());
   const torch::Tensor p = logp.exp() * counted.unsqueeze(1).to(logits.scalar_type());
-  const torch::Tensor overlap = (p * hot).sum({0, 2, 3}), labelled = hot.sum({0, 2, 3}),
-                      predicted = p.sum({0, 2, 3});
+  torch::Tensor overlap = (p * hot).sum({0, 2, 3}), labelled = hot.sum({0, 2, 3}),
+                predicted = p.sum({0, 2, 3});
+  if (spec.sum) {
+    const torch::Tensor own =
+        torch::cat({loss_sum.view({1}), weight_sum.view({1}), overlap, predicted, labelled});
+    torch::Tensor all = own.detach().to(torch::kDouble);
+    spec.sum(all);
+    // The values of all processes with the gradient of this one's.
+    const torch::Tensor joined = own + (all.to(own.scalar_type()) - own).detach();
+    loss_sum = joined[0], weight_sum = joined[1];
+    overlap = joined.narrow(0, 2, classes), predicted = joined.narrow(0, 2 + classes, classes);
+    labelled = joined.narrow(0, 2 + 2 * classes, classes);
+  }
+  const torch::Tensor cross_entropy = loss_sum / weight_sum.clamp_min(1e-12);
   const torch::Tensor present = labelled.gt(0).to(logits.scalar_type());
   const torch::Tensor score = (2 * overlap + kDiceSmooth) / (predicted + labelled + kDiceSmooth);
   const torch::Tensor classes_present = present.sum();
@@ -367,7 +396,7 @@ LossResult segmentation_loss(const torch::Tensor& logits, const torch::Tensor& l
   if (!fused) return composed_loss(logits, labels, spec);
   const auto results =
       FusedLoss::apply(with_plain_rows(logits), labels.contiguous(), spec.cross_entropy_weight,
-                       spec.dice_weight, weights_of(spec, logits.size(1)));
+                       spec.dice_weight, weights_of(spec, logits.size(1)), spec.sum);
   return {results[0], results[1].detach(), results[2].detach()};
 }
 

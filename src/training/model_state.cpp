@@ -48,7 +48,19 @@ std::vector<torch::Tensor> float_buffers(const networks::SegmentationNetwork& ne
   return buffers;
 }
 
+LossSpec over_processes(LossSpec loss, const BatchPart& part) {
+  if (part.processes) loss.sum = [processes = part.processes](torch::Tensor& sums) { processes->sum(sums); };
+  return loss;
+}
+
 }  // namespace
+
+BatchPart BatchPart::of(std::shared_ptr<ProcessGroup> processes, std::int64_t batch_size) {
+  if (!processes) return {nullptr, 0, batch_size};
+  const std::int64_t rank = processes->rank(), size = processes->size();
+  const std::int64_t first = batch_size * rank / size;
+  return {std::move(processes), first, batch_size * (rank + 1) / size - first};
+}
 
 artifacts::TensorData to_data(const torch::Tensor& tensor) {
   const torch::Tensor plain = tensor.detach().to(torch::kCPU).contiguous();
@@ -70,9 +82,9 @@ torch::Tensor from_data(const artifacts::TensorData& data) {
 
 ModelState::ModelState(std::shared_ptr<networks::SegmentationNetwork> network,
                        std::shared_ptr<networks::SegmentationNetwork> average, const TrainingOptions& options,
-                       LossSpec loss, torch::Device device)
+                       LossSpec loss, torch::Device device, BatchPart part)
     : options_(options),
-      loss_(std::move(loss)),
+      loss_(over_processes(std::move(loss), part)),
       device_(device),
       mixed_precision_(options.mixed_precision && device.is_cuda()),
       network_((network->to(device), std::move(network))),
@@ -82,14 +94,63 @@ ModelState::ModelState(std::shared_ptr<networks::SegmentationNetwork> network,
       groups_(flatten(*network_, options.optimizer, /*with_gradients=*/true)),
       average_groups_(flatten(*average_, options.optimizer, /*with_gradients=*/false)),
       optimizer_(groups_, options.optimizer),
-      scaler_(mixed_precision_) {
+      scaler_(mixed_precision_),
+      part_(std::move(part)) {
   copy_weights_to_average();
+  if (part_.processes) {
+    ProcessGroup& processes = *part_.processes;
+    gradient_sums_ = std::make_unique<GradientSums>(network_->parameters(), groups_, processes);
+    networks::BatchShare share{part_.first, options.batch_size, nullptr};
+    if (options.syncbn) share.sum_norms = [&processes](torch::Tensor& sums) { processes.sum(sums); };
+    network_->take_share(std::move(share));
+    return;
+  }
   // A large network's step takes longer than a stop may: its backward pass asks between layers.
   for (torch::Tensor parameter : network_->parameters()) {
     parameter.register_hook([](const torch::Tensor&) -> void {
       if (interrupted()) throw Interrupted();
     });
   }
+}
+
+Status ModelState::share_start() {
+  if (!part_.processes) return {};
+  torch::NoGradGuard no_gradients;
+  for (FlatGroup& group : groups_) part_.processes->broadcast(group.flat.values);
+  for (torch::Tensor& buffer : buffers_) part_.processes->broadcast(buffer);
+  copy_weights_to_average();
+  return part_.processes->status();
+}
+
+void ModelState::begin_buffer_mean() {
+  if (!part_.processes || buffers_.empty() || options_.syncbn || options_.freeze_norms) return;
+  torch::NoGradGuard no_gradients;
+  std::vector<torch::Tensor> flat;
+  for (const torch::Tensor& buffer : buffers_) flat.push_back(buffer.flatten());
+  const double share = static_cast<double>(part_.count) / static_cast<double>(options_.batch_size);
+  buffer_mean_ = torch::cat(flat).mul_(share);
+  part_.processes->begin_sum(buffer_mean_);
+}
+
+void ModelState::finish_buffer_mean() {
+  if (!buffer_mean_.defined()) return;
+  torch::NoGradGuard no_gradients;
+  std::int64_t offset = 0;
+  for (torch::Tensor& buffer : buffers_) {
+    buffer.copy_(buffer_mean_.narrow(0, offset, buffer.numel()).view_as(buffer));
+    offset += buffer.numel();
+  }
+  buffer_mean_.reset();
+}
+
+Result<double> ModelState::gradient_norm() {
+  double norm = optimizer_.gradient_norm();
+  if (!part_.processes) return norm;
+  // Machines may round it differently, and would drift apart.
+  torch::Tensor first = torch::full({1}, norm, torch::kDouble);
+  part_.processes->broadcast(first);
+  TERRAPIN_TRY_STATUS(part_.processes->status());
+  return first.item<double>();
 }
 
 void ModelState::copy_weights_to_average() {
@@ -126,9 +187,12 @@ Result<StepLosses> ModelState::step(const torch::Tensor& pixels, const torch::Te
                                     double learning_rate) {
   network_->train();
   network_->freeze_norms(options_.freeze_norms);
+  const bool alone = !part_.processes;
   // The forward pass moves batch norm's statistics; an aborted step puts them back.
   std::vector<torch::Tensor> before;
-  for (const torch::Tensor& buffer : buffers_) before.push_back(buffer.clone());
+  for (const torch::Tensor& buffer : buffers_) {
+    if (alone) before.push_back(buffer.clone());
+  }
   const auto abort = [&] {
     torch::NoGradGuard no_gradients;
     for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(before[i]);
@@ -139,24 +203,37 @@ Result<StepLosses> ModelState::step(const torch::Tensor& pixels, const torch::Te
 
   StepLosses losses;
   const torch::Tensor total = forward_losses(pixels.to(device_), labels.to(device_), losses);
-  if (interrupted()) return abort();
+  if (alone && interrupted()) return abort();
+  if (!alone) {
+    TERRAPIN_TRY_STATUS(part_.processes->status());
+  }
   if (!std::isfinite(losses.total)) {
     return fail(ErrorCode::kInvalidArgument,
                 "the loss is no longer finite at learning rate {}: a smaller learning_rate usually helps",
                 learning_rate);
   }
   optimizer_.zero_gradients();
+  begin_buffer_mean();
+  if (gradient_sums_) gradient_sums_->begin();
   try {
     (total * scaler_.scale()).backward();
   } catch (const std::exception&) {
-    if (interrupted()) return abort();
+    if (alone && interrupted()) return abort();
     throw;
   }
-  if (interrupted()) return abort();
+  if (alone && interrupted()) return abort();
+  if (gradient_sums_) {
+    gradient_sums_->finish();
+    TERRAPIN_TRY_STATUS(part_.processes->status());
+    finish_buffer_mean();
+  }
 
   const bool clips = options_.optimizer.clip_norm > 0;
   double norm = 0;
-  if (clips || mixed_precision_) norm = optimizer_.gradient_norm() / scaler_.scale();
+  if (clips || mixed_precision_) {
+    TERRAPIN_TRY(norm, gradient_norm());
+    norm /= scaler_.scale();
+  }
   const double unscale = 1 / scaler_.scale();
   if (!scaler_.update(std::isfinite(norm))) return losses;  // overflow in float16: this step is left out
   double factor = unscale;

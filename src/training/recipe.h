@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "metrics/confusion.h"
 
 namespace terrapin::training {
+
+class ProcessGroup;
 
 enum class OptimizerKind { kSgd, kNag, kAdam, kAdamW, kAdagrad, kRmsprop, kAdadelta };
 enum class ScheduleKind { kPoly, kStep, kCosine };
@@ -92,7 +95,7 @@ struct TrainingOptions {
   // Training inputs are crop_size + crop_offset pixels a side; -1: the network's own preprocessing offset (1
   // for aligned grids).
   std::int64_t crop_offset = -1;
-  int batch_size = 16;
+  int batch_size = 16;  // of all processes together
   int validation_batch_size = 16;
   int epochs = 10;
   // Crops taken from each photo per epoch (epochs over small sets are short; validation then costs relatively
@@ -106,7 +109,9 @@ struct TrainingOptions {
   AugmentOptions augment;
   EarlyStopping early_stopping;
   double ema_decay = 0.99;  // moving average of the weights, validated and packaged in their place; 0 = off
-  bool syncbn = false;      // accepted; one process trains, so its batch statistics are already whole
+  // Several processes: batch norm learns from the whole batch, not from each process's part of it. One
+  // process: the part is the whole.
+  bool syncbn = false;
   // Trains with the network in evaluation mode: batch norm keeps its running statistics (small batches on
   // pretrained weights), dropout and the auxiliary head are off.
   bool freeze_norms = false;
@@ -196,6 +201,10 @@ class TrainingObserver {
   virtual void on_start(std::int64_t /*steps_per_epoch*/, int /*finished_epochs*/,
                         const std::vector<EpochReport>& /*history*/) {}
   virtual void on_step(const StepReport&) {}
+  // Each photo of a validation, before its epoch is reported. `index`: its place among the validation
+  // samples.
+  virtual void on_prediction(int /*epoch*/, std::int64_t /*index*/, const artifacts::LabeledPhoto& /*photo*/,
+                             const imaging::Mask& /*prediction*/) {}
   virtual void on_epoch(const EpochReport&) {}
 };
 
@@ -215,8 +224,12 @@ struct TrainingOutcome {
 // weights bit for bit, also when interrupted and resumed. Errors: bad options or data (kInvalidArgument,
 // naming file and value), weights missing (kNotFound), kCancelled when base/interrupt.h says so (a checkpoint
 // is on disk if a folder was given), kIo.
+//
+// With `processes`, every one of them calls this with the same options and data, and all train one network,
+// each on its part of every batch; docs/decisions/0012 says what is equal to one process. All return the same
+// outcome or all an error; rank 0 alone reads and writes checkpoints and the package.
 Result<TrainingOutcome> train(const TrainingOptions& options, const TrainingData& data,
-                              TrainingObserver& observer);
+                              TrainingObserver& observer, std::shared_ptr<ProcessGroup> processes = nullptr);
 
 // Masks that a package predicts for samples[indices], at the photos' own sizes (for reports).
 Result<std::vector<imaging::Mask>> predict_samples(const artifacts::ModelPackage& package,

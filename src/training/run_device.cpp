@@ -6,13 +6,23 @@
 
 namespace terrapin::training {
 
-Result<torch::Device> choose_device(DeviceChoice choice) {
+Result<torch::Device> choose_device(DeviceChoice choice, int local_rank) {
   const bool cuda = torch::cuda::is_available();
   if (choice == DeviceChoice::kCuda && !cuda) {
     return fail(ErrorCode::kUnsupported,
                 "device cuda: this build of libtorch or this machine has no CUDA device; use auto or cpu");
   }
-  return torch::Device(choice != DeviceChoice::kCpu && cuda ? torch::kCUDA : torch::kCPU);
+  if (choice == DeviceChoice::kCpu || !cuda) return torch::Device(torch::kCPU);
+  if (local_rank < 0) return torch::Device(torch::kCUDA);
+  const auto devices = static_cast<int>(torch::cuda::device_count());
+  if (local_rank >= devices) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "process {} of this machine has no CUDA device of its own: there are {}; start {} processes here, "
+        "or use device cpu",
+        local_rank, devices, devices);
+  }
+  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank));
 }
 
 void keep_freed_memory() {

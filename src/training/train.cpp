@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/parallel.h"
 #include "training/checkpoint.h"
+#include "training/distributed/process_group.h"
 #include "training/initial_weights.h"
 #include "training/loader.h"
 #include "training/model_state.h"
@@ -57,11 +58,17 @@ bool should_stop_early(const EarlyStopping& rule, const std::vector<EpochReport>
 
 class Training {
  public:
-  Training(const TrainingOptions& options, const TrainingData& data, TrainingObserver& observer)
-      : options_(options), data_(data), observer_(observer) {}
+  Training(const TrainingOptions& options, const TrainingData& data, TrainingObserver& observer,
+           std::shared_ptr<ProcessGroup> processes)
+      : options_(options),
+        data_(data),
+        observer_(observer),
+        processes_(std::move(processes)),
+        part_(BatchPart::of(processes_, options.batch_size)) {}
 
   Result<TrainingOutcome> run() {
-    TERRAPIN_TRY_STATUS(prepare());
+    TERRAPIN_TRY_STATUS(agree(prepare()));
+    TERRAPIN_TRY_STATUS(start_together());
     TERRAPIN_TRY_STATUS(resume());
     observer_.on_start(loader_->steps_per_epoch(), finished_epochs_, history_);
     bool stopped_early = should_stop_early(options_.early_stopping, history_);
@@ -83,14 +90,21 @@ class Training {
     };
   }
   double elapsed() const { return elapsed_before_ + seconds_since(started_); }
+  int rank() const { return processes_ ? processes_->rank() : 0; }
+  int size() const { return processes_ ? processes_->size() : 1; }
+  // All processes go on, or none does.
+  Status agree(const Status& own) { return processes_ ? processes_->agree(own) : own; }
 
   Status prepare();
   Status check_data(const artifacts::Preprocessing& preprocessing);
   void start_from_batch(networks::SegmentationNetwork& network);
+  Status start_together();
+  Result<std::optional<Checkpoint>> find_checkpoint();
   Status resume();
   Status save_checkpoint(const EpochSums& sums);
   Status run_epoch();
   Result<EpochSums> train_steps(EpochSums sums, double& rate);
+  Result<ValidationScores> validate_together(int epoch);
   Status validate_epoch(EpochReport& report);
   Result<TrainingOutcome> package();
   // The first `count` crops of an epoch, as tensors that share the batch's memory.
@@ -99,6 +113,8 @@ class Training {
   const TrainingOptions& options_;
   const TrainingData& data_;
   TrainingObserver& observer_;
+  const std::shared_ptr<ProcessGroup> processes_;  // null: alone
+  const BatchPart part_;
   const Clock::time_point started_ = Clock::now();
 
   torch::Device device_{torch::kCPU};
@@ -125,8 +141,14 @@ Status Training::prepare() {
                 "the class list names {} classes, num_classes is {}: they must agree", data_.classes.size(),
                 options_.network.num_classes);
   }
-  TERRAPIN_TRY(device_, choose_device(options_.device));
-  const int threads = options_.threads > 0 ? options_.threads : available_cores();
+  if (options_.batch_size < size()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "batch_size is {} for {} processes: each needs one crop at least", options_.batch_size,
+                size());
+  }
+  TERRAPIN_TRY(device_, choose_device(options_.device, processes_ ? processes_->place().local_rank : -1));
+  const int cores = std::max(1, available_cores() / (processes_ ? processes_->place().local_size : 1));
+  const int threads = options_.threads > 0 ? options_.threads : cores;
   torch::set_num_threads(threads);
   if (device_.is_cpu()) keep_freed_memory();
 
@@ -148,11 +170,11 @@ Status Training::prepare() {
   }
   TERRAPIN_TRY(auto average, networks::build_network(options_.network));
   model_ = std::make_unique<ModelState>(std::move(network), std::move(average), options_, std::move(loss),
-                                        device_);
+                                        device_, part_);
 
   int loader_threads = options_.loader_threads;
   if (loader_threads == 0)
-    loader_threads = device_.is_cpu() ? std::max(1, threads / 4) : std::clamp(available_cores() - 1, 1, 16);
+    loader_threads = device_.is_cpu() ? std::max(1, threads / 4) : std::clamp(cores - 1, 1, 16);
   loader_ = std::make_unique<Loader>(train_photos_, summary_.foreground, loader_options_, loader_threads);
   run_ = to_json(options_);
   run_["data"] = digest_of(data_, summary_);
@@ -165,6 +187,8 @@ Status Training::check_data(const artifacts::Preprocessing& preprocessing) {
   const std::int64_t offset = options_.crop_offset >= 0 ? options_.crop_offset : preprocessing.size_offset;
   loader_options_.crop_side = (options_.crop_size + 7) / 8 * 8 + offset;
   loader_options_.batch_size = options_.batch_size;
+  loader_options_.part_first = part_.first;
+  loader_options_.part_count = part_.count;
   loader_options_.crops_per_photo = options_.crops_per_photo;
   loader_options_.seed = options_.seed;
   loader_options_.normalization = Normalization::from(preprocessing);
@@ -210,9 +234,55 @@ void Training::start_from_batch(networks::SegmentationNetwork& network) {
   networks::initialize_from_batch(network, tensors_of(batch).first);
 }
 
+// Weights and data are the same everywhere, or it is said which are not.
+Status Training::start_together() {
+  if (!processes_) return {};
+  TERRAPIN_TRY(const std::string first, processes_->broadcast_text(json_text(run_)));
+  const nlohmann::json wanted = nlohmann::json::parse(first, nullptr, false);
+  Status same;
+  for (const auto& [key, value] : wanted.items()) {
+    if (run_.value(key, nlohmann::json()) == value) continue;
+    same = fail(ErrorCode::kInvalidArgument,
+                "{} is {} in process 0 and {} in process {}: all processes need the same photos and "
+                "hyperparameters (S3DataDistributionType FullyReplicated)",
+                key == "data" ? "the digest of the data" : key, json_text(value),
+                json_text(run_.value(key, nlohmann::json())), rank());
+    break;
+  }
+  TERRAPIN_TRY_STATUS(agree(same));
+  TERRAPIN_TRY_STATUS(model_->share_start());
+  info(fmt::format("{} processes train together, {} to {} crops of a batch each{}", size(),
+                   options_.batch_size / size(), (options_.batch_size + size() - 1) / size(),
+                   options_.syncbn ? ", batch norm over all of them" : ""));
+  return {};
+}
+
+// Rank 0's: the folder may be on its machine only.
+Result<std::optional<Checkpoint>> Training::find_checkpoint() {
+  if (!processes_) return read_checkpoint(options_.checkpoint_folder);
+  const std::filesystem::path path = checkpoint_path(options_.checkpoint_folder);
+  Status read;
+  std::string bytes;
+  std::error_code ignored;
+  if (rank() == 0 && std::filesystem::exists(path, ignored)) {
+    auto text = read_text_file(path, std::int64_t{1} << 40);
+    if (text) {
+      bytes = std::move(*text);
+    } else {
+      read = tl::unexpected<Error>(std::move(text.error()));
+    }
+  }
+  TERRAPIN_TRY_STATUS(agree(read));
+  TERRAPIN_TRY(bytes, processes_->broadcast_text(bytes));
+  if (bytes.empty()) return std::nullopt;
+  TERRAPIN_TRY(Checkpoint checkpoint,
+               parse_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path));
+  return checkpoint;
+}
+
 Status Training::resume() {
   if (options_.checkpoint_folder.empty() || !options_.resume) return {};
-  TERRAPIN_TRY(std::optional<Checkpoint> checkpoint, read_checkpoint(options_.checkpoint_folder));
+  TERRAPIN_TRY(std::optional<Checkpoint> checkpoint, find_checkpoint());
   if (!checkpoint) return {};
   const std::filesystem::path path = checkpoint_path(options_.checkpoint_folder);
   TERRAPIN_TRY_STATUS(same_run(checkpoint->run, run_, path));
@@ -239,6 +309,7 @@ Status Training::resume() {
 
 Status Training::save_checkpoint(const EpochSums& sums) {
   if (options_.checkpoint_folder.empty()) return {};
+  if (rank() != 0) return agree({});
   Checkpoint checkpoint;
   checkpoint.run = run_;
   checkpoint.finished_epochs = finished_epochs_;
@@ -251,7 +322,7 @@ Status Training::save_checkpoint(const EpochSums& sums) {
   // Right after the best epoch its weights are those just stored.
   const bool stored_already = sums.steps == 0 && best_.epoch == finished_epochs_;
   if (best_.epoch > 0 && !stored_already) add_with_prefix(checkpoint.tensors, best_weights_, "best.");
-  return write_checkpoint(options_.checkpoint_folder, checkpoint);
+  return agree(write_checkpoint(options_.checkpoint_folder, checkpoint));
 }
 
 Result<EpochSums> Training::train_steps(EpochSums sums, double& rate) {
@@ -268,16 +339,26 @@ Result<EpochSums> Training::train_steps(EpochSums sums, double& rate) {
   loader_->start(epoch, first_step);
   for (std::int64_t step = first_step; step < steps; ++step) {
     const Clock::time_point waiting = Clock::now();
-    TERRAPIN_TRY(std::unique_ptr<Batch> batch, loader_->next());
+    auto loaded = loader_->next();
+    if (!processes_ && !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
+    std::unique_ptr<Batch> batch = loaded ? std::move(*loaded) : nullptr;
     sums.wait_seconds += seconds_since(waiting);
 
     rate = rate_of(step);
     torch::manual_seed(
         step_seed(options_.seed, epoch, step));  // dropout: a step's draws depend on nothing before it
-    const auto [pixels, labels] = tensors_of(*batch);
     StepLosses losses;
     losses.aborted = interrupted();
+    if (processes_) {
+      Status ready;
+      if (losses.aborted) ready = fail(ErrorCode::kCancelled, "stopped");
+      if (!loaded) ready = tl::unexpected<Error>(loaded.error());
+      const Status all = agree(ready);
+      if (!all && all.error().code != ErrorCode::kCancelled) return tl::unexpected<Error>(all.error());
+      losses.aborted = !all;
+    }
     if (!losses.aborted) {
+      const auto [pixels, labels] = tensors_of(*batch);
       auto result = model_->step(pixels, labels, rate);
       if (!result) return with_context(result.error(), fmt::format("epoch {}, step {}", epoch, step + 1));
       losses = *result;
@@ -310,10 +391,42 @@ Result<EpochSums> Training::train_steps(EpochSums sums, double& rate) {
   return sums;
 }
 
+// Each process scores every size()-th photo.
+Result<ValidationScores> Training::validate_together(int epoch) {
+  auto own = validate(model_->evaluated(), preprocessing_, *validation_photos_, options_.network.num_classes,
+                      device_, options_.validation_batch_size, progress("validating"), rank(), size(),
+                      [&](std::int64_t index, const artifacts::LabeledPhoto& photo,
+                          const imaging::Mask& mask) { observer_.on_prediction(epoch, index, photo, mask); });
+  if (!processes_) return own;
+  TERRAPIN_TRY_STATUS(agree(own ? Status() : tl::unexpected<Error>(own.error())));
+  const int classes = options_.network.num_classes;
+  torch::Tensor counts = torch::zeros({classes, classes}, torch::kLong);
+  torch::Tensor ious = torch::zeros({validation_photos_->size()}, torch::kDouble);
+  auto count = counts.accessor<std::int64_t, 2>();
+  auto iou = ious.accessor<double, 1>();
+  for (int truth = 0; truth < classes; ++truth) {
+    for (int predicted = 0; predicted < classes; ++predicted)
+      count[truth][predicted] = own->confusion.count(truth, predicted);
+  }
+  for (std::size_t i = 0; i < own->photos.size(); ++i)
+    iou[rank() + static_cast<std::int64_t>(i) * size()] = own->photos[i].mean_iou;
+  processes_->sum(counts);
+  processes_->sum(ious);
+  TERRAPIN_TRY_STATUS(processes_->status());
+  ValidationScores all;
+  all.seconds = own->seconds;
+  all.confusion = metrics::ConfusionMatrix(classes);
+  for (int truth = 0; truth < classes; ++truth) {
+    for (int predicted = 0; predicted < classes; ++predicted)
+      all.confusion.add_counts(truth, predicted, count[truth][predicted]);
+  }
+  for (std::int64_t i = 0; i < validation_photos_->size(); ++i)
+    all.photos.push_back({validation_photos_->name(i), iou[i]});
+  return all;
+}
+
 Status Training::validate_epoch(EpochReport& report) {
-  TERRAPIN_TRY(ValidationScores scores, validate(model_->evaluated(), preprocessing_, *validation_photos_,
-                                                 options_.network.num_classes, device_,
-                                                 options_.validation_batch_size, progress("validating")));
+  TERRAPIN_TRY(ValidationScores scores, validate_together(report.epoch));
   report.validated = true;
   report.validation_seconds = scores.seconds;
   report.validation_images_per_second =
@@ -377,10 +490,11 @@ Result<TrainingOutcome> Training::package() {
   PackageFacts facts{run_, best_, finished_epochs_, outcome.seconds};
   facts.run["train_samples"] = data_.train.samples.size();
   facts.run["validation_samples"] = data_.validation.samples.size();
+  if (processes_) facts.run["processes"] = size();
   facts.run["device"] = device_.str();
   facts.run["threads"] = torch::get_num_threads();
   TERRAPIN_TRY(outcome.package, assemble_package(options_, data_.classes, facts, best_weights_));
-  if (!options_.package_path.empty()) {
+  if (!options_.package_path.empty() && rank() == 0) {
     TERRAPIN_TRY_STATUS(artifacts::write_model_package(options_.package_path, outcome.package));
     outcome.package_path = options_.package_path;
   }
@@ -390,8 +504,8 @@ Result<TrainingOutcome> Training::package() {
 }  // namespace
 
 Result<TrainingOutcome> train(const TrainingOptions& options, const TrainingData& data,
-                              TrainingObserver& observer) {
-  return Training(options, data, observer).run();
+                              TrainingObserver& observer, std::shared_ptr<ProcessGroup> processes) {
+  return Training(options, data, observer, std::move(processes)).run();
 }
 
 }  // namespace terrapin::training

@@ -29,18 +29,20 @@ Result<Prepared> prepare(const LabeledPhotos& photos, std::int64_t index,
 Result<ValidationScores> validate(networks::SegmentationNetwork& network,
                                   const artifacts::Preprocessing& preprocessing, const LabeledPhotos& photos,
                                   int num_classes, torch::Device device, int batch_size,
-                                  const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                                  const std::function<void(std::int64_t, std::int64_t)>& progress,
+                                  std::int64_t first, std::int64_t stride, const Predicted& predicted) {
   const auto started = std::chrono::steady_clock::now();
   ValidationScores scores;
   scores.confusion = metrics::ConfusionMatrix(num_classes);
   network.eval();
   c10::InferenceMode no_gradients;
-  const std::int64_t total = photos.size();
+  const std::int64_t total = std::max<std::int64_t>(0, (photos.size() - first + stride - 1) / stride);
+  const auto photo = [&](std::int64_t place) { return first + place * stride; };
   std::int64_t asked = 0;
   std::deque<std::future<Result<Prepared>>> ahead;
   const auto ask = [&] {
     while (asked < total && ahead.size() < 2) {
-      ahead.push_back(std::async(std::launch::async, [&photos, &preprocessing, index = asked] {
+      ahead.push_back(std::async(std::launch::async, [&photos, &preprocessing, index = photo(asked)] {
         return prepare(photos, index, preprocessing);
       }));
       ++asked;
@@ -59,7 +61,9 @@ Result<ValidationScores> validate(networks::SegmentationNetwork& network,
       metrics::ConfusionMatrix own(num_classes);
       own.add(batch[i].sample->mask, mask);
       scores.confusion.merge(own);
-      scores.photos.push_back({photos.name(static_cast<std::int64_t>(scores.photos.size())), own.mean_iou()});
+      const auto place = static_cast<std::int64_t>(scores.photos.size());
+      if (predicted) predicted(photo(place), *batch[i].sample, mask);
+      scores.photos.push_back({photos.name(photo(place)), own.mean_iou()});
     }
     batch.clear();
     if (progress) progress(static_cast<std::int64_t>(scores.photos.size()), total);

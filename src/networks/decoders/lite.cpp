@@ -4,8 +4,6 @@
 
 namespace terrapin::networks {
 
-namespace {
-
 int add_separable(Blueprint& network, int input, const std::string& name) {
   const int width = network.channels(input);
   const int spread = network.conv(input, {.name = name + ".depthwise",
@@ -17,19 +15,19 @@ int add_separable(Blueprint& network, int input, const std::string& name) {
                       {.name = name + ".project", .channels = width, .activation = Activation::kRelu});
 }
 
-}  // namespace
-
-int add_lite_decoder(Blueprint& network, const Features& features, int num_classes, int skip_channels) {
+int add_mobilenet_head(Blueprint& network, int features) {
   constexpr int kWidth = 256;
-  const int x = features.last;
-  const int pooled = network.pool_whole(x, 1);
+  const int pooled = network.pool_whole(features, 1);
   const int global =
       network.conv(pooled, {.name = "decoder.pool", .channels = kWidth, .activation = Activation::kRelu});
   const int local =
-      network.conv(x, {.name = "decoder.local", .channels = kWidth, .activation = Activation::kRelu});
-  const int both = network.concat({network.resize_like(global, x), local});
-  const int fused =
-      network.conv(both, {.name = "decoder.fuse", .channels = kWidth, .activation = Activation::kRelu});
+      network.conv(features, {.name = "decoder.local", .channels = kWidth, .activation = Activation::kRelu});
+  const int both = network.concat({network.resize_like(global, features), local});
+  return network.conv(both, {.name = "decoder.fuse", .channels = kWidth, .activation = Activation::kRelu});
+}
+
+int add_lite_decoder(Blueprint& network, const Features& features, int num_classes, int skip_channels) {
+  const int fused = add_mobilenet_head(network, features.last);
   const int coarse = network.conv(
       fused, {.name = "decoder.classifier", .channels = num_classes, .start = Start::kClassifier});
   if (skip_channels == 0) return network.upsample_stride(coarse, network.output_stride, 0);

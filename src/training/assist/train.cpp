@@ -50,6 +50,7 @@ class PromptBatch {
     const auto n = static_cast<std::int64_t>(samples_.size());
     values_.assign(static_cast<std::size_t>(n * side_ * side_ * networks::kPromptChannels), 0.0F);
     labels_.resize(static_cast<std::size_t>(n * side_ * side_));
+    weights_.assign(labels_.size(), 1.0F);
     prompts_.resize(samples_.size()), answers_.resize(samples_.size());
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       prompts_[i].extremes = samples_[i].extremes;
@@ -66,6 +67,10 @@ class PromptBatch {
     return torch::from_blob(values_.data(), {size(), side_, side_, networks::kPromptChannels}, torch::kFloat)
         .permute({0, 3, 1, 2});
   }
+  // Of each pixel in the cross-entropy.
+  torch::Tensor weights() {
+    return torch::from_blob(weights_.data(), {size(), 1, side_, side_}, torch::kFloat);
+  }
   torch::Tensor truth() { return torch::from_blob(labels_.data(), {size(), 1, side_, side_}, torch::kByte); }
   std::int64_t size() const { return static_cast<std::int64_t>(samples_.size()); }
   const AssistSample& sample(std::int64_t i) const { return samples_[static_cast<std::size_t>(i)]; }
@@ -77,11 +82,15 @@ class PromptBatch {
     return answer;
   }
 
-  // The network's answer becomes the mask so far, and every sample gets the next click on it. `random` empty:
-  // the deepest pixel. `logits`: N x 1 x side x side on the CPU, contiguous.
-  void refine(const torch::Tensor& logits, Random* random) {
+  // The network's answer becomes the mask so far, and every sample gets the next click on it; what is wrong
+  // in it weighs 1 + error_weight from now on. `random` empty: the deepest pixel. `logits`: N x 1 x side x
+  // side on the CPU, contiguous.
+  void refine(const torch::Tensor& logits, double error_weight, Random* random) {
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       answers_[i] = answer_of(logits, static_cast<std::int64_t>(i));
+      const auto truth = samples_[i].truth.bytes(), answer = answers_[i].bytes();
+      for (std::size_t k = 0; k < truth.size(); ++k)
+        weights_[i * truth.size() + k] = 1 + (truth[k] != answer[k] ? static_cast<float>(error_weight) : 0);
       prompts_[i].previous = &answers_[i], prompts_[i].previous_box = frame().region;
       if (const auto click = metrics::next_click(samples_[i].truth, answers_[i], 4, random)) {
         (click->positive ? prompts_[i].positive : prompts_[i].negative)
@@ -112,19 +121,22 @@ class PromptBatch {
   std::int64_t side_;
   std::vector<float> values_;
   std::vector<std::uint8_t> labels_;
+  std::vector<float> weights_;
 };
 
-// Cross-entropy over the known pixels, and 1 - Dice of each sample in its soft form.
-torch::Tensor assist_loss(const torch::Tensor& logits, const torch::Tensor& truth, Losses& losses) {
+// Cross-entropy over the known pixels, weighted, and 1 - Dice of each sample in its soft form. `losses` are
+// told without weights: they compare whatever is clicked.
+torch::Tensor assist_loss(const torch::Tensor& logits, const torch::Tensor& truth,
+                          const torch::Tensor& weights, Losses& losses) {
   const torch::Tensor known = (truth != Mask::kIgnore).to(torch::kFloat);
   const torch::Tensor object = (truth == 1).to(torch::kFloat);
-  const torch::Tensor entropy =
-      (torch::binary_cross_entropy_with_logits(logits, object, {}, {}, at::Reduction::None) * known).sum() /
-      known.sum().clamp_min(1);
+  const torch::Tensor each =
+      torch::binary_cross_entropy_with_logits(logits, object, {}, {}, at::Reduction::None) * known;
+  const torch::Tensor entropy = (each * weights).sum() / (known * weights).sum().clamp_min(1);
   const torch::Tensor share = torch::sigmoid(logits) * known;
   const torch::Tensor both = (share * object).sum({1, 2, 3});
   const torch::Tensor dice = (1 - (2 * both + 1) / (share.sum({1, 2, 3}) + object.sum({1, 2, 3}) + 1)).mean();
-  losses.cross_entropy = entropy.item<double>();
+  losses.cross_entropy = each.sum().item<double>() / std::max(1.0, known.sum().item<double>());
   losses.dice = dice.item<double>();
   losses.total = losses.cross_entropy + losses.dice;
   return entropy + dice;
@@ -150,6 +162,7 @@ nlohmann::json run_of(const AssistTrainingOptions& options, const AssistTraining
           {"minutes", options.minutes},
           {"click_probability", options.click_probability},
           {"max_clicks", options.max_clicks},
+          {"error_weight", options.error_weight},
           {"augment",
            {augment.max_jitter_px, augment.margin_low, augment.margin_high, augment.stretch_low,
             augment.stretch_high, augment.paste_probability, augment.color_probability,
@@ -341,7 +354,7 @@ class AssistTraining {
     Random random = random_for(options_.seed, kClickPass, static_cast<std::uint64_t>(step_));
     if (options_.max_clicks > 0 && random.uniform() < options_.click_probability) {
       for (std::int64_t clicks = 1 + random.below(options_.max_clicks); clicks > 0; --clicks) {
-        batch.refine(logits_of(*network_, batch), &random);
+        batch.refine(logits_of(*network_, batch), options_.error_weight, &random);
       }
       // A mask may be refined long after its first points are gone.
       for (std::int64_t i = 0; i < batch.size(); ++i) {
@@ -351,7 +364,8 @@ class AssistTraining {
     Losses losses;
     const double learning_rate = rate();
     const torch::Tensor logits = network_->forward(batch.input().to(device_)).logits;
-    const torch::Tensor total = assist_loss(logits, batch.truth().to(device_), losses);
+    const torch::Tensor total =
+        assist_loss(logits, batch.truth().to(device_), batch.weights().to(device_), losses);
     if (!std::isfinite(losses.total)) {
       return fail(ErrorCode::kInvalidArgument,
                   "step {}: the loss is no longer finite at learning rate {}; a smaller one usually helps",
@@ -394,14 +408,16 @@ class AssistTraining {
               metrics::overlap_of(batch.sample(i).truth, batch.answer_of(logits, i)).iou() /
               static_cast<double>(watched_.size());
         }
-        if (clicks < kClicks) batch.refine(logits, nullptr);
+        if (clicks < kClicks) batch.refine(logits, 0, nullptr);
       }
     }
     report.iou = ious.front();
     report.clicked.assign(ious.begin() + 1, ious.end());
     report.elapsed_seconds = elapsed();
-    report.best = std::none_of(history_.begin(), history_.end(),
-                               [&](const AssistWatchReport& earlier) { return earlier.iou >= report.iou; });
+    const auto score = [](const AssistWatchReport& one) { return one.iou + one.clicked.front(); };
+    report.best = std::none_of(history_.begin(), history_.end(), [&](const AssistWatchReport& earlier) {
+      return score(earlier) >= score(report);
+    });
     history_.push_back(report);
     sums_ = {}, summed_ = 0;
     if (report.best) {
@@ -544,6 +560,8 @@ Status validate_options(const AssistTrainingOptions& options) {
     return refuse("click_probability", options.click_probability, "0 to 1");
   if (options.max_clicks < 0 || options.max_clicks > 20)
     return refuse("max_clicks", options.max_clicks, "0 to 20");
+  if (!(options.error_weight >= 0 && options.error_weight <= 100))
+    return refuse("error_weight", options.error_weight, "0 to 100");
   if (options.watch_every < 1)
     return refuse("watch_every", static_cast<double>(options.watch_every), "1 or more");
   if (options.watch_objects < 1) return refuse("watch_objects", options.watch_objects, "1 or more");

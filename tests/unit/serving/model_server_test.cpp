@@ -72,6 +72,35 @@ TEST(ModelServer, IsReadyOnlyWithAModel) {
   EXPECT_EQ(f.ask_for(invocation(png_of(test_photo(4, 3)))).status, 200);
 }
 
+TEST(ModelServer, RequestsForAnotherServerAreRefused) {
+  ModelServerOptions options;
+  options.instance = "me";
+  Fixture f(options);
+  f.load();
+  const std::string photo = png_of(test_photo(4, 3));
+  const auto asked = [&](const std::string& name) {
+    return f.ask_for(post("/invocations", photo, "X-Terrapin-Instance: " + name + "\r\n")).status;
+  };
+  EXPECT_EQ(asked("me"), 200);
+  EXPECT_EQ(asked("another"), 421);
+  EXPECT_EQ(f.ask_for(post("/invocations", photo)).status, 200) << "who names none means this one";
+  EXPECT_EQ(f.ask_for("GET /ping HTTP/1.1\r\nHost: test\r\nX-Terrapin-Instance: another\r\n\r\n").status,
+            421);
+  Fixture nameless;
+  nameless.load();
+  EXPECT_EQ(nameless.ask_for(post("/invocations", photo, "X-Terrapin-Instance: x\r\n")).status, 200);
+}
+
+TEST(ModelServer, CustomAttributesAreToldBack) {
+  Fixture f;
+  f.load();
+  const std::string photo = png_of(test_photo(4, 3));
+  const Answer answer =
+      f.ask_for(post("/invocations", photo, "X-Amzn-SageMaker-Custom-Attributes: trace=7\r\n"));
+  EXPECT_EQ(answer.header("x-amzn-sagemaker-custom-attributes"), "trace=7");
+  EXPECT_EQ(f.ask_for(post("/invocations", photo)).headers.count("x-amzn-sagemaker-custom-attributes"), 0U);
+}
+
 TEST(ModelServer, ReportsExecutionParameters) {
   ModelServerOptions options;
   options.http.max_body_bytes = 7 << 20;

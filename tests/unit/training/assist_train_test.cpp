@@ -206,6 +206,10 @@ TEST_F(AssistTrain, NamesABadOption) {
   options.click_probability = 2;
   EXPECT_THAT(train_assist(options, data_, recorder).error().message,
               testing::HasSubstr("click_probability is 2"));
+  options = small();
+  options.error_weight = -1;
+  EXPECT_THAT(train_assist(options, data_, recorder).error().message,
+              testing::HasSubstr("error_weight is -1"));
 }
 
 }  // namespace

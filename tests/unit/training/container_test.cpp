@@ -83,10 +83,24 @@ TEST_F(Container, BadConfigIsNamed) {
   write("input/config/hyperparameters.json", R"({"epochs": {"a": 1}})");
   EXPECT_THAT(read_container_job(root_).error().message, HasSubstr("epochs"));
   write("input/config/hyperparameters.json", "{}");
-  write("input/config/resourceconfig.json", R"({"hosts": ["algo-1", "algo-2"]})");
-  EXPECT_THAT(read_container_job(root_).error().message, HasSubstr("2 hosts; allowed: 1"));
+  write("input/config/resourceconfig.json", R"({"current_host": "algo-3", "hosts": ["algo-2", "algo-1"]})");
+  EXPECT_THAT(read_container_job(root_).error().message,
+              HasSubstr("current_host is \"algo-3\"; allowed is one of hosts: algo-1, algo-2"));
+  write("input/config/resourceconfig.json", R"({"current_host": "algo-1", "hosts": ["algo-1", "algo-1"]})");
+  EXPECT_THAT(read_container_job(root_).error().message, HasSubstr("hosts: algo-1 is there twice"));
   fs::remove_all(root_ / "input" / "config");
   EXPECT_THAT(read_container_job(root_).error().message, HasSubstr("hyperparameters.json"));
+}
+
+TEST_F(Container, SeveralHostsAreSorted) {
+  write("input/config/hyperparameters.json", "{}");
+  write("input/config/resourceconfig.json",
+        R"({"current_host": "algo-2", "hosts": ["algo-2", "algo-1"], "network_interface_name": "eth0"})");
+  const auto job = read_container_job(root_);
+  ASSERT_TRUE(job) << job.error().message;
+  EXPECT_EQ(job->hosts, (std::vector<std::string>{"algo-1", "algo-2"}));
+  EXPECT_EQ(job->current_host, "algo-2");
+  EXPECT_EQ(job->network_interface_name, "eth0");
 }
 
 TEST_F(Container, ImageChannelsWithLabelMaps) {

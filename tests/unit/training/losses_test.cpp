@@ -31,6 +31,45 @@ class Losses : public testing::TestWithParam<Case> {
   }
 };
 
+// Two processes with parts of different sizes, labels and numbers of ignored pixels: the loss and its
+// gradient are those of the whole batch, Dice included.
+TEST_P(Losses, PartsOfABatchHaveTheWholesLoss) {
+  torch::manual_seed(2);
+  const Case& c = GetParam();
+  if (c.n < 2) return;
+  std::vector<double> weights;
+  for (std::int64_t i = 0; i < c.classes; ++i) weights.push_back(0.5 + static_cast<double>(i));
+  torch::Tensor labels = random_labels(c.n, c.h, c.w, c.classes);
+  labels.select(0, 0).fill_(255);  // one part may have nothing that counts
+  for (const auto& loss : {segmentation_loss, composed_loss}) {
+    const torch::Tensor whole = logits(torch::kDouble).requires_grad_();
+    const LossResult expected = loss(whole, labels, spec_of(0.7, 1.3, weights));
+    expected.total.backward();
+    const std::int64_t first[] = {0, 1}, count[] = {1, c.n - 1};
+    torch::Tensor sums[2];
+    for (const bool told : {false, true}) {
+      for (int part = 0; part < 2; ++part) {
+        LossSpec spec = spec_of(0.7, 1.3, weights);
+        int calls = 0;
+        spec.sum = [&](torch::Tensor& tensor) {
+          ++calls;
+          if (told) tensor.add_(sums[1 - part]);
+          if (!told) sums[part] = tensor.clone();
+        };
+        torch::Tensor own = whole.detach().narrow(0, first[part], count[part]).clone().requires_grad_();
+        const LossResult result = loss(own, labels.narrow(0, first[part], count[part]), spec);
+        EXPECT_EQ(calls, 1);
+        if (!told) continue;
+        EXPECT_NEAR(result.total.item<double>(), expected.total.item<double>(), 1e-12);
+        EXPECT_NEAR(result.dice.item<double>(), expected.dice.item<double>(), 1e-12);
+        result.total.backward();
+        EXPECT_TRUE(
+            torch::allclose(own.grad(), whole.grad().narrow(0, first[part], count[part]), 1e-10, 1e-14));
+      }
+    }
+  }
+}
+
 TEST_P(Losses, FusedAgreesWithTorchsOwnOperations) {
   torch::manual_seed(1);
   const Case& c = GetParam();

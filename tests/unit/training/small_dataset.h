@@ -56,22 +56,32 @@ inline artifacts::LabeledPhoto square_photo(std::uint64_t seed, imaging::Size si
   return result;
 }
 
-inline artifacts::SampleIndex write_squares(const std::filesystem::path& folder, const std::string& channel,
-                                            int count, std::uint64_t seed) {
+// The paths that write_squares fills.
+inline artifacts::SampleIndex named_squares(const std::filesystem::path& folder, const std::string& channel,
+                                            int count) {
   artifacts::SampleIndex index;
   for (int i = 0; i < count; ++i) {
-    const imaging::Size size{40 + 4 * (i % 3), 36 + 6 * (i % 2)};
-    const artifacts::LabeledPhoto made = square_photo(seed + static_cast<std::uint64_t>(i), size);
     artifacts::Sample sample;
     sample.name = channel + std::to_string(i);
     sample.photo = folder / channel / (sample.name + ".png");
     sample.mask = folder / (channel + "_annotation") / (sample.name + ".png");
+    index.samples.push_back(std::move(sample));
+  }
+  return index;
+}
+
+inline artifacts::SampleIndex write_squares(const std::filesystem::path& folder, const std::string& channel,
+                                            int count, std::uint64_t seed) {
+  artifacts::SampleIndex index = named_squares(folder, channel, count);
+  for (int i = 0; i < count; ++i) {
+    const imaging::Size size{40 + 4 * (i % 3), 36 + 6 * (i % 2)};
+    const artifacts::LabeledPhoto made = square_photo(seed + static_cast<std::uint64_t>(i), size);
+    const artifacts::Sample& sample = index.samples[static_cast<std::size_t>(i)];
     const auto photo = imaging::encode_png(made.photo);
     const auto mask = imaging::encode_indexed_png(made.mask, imaging::default_palette(2));
     EXPECT_TRUE(photo && mask);
     EXPECT_TRUE(write_file_atomically(sample.photo, *photo).has_value());
     EXPECT_TRUE(write_file_atomically(sample.mask, *mask).has_value());
-    index.samples.push_back(std::move(sample));
   }
   return index;
 }
@@ -83,6 +93,13 @@ inline TrainingData write_small_dataset(const std::filesystem::path& folder, int
   data.validation = write_squares(folder, "validation", validation_count, 900);
   data.classes = artifacts::ClassList::with_default_names(2);
   return data;
+}
+
+// The same without writing it again.
+inline TrainingData small_dataset_at(const std::filesystem::path& folder, int train_count = 6,
+                                     int validation_count = 2) {
+  return {named_squares(folder, "train", train_count), named_squares(folder, "validation", validation_count),
+          artifacts::ClassList::with_default_names(2)};
 }
 
 // Everything on, everything small, no weights needed.
