@@ -1,0 +1,256 @@
+#include "control/training_jobs.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "control/control_plane.h"
+#include "control/job_logs.h"
+#include "control/process/training_work.h"
+
+namespace terrapin::control {
+namespace {
+
+using jobs::JobRecord;
+using storage::Transaction;
+
+constexpr std::int64_t kScrapeBytes = 8 << 20;  // read of a log at a time
+constexpr std::size_t kMostScraped = 200;       // jobs whose numbers are kept in memory
+constexpr std::int64_t kMaxOverlayBytes = 4 << 20;
+
+jobs::Work work_of(const TrainingJobSpec& spec, const Slot& slot, const TrainingJobsOptions& options) {
+  jobs::Work work;
+  work.lane = kBatchLane;
+  work.arguments = {options.program, "job-work", kTrainingKind, "--data-dir", options.data_dir.string()};
+  work.environment = options.environment;
+  // Of the objects' place, and how threads wait for each other.
+  work.inherited = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+                    "TERRAPIN_S3_CREDENTIALS_FILE", "OMP_WAIT_POLICY"};
+  work.cores = slot.cores;
+  work.gpus = slot.gpus;
+  work.max_run = std::chrono::seconds(spec.max_run_s);
+  work.failure_file = kFailureFile;
+  work.files = {{kTaskFile, training_spec_text(spec)}};
+  return work;
+}
+
+}  // namespace
+
+Result<OverlayIndex> parse_overlay_index(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto refuse = [] { return fail(ErrorCode::kCorrupt, "the index of overlays is none"); };
+  if (!json.is_object() || json.value("version", 0) != 1) return refuse();
+  OverlayIndex index;
+  try {
+    index.photos = json.at("photos").get<std::vector<std::string>>();
+    index.epochs = json.at("epochs").get<std::vector<int>>();
+  } catch (const nlohmann::json::exception&) {
+    return refuse();
+  }
+  return index;
+}
+
+TrainingJobs::TrainingJobs(Resources& resources, jobs::JobStore& job_store, jobs::Runner& runner,
+                           jobs::Supervisor& supervisor, TrainingJobsOptions options)
+    : resources_(resources),
+      job_store_(job_store),
+      runner_(runner),
+      supervisor_(supervisor),
+      options_(std::move(options)),
+      log_source_(make_job_logs(resources_, runner_, kTrainingJobKind, "/aws/sagemaker/TrainingJobs",
+                                [](const Resource& row) {
+                                  const auto spec = parse_training_spec(row.spec);
+                                  return spec ? spec->output_uri : std::string();
+                                })) {}
+
+TrainingJobs::~TrainingJobs() = default;
+
+Result<TrainingJob> TrainingJobs::read(Resource row) {
+  TrainingJob job;
+  TERRAPIN_TRY(job.spec, parse_training_spec(row.spec));
+  TERRAPIN_TRY(job.state, parse_training_state(row.state));
+  job.resource = std::move(row);
+  return job;
+}
+
+Result<TrainingJob> TrainingJobs::create(const TrainingJobSpec& spec, const std::string& owner,
+                                         const std::map<std::string, std::string>& tags,
+                                         const std::string& parent) {
+  TERRAPIN_TRY(const Slot slot, options_.slots.of(spec.instance_type));
+  const jobs::Work work = work_of(spec, slot, options_);
+  Resource made;
+  TERRAPIN_TRY_STATUS(resources_.database().write([&](Transaction& state) -> Status {
+    Resource row;
+    row.kind = kTrainingJobKind;
+    row.name = spec.name;
+    row.owner = owner;
+    row.parent = parent;
+    row.tags = tags;
+    row.spec = training_spec_text(spec);
+    JobRecord job;
+    job.modified = resources_.now();
+    row.state =
+        training_state_text(derive_training_state(job, {{jobs::JobState::kPending, job.modified}}, {}, {}));
+    row.status = training_status_name(TrainingStatus::kInProgress);
+    TERRAPIN_TRY(row.job_id, job_store_.create(state, kTrainingKind, spec.name, work));
+    TERRAPIN_TRY(made, resources_.create(state, std::move(row)));
+    return {};
+  }));
+  supervisor_.wake();
+  return read(std::move(made));
+}
+
+Result<TrainingJob> TrainingJobs::describe(const std::string& name) {
+  TERRAPIN_TRY(Resource row, resources_.find(kTrainingJobKind, name));
+  return read(std::move(row));
+}
+
+Result<TrainingJobPage> TrainingJobs::list(ResourceFilter filter) {
+  filter.kind = kTrainingJobKind;
+  TERRAPIN_TRY(ResourcePage rows, resources_.list(filter));
+  TrainingJobPage page;
+  page.more = rows.more;
+  for (Resource& row : rows.resources) {
+    TERRAPIN_TRY(TrainingJob job, read(std::move(row)));
+    page.jobs.push_back(std::move(job));
+  }
+  return page;
+}
+
+Result<TrainingJob> TrainingJobs::stop(const std::string& name) {
+  TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
+  TERRAPIN_TRY(const TrainingStatus status, parse_training_status(row.status));
+  if (has_ended(status))
+    return fail(ErrorCode::kConflict, "the training job '{}' is {}; it has ended", row.name, row.status);
+  const auto stopped = job_store_.stop(row.job_id);
+  // It ended just now: what became of it is told below.
+  if (!stopped && stopped.error().code != ErrorCode::kConflict) return tl::unexpected<Error>(stopped.error());
+  supervisor_.wake();
+  TERRAPIN_TRY(Resource settled, settle_row(row));
+  return read(std::move(settled));
+}
+
+Result<std::vector<MetricValue>> TrainingJobs::scrape(const std::string& job_id) {
+  std::shared_ptr<Scraped> scraped;
+  {
+    const std::lock_guard lock(mutex_);
+    // Whichever goes is read again when somebody asks.
+    if (scraped_.size() >= kMostScraped && !scraped_.contains(job_id)) scraped_.erase(scraped_.begin());
+    auto& known = scraped_[job_id];
+    if (!known) known = std::make_shared<Scraped>();
+    scraped = known;
+  }
+  const std::lock_guard lock(scraped->mutex);
+  for (;;) {
+    TERRAPIN_TRY(const jobs::OutputPage page, runner_.output(job_id, scraped->offset, kScrapeBytes));
+    for (const jobs::OutputLine& line : page.lines) scrape_metrics(line, scraped->values);
+    if (page.next_offset == scraped->offset) return scraped->values;
+    scraped->offset = page.next_offset;
+  }
+}
+
+Result<std::vector<MetricValue>> TrainingJobs::metrics(const std::string& name) {
+  TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
+  return scrape(row.job_id);
+}
+
+Result<jobs::OutputPage> TrainingJobs::logs(const std::string& name, std::int64_t offset,
+                                            std::int64_t max_bytes) {
+  TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
+  return runner_.output(row.job_id, offset, max_bytes);
+}
+
+Result<std::string> TrainingJobs::overlay_file(const std::string& name, const std::string& file) {
+  TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
+  TERRAPIN_TRY(const JobRecord job, job_store_.find(row.job_id));
+  const auto read = [&](const std::string& folder) {
+    return runner_.read_file(job.id, job.handle, folder + "/" + file, kMaxOverlayBytes);
+  };
+  auto found = read(kOverlaysFolder);
+  // It has ended, or ends just now.
+  if (!found && found.error().code == ErrorCode::kNotFound) found = read(kKeptOverlays);
+  if (!found && found.error().code == ErrorCode::kNotFound)
+    return fail(ErrorCode::kNotFound, "the training job '{}' has no picture '{}'", row.name, file);
+  return found;
+}
+
+Result<std::optional<OverlayIndex>> TrainingJobs::overlays(const std::string& name) {
+  const auto text = overlay_file(name, "index.json");
+  if (!text && text.error().code == ErrorCode::kNotFound) {
+    TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
+    return std::optional<OverlayIndex>();
+  }
+  if (!text) return tl::unexpected<Error>(text.error());
+  TERRAPIN_TRY(OverlayIndex index, parse_overlay_index(*text));
+  return std::optional(std::move(index));
+}
+
+Result<std::string> TrainingJobs::overlay(const std::string& name, int epoch, std::int64_t photo) {
+  return overlay_file(name, fmt::format("{}/{}.jpg", epoch == 0 ? "truth" : std::to_string(epoch), photo));
+}
+
+Result<Resource> TrainingJobs::settle_row(const Resource& row) {
+  TERRAPIN_TRY(const JobRecord job, job_store_.find(row.job_id));
+  TERRAPIN_TRY(const auto changes, job_store_.changes(row.job_id));
+  std::vector<Phase> phases;
+  std::vector<MetricValue> metrics;
+  if (!job.handle.empty()) {
+    const auto text = runner_.read_file(job.id, job.handle, kPhasesFile, kMaxPhasesBytes);
+    if (text) {
+      phases = parse_phases(*text);
+    } else if (text.error().code != ErrorCode::kNotFound) {
+      return tl::unexpected<Error>(text.error());
+    }
+    TERRAPIN_TRY(metrics, scrape(job.id));
+  }
+  const bool ended = jobs::has_ended(job.state);
+  if (ended && !job.handle.empty()) {
+    // A job that was killed could not do it; before the row says that all is done.
+    if (const Status cleared = runner_.clear(job.id, job.handle, {kPhasesFile, kKeptOverlays}); !cleared)
+      spdlog::warn("the files of training job {}: {}", row.name, cleared.error().message);
+  }
+  const TrainingJobState state = derive_training_state(job, changes, phases, last_of_each(metrics));
+  const std::string status_text = training_status_name(state.status), state_text = training_state_text(state);
+  // Every look at a job that waits is no write.
+  if (row.status == status_text && row.state == state_text) return row;
+  return resources_.change(kTrainingJobKind, row.name, [&](Transaction&, Resource& now) -> Status {
+    // Another job of the name, or one that was settled meanwhile.
+    TERRAPIN_TRY(const TrainingStatus status, parse_training_status(now.status));
+    if (now.job_id != row.job_id || has_ended(status)) return {};
+    now.status = status_text;
+    now.state = state_text;
+    return {};
+  });
+}
+
+Status TrainingJobs::settle(const std::string& job_id) {
+  const auto row = resources_.find_by_job(job_id);
+  if (!row && row.error().code == ErrorCode::kNotFound) return {};
+  if (!row) return tl::unexpected<Error>(row.error());
+  if (row->kind != kTrainingJobKind) return {};
+  return settle_row(*row).map([](const Resource&) {});
+}
+
+Status TrainingJobs::settle_all() {
+  ResourceFilter filter;
+  filter.kind = kTrainingJobKind;
+  filter.statuses = {training_status_name(TrainingStatus::kInProgress),
+                     training_status_name(TrainingStatus::kStopping)};
+  Status first;
+  for (bool more = true; more; filter.offset += filter.limit) {
+    // Those that are settled leave the list: a row that is passed over comes the next time.
+    TERRAPIN_TRY(const ResourcePage page, resources_.list(filter));
+    for (const Resource& row : page.resources) {
+      const auto settled = settle_row(row);
+      if (settled) continue;
+      spdlog::error("training job {}: {}", row.name, settled.error().message);
+      if (first) first = tl::unexpected<Error>(settled.error());
+    }
+    more = page.more;
+  }
+  return first;
+}
+
+}  // namespace terrapin::control
