@@ -51,8 +51,8 @@ http::Response rest_json_error(const AwsError& error, const std::string& request
   return response;
 }
 
-http::Response query_error(const AwsError& error, const std::string& request_id) {
-  std::string xml = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>";
+http::Response query_error(const AwsError& error, const std::string& request_id, const char* name_space) {
+  std::string xml = fmt::format("<ErrorResponse xmlns=\"{}\"><Error>", name_space);
   append_element(xml, "Type", error.status < 500 ? "Sender" : "Receiver");
   append_element(xml, "Code", error.code);
   append_element(xml, "Message", error.message);

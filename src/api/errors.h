@@ -10,7 +10,8 @@
 
 namespace terrapin::api {
 
-// S3: REST with XML. JSON 1.1: POST / with X-Amz-Target. REST with JSON: SageMaker's runtime. Query: STS.
+// S3: REST with XML. JSON 1.1: POST / with X-Amz-Target. REST with JSON: SageMaker's runtime. Query: STS and
+// IAM.
 enum class Protocol { kS3, kJson, kRestJson, kQuery };
 
 // <Error><Code/><Message/>details<Resource/><RequestId/></Error>
@@ -21,7 +22,8 @@ http::Response json_error(const AwsError& error, const std::string& request_id);
 // x-amzn-ErrorType: code, {"message": text}
 http::Response rest_json_error(const AwsError& error, const std::string& request_id);
 // <ErrorResponse><Error><Type/><Code/><Message/></Error><RequestId/></ErrorResponse>
-http::Response query_error(const AwsError& error, const std::string& request_id);
+http::Response query_error(const AwsError& error, const std::string& request_id,
+                           const char* name_space = "https://sts.amazonaws.com/doc/2011-06-15/");
 http::Response error_answer(Protocol protocol, const AwsError& error, const std::string& request_id);
 
 // The header that names the request to the client, and its value in that protocol's form.

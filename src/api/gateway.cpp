@@ -3,6 +3,7 @@
 #include <limits>
 #include <set>
 
+#include "api/iam.h"
 #include "api/sigv4_body.h"
 #include "api/sts.h"
 #include "base/text.h"
@@ -30,6 +31,7 @@ struct Gateway::Destination {
 
 Gateway::Gateway(GatewayOptions options) : options_(std::move(options)) {
   add("sts", [place = options_.place](const Exchange& exchange) { return answer_sts(exchange, place); });
+  add("iam", [place = options_.place](const Exchange& exchange) { return answer_iam(exchange, place); });
 }
 
 void Gateway::add(std::string name, Service service) {
@@ -40,7 +42,7 @@ Gateway::Destination Gateway::destination(const http::Request& request, const Si
   const bool has_target = request.headers.find("x-amz-target").has_value();
   const bool invokes = request.path.starts_with("/endpoints/");
   if (claim.service == "s3") return {"s3", Protocol::kS3};
-  if (claim.service == "sts") return {"sts", Protocol::kQuery};
+  if (claim.service == "sts" || claim.service == "iam") return {claim.service, Protocol::kQuery};
   if (claim.service == "sagemaker" && invokes && !has_target)
     return {"sagemaker-runtime", Protocol::kRestJson};
   if (claim.service == "sagemaker" || claim.service == "logs") return {claim.service, Protocol::kJson};
@@ -78,9 +80,10 @@ AwsResult<VerifiedSignature> Gateway::authorize(const http::Request& request, co
     return signature;
   if (to.protocol == Protocol::kS3)
     return tl::unexpected(AwsError{403, "AccessDenied", "Access Denied", request.path});
+  const bool query = to.protocol == Protocol::kQuery;
   return tl::unexpected(
-      AwsError{400,
-               "AccessDeniedException",
+      AwsError{query ? 403 : 400,
+               query ? "AccessDenied" : "AccessDeniedException",
                fmt::format("User: {} is not authorized to use {}: the access key has the scope 'invoke'",
                            caller_arn(options_.place, signature->key), to.service),
                {}});
@@ -96,13 +99,13 @@ http::Admission Gateway::admit(const http::Request& head) const {
     const auto key =
         claim.key_id.empty() ? Result<std::optional<identity::AccessKey>>() : options_.find_key(claim.key_id);
     if (key && *key) {
-      return {kMaxJsonBytes,
-              error_answer(to.protocol,
-                           {413,
-                            "RequestEntityTooLargeException",
-                            fmt::format("The request's body is over the limit of {} bytes", kMaxJsonBytes),
-                            {}},
-                           request_id)};
+      const std::int64_t limit = to.protocol == Protocol::kRestJson ? kMaxInvocationBytes : kMaxJsonBytes;
+      return {limit, error_answer(to.protocol,
+                                  {413,
+                                   "RequestEntityTooLargeException",
+                                   fmt::format("The request's body is over the limit of {} bytes", limit),
+                                   {}},
+                                  request_id)};
     }
   }
   const auto signature = authorize(head, to);
@@ -147,7 +150,8 @@ Result<http::Response> Gateway::handle(const http::Request& request) const {
     }
     body = std::move(*verified);
   } else {
-    body.content = request.body_source();
+    // The request outlives the service's answer: its bytes are read where they are.
+    body.content = request.spooled ? request.spooled : borrowed_source(request.body);
   }
   http::Response response;
   const auto answer = [&](const http::Request& seen) {

@@ -14,8 +14,9 @@
 
 namespace terrapin::api {
 
-inline constexpr std::int64_t kMaxUnprovedBytes = 64 << 10;  // bodies of requests that prove nothing
-inline constexpr std::int64_t kMaxJsonBytes = 16 << 20;      // and of those to the services that are not S3
+inline constexpr std::int64_t kMaxUnprovedBytes = 64 << 10;    // bodies of requests that prove nothing
+inline constexpr std::int64_t kMaxJsonBytes = 16 << 20;        // and of those to the services that are not S3
+inline constexpr std::int64_t kMaxInvocationBytes = 64 << 20;  // but for photos to endpoints
 
 struct GatewayOptions {
   Place place;
@@ -31,13 +32,14 @@ class Gateway {
   explicit Gateway(GatewayOptions options);
 
   // `name`: "s3"; "sagemaker" and "logs" (X-Amz-Target); "sagemaker-runtime" (/endpoints/..., signed for
-  // "sagemaker"). A later service of the same name replaces the earlier. STS is there from the start.
+  // "sagemaker"). A later service of the same name replaces the earlier. STS and IAM are there from the
+  // start.
   void add(std::string name, Service service);
 
   // What a request's head alone allows of its body, before any of it is read (http::ServerOptions::admit).
   // S3: everything, if the signature, which covers the head, is right and the key may use S3. The others sign
-  // their body too: what their requests may have (kMaxJsonBytes), if there is a key of that id. All else:
-  // kMaxUnprovedBytes, and handle()'s refusal for more.
+  // their body too: what their requests may have (kMaxJsonBytes, kMaxInvocationBytes), if there is
+  // a key of that id. All else: kMaxUnprovedBytes, and handle()'s refusal for more.
   http::Admission admit(const http::Request& head) const;
 
   // The handler of the server's fallback route: Router::set_fallback([&](const auto& r) { return

@@ -285,8 +285,8 @@ tl::expected<void, AwsError> check_scope(const Claim& claim, const std::string& 
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             "'{}' != '{}', from '{}'.",
             claim.scope.date, claim.time_text.substr(0, 8), claim.time_text));
-  // STS has a global address, which signs for us-east-1 wherever the caller is.
-  const bool global = service == "sts" && claim.scope.region == "us-east-1";
+  // STS and IAM have a global address, which signs for us-east-1 wherever the caller is.
+  const bool global = (service == "sts" || service == "iam") && claim.scope.region == "us-east-1";
   if (claim.scope.region != place.region && !global)
     return refuse.wrong_scope(
         fmt::format("the region '{}' is wrong; expecting '{}'", claim.scope.region, place.region),

@@ -1,14 +1,13 @@
 #include "api/sts.h"
 
 #include "api/errors.h"
+#include "api/query_call.h"
 #include "base/markup.h"
-#include "http/target.h"
 
 namespace terrapin::api {
 namespace {
 
 constexpr std::string_view kVersion = "2011-06-15";
-constexpr std::int64_t kMaxFormBytes = 64 << 10;
 
 }  // namespace
 
@@ -17,27 +16,14 @@ std::string caller_arn(const Place& place, const identity::AccessKey& caller) {
 }
 
 http::Response answer_sts(const Exchange& exchange, const Place& place) {
-  const auto refuse = [&](int status, std::string code, std::string message) {
-    return query_error({status, std::move(code), std::move(message), {}}, exchange.request_id);
-  };
-  http::Query members = exchange.request.query;
-  const auto form = read_all_text(*exchange.body, kMaxFormBytes);
-  if (!form) return refuse(413, "RequestEntityTooLarge", form.error().message);
-  const auto fields = http::parse_query(*form);
-  if (!fields) return refuse(400, "MalformedQueryString", fields.error().message);
-  members.insert(members.end(), fields->begin(), fields->end());
-  std::string action, version;
-  for (const auto& [name, value] : members) {
-    if (name == "Action") action = value;
-    if (name == "Version") version = value;
+  const auto refuse = [&](const AwsError& error) { return query_error(error, exchange.request_id); };
+  const auto call = read_query_call(exchange);
+  if (!call) return refuse(call.error());
+  if (call->action != "GetCallerIdentity" || call->version != kVersion)
+    return refuse(invalid_action(*call, fmt::format("GetCallerIdentity for version {}", kVersion)));
+  if (!exchange.caller) {
+    return refuse({403, "MissingAuthenticationToken", "Missing Authentication Token", {}});
   }
-  if (action.empty()) return refuse(400, "MissingAction", "The request must contain the parameter Action.");
-  if (action != "GetCallerIdentity" || version != kVersion)
-    return refuse(
-        400, "InvalidAction",
-        fmt::format("Could not find operation {} for version {}; served is GetCallerIdentity for version {}",
-                    action, version.empty() ? "NO_VERSION_SPECIFIED" : version, kVersion));
-  if (!exchange.caller) return refuse(403, "MissingAuthenticationToken", "Missing Authentication Token");
   auto response = http::Response::text(
       200, "text/xml",
       fmt::format("<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"

@@ -14,7 +14,9 @@
 
 namespace terrapin::api {
 
-std::string_view sagemaker_model_text();  // generated from models/sagemaker.json
+// Generated from models/*.json.
+std::string_view sagemaker_model_text();
+std::string_view logs_model_text();
 
 namespace {
 
@@ -388,6 +390,11 @@ Result<ServiceModel> ServiceModel::parse(std::string_view text) {
 const ServiceModel& ServiceModel::sagemaker() {
   // A compiled-in model that cannot be read is a mistake of the program: value() ends it at first use.
   static const ServiceModel kModel = parse(sagemaker_model_text()).value();
+  return kModel;
+}
+
+const ServiceModel& ServiceModel::logs() {
+  static const ServiceModel kModel = parse(logs_model_text()).value();
   return kModel;
 }
 

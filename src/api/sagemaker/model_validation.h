@@ -1,4 +1,4 @@
-// Requests held against AWS's own description of them (src/api/models/sagemaker.json, derived from botocore).
+// Requests held against AWS's own description of them (src/api/models/*.json, derived from botocore).
 #pragma once
 
 #include <memory>
@@ -18,8 +18,9 @@ constexpr int kMaxRequestDepth = 64;
 // Constant after construction; any thread.
 class ServiceModel {
  public:
-  // The model that is compiled into the program.
+  // The models that are compiled into the program.
   static const ServiceModel& sagemaker();
+  static const ServiceModel& logs();
   // kCorrupt names what is wrong: a shape without a type, a pattern that cannot be compiled, ...
   static Result<ServiceModel> parse(std::string_view json);
 

@@ -26,23 +26,51 @@ struct Route {
 // Ascending. A new operation is one new row here and its function in operations/.
 constexpr Route kRoutes[] = {
     {"AddTags", &add_tags, Access::kLabeling},
+    {"CreateEndpoint", &create_endpoint, Access::kLabeling},
+    {"CreateEndpointConfig", &create_endpoint_config, Access::kLabeling},
+    {"CreateHyperParameterTuningJob", &create_hyper_parameter_tuning_job, Access::kLabeling},
     {"CreateLabelingJob", &create_labeling_job, Access::kLabeling},
+    {"CreateModel", &create_model, Access::kLabeling},
+    {"CreateTrainingJob", &create_training_job, Access::kLabeling},
+    {"CreateTransformJob", &create_transform_job, Access::kLabeling},
     {"CreateWorkforce", &create_workforce, Access::kAdmin},
     {"CreateWorkteam", &create_workteam, Access::kAdmin},
+    {"DeleteEndpoint", &delete_endpoint, Access::kLabeling},
+    {"DeleteEndpointConfig", &delete_endpoint_config, Access::kLabeling},
+    {"DeleteModel", &delete_model, Access::kLabeling},
     {"DeleteTags", &delete_tags, Access::kLabeling},
     {"DeleteWorkforce", &delete_workforce, Access::kAdmin},
     {"DeleteWorkteam", &delete_workteam, Access::kAdmin},
+    {"DescribeEndpoint", &describe_endpoint, Access::kLabeling},
+    {"DescribeEndpointConfig", &describe_endpoint_config, Access::kLabeling},
+    {"DescribeHyperParameterTuningJob", &describe_hyper_parameter_tuning_job, Access::kLabeling},
     {"DescribeLabelingJob", &describe_labeling_job, Access::kLabeling},
+    {"DescribeModel", &describe_model, Access::kLabeling},
     {"DescribeSubscribedWorkteam", &describe_subscribed_workteam, Access::kLabeling},
+    {"DescribeTrainingJob", &describe_training_job, Access::kLabeling},
+    {"DescribeTransformJob", &describe_transform_job, Access::kLabeling},
     {"DescribeWorkforce", &describe_workforce, Access::kLabeling},
     {"DescribeWorkteam", &describe_workteam, Access::kLabeling},
+    {"ListEndpointConfigs", &list_endpoint_configs, Access::kLabeling},
+    {"ListEndpoints", &list_endpoints, Access::kLabeling},
+    {"ListHyperParameterTuningJobs", &list_hyper_parameter_tuning_jobs, Access::kLabeling},
     {"ListLabelingJobs", &list_labeling_jobs, Access::kLabeling},
     {"ListLabelingJobsForWorkteam", &list_labeling_jobs_for_workteam, Access::kLabeling},
+    {"ListModels", &list_models, Access::kLabeling},
     {"ListSubscribedWorkteams", &list_subscribed_workteams, Access::kLabeling},
     {"ListTags", &list_tags, Access::kLabeling},
+    {"ListTrainingJobs", &list_training_jobs, Access::kLabeling},
+    {"ListTrainingJobsForHyperParameterTuningJob", &list_training_jobs_for_hyper_parameter_tuning_job,
+     Access::kLabeling},
+    {"ListTransformJobs", &list_transform_jobs, Access::kLabeling},
     {"ListWorkforces", &list_workforces, Access::kLabeling},
     {"ListWorkteams", &list_workteams, Access::kLabeling},
+    {"StopHyperParameterTuningJob", &stop_hyper_parameter_tuning_job, Access::kLabeling},
     {"StopLabelingJob", &stop_labeling_job, Access::kLabeling},
+    {"StopTrainingJob", &stop_training_job, Access::kLabeling},
+    {"StopTransformJob", &stop_transform_job, Access::kLabeling},
+    {"UpdateEndpoint", &update_endpoint, Access::kLabeling},
+    {"UpdateEndpointWeightsAndCapacities", &update_endpoint_weights_and_capacities, Access::kLabeling},
     {"UpdateWorkforce", &update_workforce, Access::kAdmin},
     {"UpdateWorkteam", &update_workteam, Access::kAdmin},
 };
@@ -62,9 +90,15 @@ AwsError unknown_operation(std::string_view target) {
 
 // What an operation acts on, for a refusal.
 std::string resource_of(const Place& place, std::string_view operation) {
-  const char* kind = operation.find("Workforce") != std::string_view::npos  ? "workforce"
-                     : operation.find("Workteam") != std::string_view::npos ? "workteam"
-                                                                            : "labeling-job";
+  const char* kind = operation.find("Workforce") != std::string_view::npos     ? "workforce"
+                     : operation.find("Workteam") != std::string_view::npos    ? "workteam"
+                     : operation.find("TuningJob") != std::string_view::npos   ? "hyper-parameter-tuning-job"
+                     : operation.find("TrainingJob") != std::string_view::npos ? "training-job"
+                     : operation.find("EndpointConfig") != std::string_view::npos ? "endpoint-config"
+                     : operation.find("Endpoint") != std::string_view::npos       ? "endpoint"
+                     : operation.find("TransformJob") != std::string_view::npos   ? "transform-job"
+                     : operation.find("Model") != std::string_view::npos          ? "model"
+                                                                                  : "labeling-job";
   return fmt::format("arn:aws:sagemaker:{}:{}:{}/*", place.region, place.account_id, kind);
 }
 
@@ -85,10 +119,11 @@ AwsResult<void> check_access(const OperationContext& context, Access access) {
 
 }  // namespace
 
-SageMakerService::SageMakerService(labeling::JobService& jobs, labeling::Workforces& workforces, Place place,
-                                   std::string portal_address)
+SageMakerService::SageMakerService(labeling::JobService& jobs, labeling::Workforces& workforces,
+                                   control::ControlPlane& control, Place place, std::string portal_address)
     : jobs_(jobs),
       workforces_(workforces),
+      control_(control),
       place_(std::move(place)),
       portal_address_(std::move(portal_address)) {}
 
@@ -112,8 +147,8 @@ AwsResult<std::string> SageMakerService::answer(const Exchange& exchange) {
     return tl::unexpected<AwsError>(
         AwsError{403, "MissingAuthenticationTokenException", "The request carries no signature.", {}});
   }
-  const OperationContext context{jobs_,     workforces_,        place_, portal_address_, *exchange.caller,
-                                 operation, exchange.request_id};
+  const OperationContext context{jobs_,           workforces_,      control_,  place_,
+                                 portal_address_, *exchange.caller, operation, exchange.request_id};
   TERRAPIN_AWS_TRY_STATUS(check_access(context, route->access));
   std::string text;
   if (exchange.body) {

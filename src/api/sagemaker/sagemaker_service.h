@@ -1,4 +1,4 @@
-// SageMaker's control plane, as far as labeling goes: POST /, X-Amz-Target: SageMaker.<Operation>, JSON 1.1.
+// SageMaker's control plane: POST /, X-Amz-Target: SageMaker.<Operation>, JSON 1.1.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "api/exchange.h"
 #include "base/clock.h"
+#include "control/control_plane.h"
 #include "labeling/jobs/job_service.h"
 #include "labeling/workforces/workforces.h"
 
@@ -17,8 +18,8 @@ class SageMakerService {
  public:
   // `portal_address`: where workers sign in, as DescribeWorkforce and DescribeWorkteam tell it (SubDomain);
   // "" leaves it out.
-  SageMakerService(labeling::JobService& jobs, labeling::Workforces& workforces, Place place,
-                   std::string portal_address = {});
+  SageMakerService(labeling::JobService& jobs, labeling::Workforces& workforces,
+                   control::ControlPlane& control, Place place, std::string portal_address = {});
 
   // Answers every request whose signature names this service; failures are answers too.
   http::Response handle(const Exchange& exchange);
@@ -30,6 +31,7 @@ class SageMakerService {
 
   labeling::JobService& jobs_;
   labeling::Workforces& workforces_;
+  control::ControlPlane& control_;
   const Place place_;
   const std::string portal_address_;
 };

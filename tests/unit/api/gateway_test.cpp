@@ -142,12 +142,12 @@ TEST_F(GatewayTest, UnknownServicesAreToldWhatIsServed) {
       for_service("dynamodb", make_request("POST", "/", {{"X-Amz-Target", "DynamoDB_20120810.X"}}, "{}")));
   EXPECT_EQ(json.status, 400);
   EXPECT_EQ(json_of(json)["message"],
-            "The service 'dynamodb' is not served here; served are s3, sagemaker, sts.");
+            "The service 'dynamodb' is not served here; served are iam, s3, sagemaker, sts.");
   const auto form = *gate.handle(for_service(
-      "iam", make_request("POST", "/", {{"Content-Type", "application/x-www-form-urlencoded"}}, "Action=x")));
+      "ec2", make_request("POST", "/", {{"Content-Type", "application/x-www-form-urlencoded"}}, "Action=x")));
   EXPECT_EQ(element(form, "/ErrorResponse/Error/Code"), "InvalidAction");
   const auto rest = *gate.handle(for_service("lambda", make_request("GET", "/2015-03-31/functions", {})));
-  EXPECT_NE(element(rest, "/Error/Message").find("served are s3, sagemaker, sts"), std::string::npos);
+  EXPECT_NE(element(rest, "/Error/Message").find("served are iam, s3, sagemaker, sts"), std::string::npos);
   // Logs is not registered here.
   EXPECT_EQ(
       gate.handle(for_service("logs", make_request("POST", "/", {{"X-Amz-Target", "Logs_20140328.X"}}, "{}")))
@@ -212,6 +212,62 @@ TEST_F(GatewayTest, InvokeKeysOnlyInvoke) {
   EXPECT_EQ(gate.handle(for_service("sagemaker", make_request("POST", "/endpoints/t/invocations", {}, "x")))
                 ->status,
             200);
+}
+
+TEST_F(GatewayTest, IamNamesRolesAndDoesNothingElse) {
+  const Gateway gate = gateway();
+  const Fields form{{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
+  const auto ask = [&](const std::string& body) {
+    return *gate.handle(for_service("iam", make_request("POST", "/", form, body)));
+  };
+  const auto role = ask("Action=GetRole&Version=2010-05-08&RoleName=Sage-Maker%40x");
+  EXPECT_EQ(role.status, 200);
+  const std::string start = "/GetRoleResponse/GetRoleResult/Role/";
+  EXPECT_EQ(element(role, (start + "Arn").c_str()), "arn:aws:iam::111122223333:role/Sage-Maker@x");
+  EXPECT_EQ(element(role, (start + "RoleName").c_str()), "Sage-Maker@x");
+  EXPECT_EQ(element(role, (start + "Path").c_str()), "/");
+  EXPECT_EQ(element(role, (start + "RoleId").c_str()).size(), 21U);
+  EXPECT_EQ(element(role, (start + "AssumeRolePolicyDocument").c_str()).substr(0, 22),
+            "%7B%22Version%22%3A%22");
+  // IAM has one address for all regions.
+  SigningOptions elsewhere;
+  elsewhere.service = "iam";
+  elsewhere.region = "eu-west-1";
+  EXPECT_EQ(gate.handle(signed_request(
+                            make_request("POST", "/", form, "Action=GetRole&Version=2010-05-08&RoleName=a"),
+                            elsewhere))
+                ->status,
+            403);
+
+  struct Case {
+    const char *body, *code;
+    int status;
+  };
+  for (const auto& [body, code, status] :
+       std::vector<Case>{{"Action=GetRole&Version=2010-05-08", "ValidationError", 400},
+                         {"Action=GetRole&Version=2010-05-08&RoleName=", "ValidationError", 400},
+                         {"Action=GetRole&Version=2010-05-08&RoleName=a%2Fb", "ValidationError", 400},
+                         {"Action=GetRole&Version=2010-05-08&RoleName=%3Cb%3E", "ValidationError", 400},
+                         {"Action=CreateRole&Version=2010-05-08&RoleName=a", "AccessDenied", 403},
+                         {"Action=ListUsers&Version=2010-05-08", "AccessDenied", 403},
+                         {"Action=Get&Version=2010-05-08", "InvalidAction", 400},
+                         {"Action=GetRole%20GetUser&Version=2010-05-08", "InvalidAction", 400},
+                         {"Action=GetRole&Version=2011-06-15&RoleName=a", "InvalidAction", 400},
+                         {"Version=2010-05-08", "MissingAction", 400}}) {
+    const auto refused = ask(body);
+    EXPECT_EQ(refused.status, status) << body;
+    EXPECT_EQ(element(refused, "/ErrorResponse/Error/Code"), code) << body;
+  }
+  const auto long_name = ask("Action=GetRole&Version=2010-05-08&RoleName=" + std::string(65, 'a'));
+  EXPECT_NE(element(long_name, "/ErrorResponse/Error/Message").find("less than or equal to 64"),
+            std::string::npos);
+  EXPECT_EQ(ask("Action=GetRole&Version=2010-05-08&RoleName=" + std::string(64, 'a')).status, 200);
+
+  const Gateway invoking = gateway(identity::Scope::kInvoke);
+  const auto denied = *invoking.handle(
+      for_service("iam", make_request("POST", "/", form, "Action=GetRole&Version=2010-05-08&RoleName=a")));
+  EXPECT_EQ(denied.status, 403);
+  EXPECT_EQ(element(denied, "/ErrorResponse/Error/Code"), "AccessDenied");
 }
 
 TEST_F(GatewayTest, StsSaysWhoTheCallerIs) {
@@ -292,6 +348,10 @@ TEST_F(GatewayTest, BodiesThatAreSignedThemselvesNeedAKnownKey) {
   const http::Admission known = gate.admit(head_of(for_service("sagemaker", list)));
   EXPECT_EQ(known.max_body_bytes, kMaxJsonBytes);
   EXPECT_EQ(known.refusal->status, 413);
+  const http::Request photo = make_request("POST", "/endpoints/e/invocations", {}, "photo");
+  EXPECT_EQ(gate.admit(head_of(for_service("sagemaker", photo))).max_body_bytes, kMaxInvocationBytes);
+  EXPECT_EQ(gateway(identity::Scope::kInvoke).admit(head_of(for_service("sagemaker", photo))).max_body_bytes,
+            kMaxInvocationBytes);
   SigningOptions options;
   options.service = "sagemaker";
   options.key_id = "AKIAUNKNOWN";

@@ -14,7 +14,9 @@
 #include "api/sagemaker/sagemaker_service.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "control/control_plane.h"
 #include "storage/database.h"
+#include "storage/folder_store.h"
 #include "unit/base/temporary_folder.h"
 
 namespace terrapin::api::test {
@@ -136,7 +138,14 @@ class SageMakerTest : public ::testing::Test {
   SageMakerTest() : clock_(from_microseconds(1'644'514'864'801'793)), jobs_(clock_) {
     database_ = storage::Database::open("sqlite:" + (folder_ / "state.db").string()).value();
     workforces_ = labeling::Workforces::open(*database_, {}, clock_).value();
-    service_ = std::make_unique<SageMakerService>(jobs_, *workforces_, Place{}, "labels.example.org");
+    objects_ = storage::open_folder_store(folder_ / "objects", clock_).value();
+    // Never started: nothing runs.
+    control_ =
+        control::ControlPlane::open(*database_, *objects_, clock_,
+                                    {.program = "/bin/true", .data_dir = folder_ / "data", .slots = {}})
+            .value();
+    service_ =
+        std::make_unique<SageMakerService>(jobs_, *workforces_, *control_, Place{}, "labels.example.org");
     caller_.id = "TPIA0000000000000000";
     caller_.owner = "alice";
   }
@@ -228,6 +237,8 @@ class SageMakerTest : public ::testing::Test {
   FakeJobs jobs_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<labeling::Workforces> workforces_;
+  std::unique_ptr<storage::ObjectStore> objects_;
+  std::unique_ptr<control::ControlPlane> control_;
   std::unique_ptr<SageMakerService> service_;
   identity::AccessKey caller_;
   std::optional<identity::AccessKey> caller_given_;

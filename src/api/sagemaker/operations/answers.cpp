@@ -1,5 +1,6 @@
 #include "api/sagemaker/operations/answers.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -62,6 +63,15 @@ AwsError access_denied(const OperationContext& context, const std::string& resou
                   "because {}",
                   context.place.account_id, context.caller.owner, context.operation, resource, why),
       {}};
+}
+
+AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri) {
+  const std::vector<std::string>& allowed = context.caller.buckets;
+  if (allowed.empty() || uri.empty()) return {};
+  const std::string bucket = uri.substr(5, uri.find('/', 5) - 5);
+  if (std::find(allowed.begin(), allowed.end(), bucket) != allowed.end()) return {};
+  return tl::unexpected<AwsError>(
+      access_denied(context, "arn:aws:s3:::" + bucket, "the access key may use other buckets only"));
 }
 
 std::string job_arn(const Place& place, std::string_view job_name) {
@@ -143,6 +153,45 @@ std::string next_token(const OperationContext& context, const json& input, std::
   const std::string text = fmt::format("1 {} {} {}", request_mark(context, input), offset,
                                        as_of ? std::to_string(to_microseconds(*as_of)) : "-");
   return base64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+AwsResult<json> list_resources(const OperationContext& context, const json& input, const char* kind,
+                               const char* member,
+                               const std::function<json(const control::Resource&)>& summary) {
+  TERRAPIN_AWS_TRY(const PageRequest page, page_request(context, input));
+  using SortBy = control::ResourceFilter::SortBy;
+  const std::string sort_by = text_member(input, "SortBy");
+  control::ResourceFilter filter;
+  filter.kind = kind;
+  filter.name_contains = text_member(input, "NameContains");
+  if (input.contains("StatusEquals")) filter.statuses = {text_member(input, "StatusEquals")};
+  filter.created_after = time_member(input, "CreationTimeAfter");
+  filter.created_before = time_member(input, "CreationTimeBefore");
+  filter.modified_after = time_member(input, "LastModifiedTimeAfter");
+  filter.modified_before = time_member(input, "LastModifiedTimeBefore");
+  filter.sort_by = sort_by == "Name"     ? SortBy::kName
+                   : sort_by == "Status" ? SortBy::kStatus
+                                         : SortBy::kCreationTime;
+  // AWS lists these newest first, unless it is told otherwise.
+  filter.descending = input.value("SortOrder", "Descending") == "Descending";
+  filter.offset = page.offset;
+  filter.limit = page.limit;
+  if (page.as_of && (!filter.created_before || *page.as_of < *filter.created_before))
+    filter.created_before = page.as_of;
+  TERRAPIN_AWS_TRY(const control::ResourcePage found,
+                   told(context, context.control.resources().list(filter)));
+  json list = json::array();
+  for (const control::Resource& row : found.resources) list.push_back(summary(row));
+  json answer{{member, std::move(list)}};
+  if (found.more && !found.resources.empty()) {
+    // Pages after the first leave out what is newer than the first one's: it would push the others on.
+    std::optional<Timestamp> as_of = page.as_of;
+    if (!as_of && filter.descending && filter.sort_by == SortBy::kCreationTime)
+      as_of = found.resources.front().created + std::chrono::microseconds(1);
+    answer["NextToken"] =
+        next_token(context, input, page.offset + static_cast<std::int64_t>(found.resources.size()), as_of);
+  }
+  return answer;
 }
 
 labeling::WorkforceFilter workforce_filter(const json& input, const PageRequest& page) {

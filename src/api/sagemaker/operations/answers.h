@@ -1,6 +1,7 @@
 // What the operations share: how labeling's failures are told in SageMaker's words, times, tags and pages.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ AwsResult<T> told(const OperationContext& context, Result<T> result, const char*
 // "User: ... is not authorized to perform: sagemaker:<Operation> on resource: <resource> because <why>".
 AwsError access_denied(const OperationContext& context, const std::string& resource, const std::string& why);
 
+// AccessDeniedException if the caller's key may not use the bucket of "s3://bucket/..."; "" is fine.
+AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri);
+
 std::string job_arn(const Place& place, std::string_view job_name);
 
 nlohmann::json epoch_seconds(Timestamp time);
@@ -80,6 +84,12 @@ struct PageRequest {
 AwsResult<PageRequest> page_request(const OperationContext& context, const nlohmann::json& input);
 std::string next_token(const OperationContext& context, const nlohmann::json& input, std::int64_t offset,
                        std::optional<Timestamp> as_of = {});
+
+// A page of control's rows of that kind: the filters, order and paging that every list of them takes, and
+// their summaries as `member` of the answer.
+AwsResult<nlohmann::json> list_resources(
+    const OperationContext& context, const nlohmann::json& input, const char* kind, const char* member,
+    const std::function<nlohmann::json(const control::Resource&)>& summary);
 
 // NameContains, SortBy (Name, CreateDate, CreationTime), SortOrder and the page.
 labeling::WorkforceFilter workforce_filter(const nlohmann::json& input, const PageRequest& page);

@@ -17,15 +17,6 @@ labeling::Tags tags_at_creation(const labeling::JobRecord& job) {
   return {job.spec.tags.begin(), job.spec.tags.end()};
 }
 
-AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri) {
-  const std::vector<std::string>& allowed = context.caller.buckets;
-  if (allowed.empty() || uri.empty()) return {};
-  const std::string bucket = uri.substr(5, uri.find('/', 5) - 5);
-  if (std::find(allowed.begin(), allowed.end(), bucket) != allowed.end()) return {};
-  return tl::unexpected<AwsError>(
-      access_denied(context, "arn:aws:s3:::" + bucket, "the access key may use other buckets only"));
-}
-
 // A key that may use some buckets only must not reach others through a job.
 AwsResult<void> check_buckets(const OperationContext& context, const labeling::JobSpec& spec) {
   for (const std::string* uri :

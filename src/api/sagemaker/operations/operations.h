@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "api/exchange.h"
+#include "control/control_plane.h"
 #include "labeling/jobs/job_service.h"
 #include "labeling/workforces/workforces.h"
 
@@ -16,6 +17,7 @@ namespace terrapin::api {
 struct OperationContext {
   labeling::JobService& jobs;
   labeling::Workforces& workforces;
+  control::ControlPlane& control;
   const Place& place;
   const std::string& portal_address;
   const identity::AccessKey& caller;
@@ -45,6 +47,45 @@ AwsResult<nlohmann::json> update_workteam(const OperationContext&, const nlohman
 AwsResult<nlohmann::json> delete_workteam(const OperationContext&, const nlohmann::json& input);
 AwsResult<nlohmann::json> describe_subscribed_workteam(const OperationContext&, const nlohmann::json& input);
 AwsResult<nlohmann::json> list_subscribed_workteams(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_training_job(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_training_job(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> list_training_jobs(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> stop_training_job(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_model(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_model(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> list_models(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> delete_model(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_endpoint_config(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_endpoint_config(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> list_endpoint_configs(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> delete_endpoint_config(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_endpoint(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_endpoint(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> list_endpoints(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> update_endpoint(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> update_endpoint_weights_and_capacities(const OperationContext&,
+                                                                 const nlohmann::json& input);
+AwsResult<nlohmann::json> delete_endpoint(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_transform_job(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_transform_job(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> list_transform_jobs(const OperationContext&, const nlohmann::json& input);
+AwsResult<nlohmann::json> stop_transform_job(const OperationContext&, const nlohmann::json& input);
+
+AwsResult<nlohmann::json> create_hyper_parameter_tuning_job(const OperationContext&,
+                                                            const nlohmann::json& input);
+AwsResult<nlohmann::json> describe_hyper_parameter_tuning_job(const OperationContext&,
+                                                              const nlohmann::json& input);
+AwsResult<nlohmann::json> list_hyper_parameter_tuning_jobs(const OperationContext&,
+                                                           const nlohmann::json& input);
+AwsResult<nlohmann::json> list_training_jobs_for_hyper_parameter_tuning_job(const OperationContext&,
+                                                                            const nlohmann::json& input);
+AwsResult<nlohmann::json> stop_hyper_parameter_tuning_job(const OperationContext&,
+                                                          const nlohmann::json& input);
 
 AwsResult<nlohmann::json> add_tags(const OperationContext&, const nlohmann::json& input);
 AwsResult<nlohmann::json> list_tags(const OperationContext&, const nlohmann::json& input);

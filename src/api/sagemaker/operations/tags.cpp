@@ -1,12 +1,43 @@
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "api/sagemaker/operations/answers.h"
+#include "api/sagemaker/operations/control_resources.h"
 #include "api/sagemaker/operations/operations.h"
 
 namespace terrapin::api {
 namespace {
 
 using nlohmann::json;
+
+// Rows of the control plane carry their tags themselves.
+AwsResult<std::optional<control::Resource>> control_resource(const OperationContext& context,
+                                                             const json& input) {
+  const std::string arn = input.at("ResourceArn");
+  const auto named = parse_control_arn(context.place, arn);
+  if (!named) return std::optional<control::Resource>();
+  TERRAPIN_AWS_TRY(control::Resource row,
+                   told(context, context.control.resources().find(named->first, named->second),
+                        "ValidationException", fmt::format("resource \"{}\"", arn)));
+  return std::optional<control::Resource>(std::move(row));
+}
+
+using Tagging = std::function<void(std::map<std::string, std::string>&)>;
+AwsResult<labeling::Tags> change_tags(const OperationContext& context, const control::Resource& row,
+                                      const Tagging& change) {
+  TERRAPIN_AWS_TRY(
+      const control::Resource changed,
+      told(context, context.control.resources().change(
+                        row.kind, row.name, [&](storage::Transaction&, control::Resource& now) -> Status {
+                          change(now.tags);
+                          if (now.tags.size() <= labeling::kMaxTags) return {};
+                          return fail(ErrorCode::kInvalidArgument,
+                                      "a resource can have {} tags; with these it would have {}",
+                                      labeling::kMaxTags, now.tags.size());
+                        })));
+  return labeling::Tags(changed.tags.begin(), changed.tags.end());
+}
 
 struct Tagged {
   std::string arn;         // as tags are kept under it
@@ -39,6 +70,13 @@ AwsResult<Tagged> tagged(const OperationContext& context, const json& input, boo
 
 AwsResult<json> add_tags(const OperationContext& context, const json& input) {
   TERRAPIN_AWS_TRY(const labeling::Tags tags, tags_of(input.at("Tags")));
+  TERRAPIN_AWS_TRY(const auto row, control_resource(context, input));
+  if (row) {
+    TERRAPIN_AWS_TRY(const labeling::Tags now, change_tags(context, *row, [&](auto& kept) {
+                       for (const auto& [key, value] : tags) kept[key] = value;
+                     }));
+    return json{{"Tags", tag_list(now)}};
+  }
   TERRAPIN_AWS_TRY(const Tagged resource, tagged(context, input, true));
   TERRAPIN_AWS_TRY(const labeling::Tags all,
                    told(context, context.workforces.add_tags(resource.arn, tags, resource.initial)));
@@ -47,9 +85,15 @@ AwsResult<json> add_tags(const OperationContext& context, const json& input) {
 
 AwsResult<json> list_tags(const OperationContext& context, const json& input) {
   TERRAPIN_AWS_TRY(const PageRequest page, page_request(context, input));
-  TERRAPIN_AWS_TRY(const Tagged resource, tagged(context, input, false));
-  TERRAPIN_AWS_TRY(const auto tags, told(context, context.workforces.tags(resource.arn)));
-  const json all = tag_list(tags.value_or(resource.initial));
+  TERRAPIN_AWS_TRY(const auto row, control_resource(context, input));
+  json all;
+  if (row) {
+    all = tag_list(labeling::Tags(row->tags.begin(), row->tags.end()));
+  } else {
+    TERRAPIN_AWS_TRY(const Tagged resource, tagged(context, input, false));
+    TERRAPIN_AWS_TRY(const auto tags, told(context, context.workforces.tags(resource.arn)));
+    all = tag_list(tags.value_or(resource.initial));
+  }
   json list = json::array();
   const auto end = std::min<std::int64_t>(page.offset + page.limit, static_cast<std::int64_t>(all.size()));
   for (std::int64_t i = page.offset; i < end; ++i) list.push_back(all[static_cast<std::size_t>(i)]);
@@ -59,8 +103,15 @@ AwsResult<json> list_tags(const OperationContext& context, const json& input) {
 }
 
 AwsResult<json> delete_tags(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY(const Tagged resource, tagged(context, input, true));
   const std::vector<std::string> keys = input.at("TagKeys");
+  TERRAPIN_AWS_TRY(const auto row, control_resource(context, input));
+  if (row) {
+    TERRAPIN_AWS_TRY_STATUS(change_tags(context, *row, [&](auto& kept) {
+      for (const std::string& key : keys) kept.erase(key);
+    }));
+    return json::object();
+  }
+  TERRAPIN_AWS_TRY(const Tagged resource, tagged(context, input, true));
   TERRAPIN_AWS_TRY_STATUS(
       told(context, context.workforces.remove_tags(resource.arn, keys, resource.initial)));
   return json::object();
