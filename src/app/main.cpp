@@ -28,11 +28,15 @@ int main(int argc, char** argv) {
 #ifdef TERRAPIN_WITH_SERVING
   cli::add_host_command(app, invocation);
   cli::add_export_command(app, invocation);
+  cli::add_run_command(app, invocation);
   cli::add_keys_command(app, invocation);
   cli::add_people_command(app, invocation);
   cli::add_jobs_command(app, invocation);
   cli::add_functions_command(app, invocation);
   cli::add_backup_commands(app, invocation);
+  cli::add_job_keeper_command(app, invocation);
+  cli::add_job_work_command(app, invocation);
+  cli::add_endpoint_instance_command(app, invocation);
 #endif
   cli::add_autosegment_command(app, invocation);
   cli::add_train_assist_command(app, invocation);

@@ -63,10 +63,14 @@ void add_export_command(CLI::App& app, Invocation& invocation);
 // The labeling service, src/cli/service.
 void add_label_command(CLI::App& app, Invocation& invocation);
 void add_serve_command(CLI::App& app, Invocation& invocation);
+void add_run_command(CLI::App& app, Invocation& invocation);
 void add_keys_command(CLI::App& app, Invocation& invocation);
 void add_people_command(CLI::App& app, Invocation& invocation);  // and vendors
 void add_jobs_command(CLI::App& app, Invocation& invocation);
-void add_functions_command(CLI::App& app, Invocation& invocation);  // and webhooks
-void add_backup_commands(CLI::App& app, Invocation& invocation);    // and restore
+void add_functions_command(CLI::App& app, Invocation& invocation);          // and webhooks
+void add_backup_commands(CLI::App& app, Invocation& invocation);            // and restore
+void add_job_keeper_command(CLI::App& app, Invocation& invocation);         // hidden
+void add_job_work_command(CLI::App& app, Invocation& invocation);           // hidden
+void add_endpoint_instance_command(CLI::App& app, Invocation& invocation);  // hidden
 
 }  // namespace terrapin::cli

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/logging.h"
 #include "cli/command.h"
+#include "cli/host.h"
 #include "http/server.h"
 #include "inference/predictor.h"
 #include "serving/model_server.h"
@@ -21,12 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
-  std::string model, root = "/opt/ml", listen, backend = "auto";
-  int port = 8080, threads = 0;
-  std::int64_t max_body_mb = 64, max_memory_mb = serving::ModelServerOptions().max_memory_bytes >> 20;
-  std::int64_t max_pixels = serving::ModelServerOptions().max_pixels, long_side = -1;
-  serving::BatchingOptions batching;
+struct Options : HostOptions {
+  Options() {
+    listen.clear();
+    port = 8080;
+  }
+  std::string root = "/opt/ml";
 };
 
 // Without --model the container's folder, if there is one: then every interface listens, as the contract
@@ -67,27 +68,30 @@ std::string printable(const std::string& text) {
 }
 
 void log_access(const http::AccessEntry& entry) {
+  if (entry.status == 200 && entry.target == "/ping") return;  // every other second, for ever
   spdlog::info("{} {} {} {} {} bytes {:.1f} ms", entry.remote_address, printable(entry.method),
                printable(entry.target), entry.status, entry.body_bytes, entry.milliseconds);
 }
 
-Result<int> run(const Options& given, bool quiet) {
-  configure_logging("info");
-  Options options = given;
-  TERRAPIN_TRY_STATUS(choose_model(options));
+}  // namespace
 
+Result<int> host(const HostOptions& options) {
   serving::ModelServerOptions settings;
   settings.http.address = options.listen;
   settings.http.port = options.port;
   settings.http.max_body_bytes = options.max_body_mb << 20;
-  if (!quiet) settings.http.on_access = &log_access;
+  if (options.log_requests) settings.http.on_access = &log_access;
   settings.batching = options.batching;
   settings.threads = options.threads;
   settings.max_pixels = options.max_pixels;
   settings.max_memory_bytes = options.max_memory_mb << 20;
+  settings.instance = options.instance;
   TERRAPIN_TRY(const auto server, serving::ModelServer::start(settings));
   fmt::print("terrapin host: {} (model {})\n", server->url(), options.model);
   std::fflush(stdout);
+  if (options.listening) {
+    TERRAPIN_TRY_STATUS(options.listening(server->port()));
+  }
 
   // The port answers while the model loads, so that /ping can say so.
   inference::PredictorOptions engine;
@@ -108,13 +112,12 @@ Result<int> run(const Options& given, bool quiet) {
                  predictor->spec().network.backbone, predictor->spec().network.algorithm,
                  predictor->backend());
     server->set_model(predictor);
+    if (options.loaded) options.loaded();
   }
   spdlog::info("stopping: requests in flight are finished");
   server->stop();
   return 0;
 }
-
-}  // namespace
 
 void add_host_command(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
@@ -156,7 +159,12 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
   add_backend_option(*command, options->backend);
   command->add_flag("--quiet", invocation.quiet, "No line per request");
   command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return run(*options, invocation.quiet); };
+    invocation.action = [options, &invocation]() -> Result<int> {
+      configure_logging("info");
+      TERRAPIN_TRY_STATUS(choose_model(*options));
+      options->log_requests = !invocation.quiet;
+      return host(*options);
+    };
   });
 }
 

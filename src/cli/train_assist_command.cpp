@@ -260,6 +260,10 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--click-probability", recipe.click_probability,
                    "Share of batches that learn from corrective clicks")
       ->capture_default_str();
+  command
+      ->add_option("--error-weight", recipe.error_weight,
+                   "After a click, a pixel that was wrong before it counts 1 + this")
+      ->capture_default_str();
   command->add_option("--watch-every", recipe.watch_every, "Steps between scores and checkpoints")
       ->capture_default_str();
   command->add_option("--watch-objects", recipe.watch_objects, "Objects that are scored then")

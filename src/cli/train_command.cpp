@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/train_container.h"
 #include "cli/train_data.h"
+#include "cli/train_processes.h"
 #include "cli/train_session.h"
 #include "training/hyperparameters.h"
 
@@ -30,6 +31,7 @@ struct Options {
   std::string output, weights, model, root;
   std::vector<std::string> assignments;
   std::string threads, seed;
+  int processes = 0;
   bool resume = false, overwrite = false, container = false, list_hyperparameters = false;
   bool bare = false;  // no option that a container's job does not have
 };
@@ -239,32 +241,18 @@ Status check_usage(const Options& options) {
   return check_options(options.source);
 }
 
-Result<int> run(const Options& options, const Invocation& invocation) {
-  if (options.list_hyperparameters) {
-    std::fputs(training::hyperparameters_markdown().c_str(), stdout);
-    return 0;
-  }
-  std::error_code ignored;
-  if (options.container || (options.bare && fs::is_directory("/opt/ml/input/config", ignored))) {
-    ContainerSettings settings;
-    if (!options.root.empty()) settings.root = options.root;
-    settings.s3_roots = options.source.s3_roots;
-    settings.show_progress = !invocation.quiet;
-    return run_container(settings);
-  }
+// What was typed, read as far as that goes without the data.
+struct Request {
+  HyperparameterValues values;
+  training::Hyperparameters parsed;
+};
 
-  // Everything the user typed is checked before the first photo is read.
-  require_usage(check_usage(options));
-  auto values = require_usage(given_values(options));
-  if (!options.model.empty()) {
-    TERRAPIN_TRY_STATUS(take_network_from(options.model, values));
-  }
-  auto parsed =
-      require_usage(training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, {2, 1}));
-  require_usage(choose_weights(options, values, parsed.options));
-  TERRAPIN_TRY_STATUS(check_output(options));
+Result<int> train_here(const Options& options, const Invocation& invocation, Request request,
+                       const TrainProcess& process) {
+  auto& [values, parsed] = request;
+  const bool quiet = invocation.quiet || !process.leads();
   int num_classes = 0;
-  TERRAPIN_TRY(TrainData data, open_data(options, values, invocation.quiet, num_classes));
+  TERRAPIN_TRY(TrainData data, open_data(options, values, quiet, num_classes));
   if (!options.model.empty()) {
     TERRAPIN_TRY_STATUS(require_names_of_model(options.model, data.classes));
   }
@@ -279,6 +267,15 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   training_data.validation = std::move(data.validation);
 
   const fs::path folder = options.output;
+  parsed.options.checkpoint_folder = folder / "checkpoints";
+  parsed.options.resume = options.resume;
+  if (!process.leads()) {
+    training::TrainingObserver silent;
+    TERRAPIN_TRY([[maybe_unused]] const auto outcome,
+                 training::train(parsed.options, training_data, silent, process.group()));
+    return 0;
+  }
+  std::error_code ignored;
   const bool checkpoint_is_there =
       fs::is_directory(folder / "checkpoints", ignored) && !fs::is_empty(folder / "checkpoints", ignored);
   if (options.resume && !checkpoint_is_there) {
@@ -289,8 +286,6 @@ Result<int> run(const Options& options, const Invocation& invocation) {
   if (options.overwrite) {
     TERRAPIN_TRY_STATUS(clear_output(folder));
   }
-  parsed.options.checkpoint_folder = folder / "checkpoints";
-  parsed.options.resume = options.resume;
 
   SessionSettings settings;
   settings.metrics_path = folder / "metrics.jsonl";
@@ -301,16 +296,11 @@ Result<int> run(const Options& options, const Invocation& invocation) {
                     {"initial weights", weights_fact(parsed.options)}};
   settings.notes = std::move(data.notes);
   settings.notes.insert(settings.notes.end(), parsed.notes.begin(), parsed.notes.end());
-  settings.show_progress = !invocation.quiet;
+  settings.show_progress = !quiet;
   settings.print_metric_lines = !invocation.json;
-  auto session = run_session(parsed.options, training_data, settings);
-  if (!session && session.error().code == ErrorCode::kCancelled) {
-    std::fprintf(stderr, "terrapin train: %s; the same command with --resume goes on\n",
-                 session.error().message.c_str());
-    return interrupt_signal() != 0 ? 128 + interrupt_signal() : 1;
-  }
-  if (!session) return tl::unexpected<Error>(std::move(session.error()));
-  const training::TrainingOutcome& outcome = session->outcome;
+  TERRAPIN_TRY(const SessionResult session,
+               run_session(parsed.options, training_data, settings, process.group()));
+  const training::TrainingOutcome& outcome = session.outcome;
   TERRAPIN_TRY_STATUS(artifacts::write_model_package(folder / "model.tar.gz", outcome.package));
   if (invocation.json) {
     const auto json = outcome_json(outcome, training_data.classes, folder);
@@ -322,6 +312,69 @@ Result<int> run(const Options& options, const Invocation& invocation) {
                 (folder / "report.html").c_str());
   }
   return 0;
+}
+
+// One of the processes that train together.
+Result<int> train_together(const Options& options, const Invocation& invocation, Request request,
+                           const training::Place& place) {
+  std::shared_ptr<training::ProcessGroup> processes;
+  Result<int> result = 0;
+  // Whoever launched this process says its error, also one that was thrown.
+  try {
+    result = [&]() -> Result<int> {
+      TERRAPIN_TRY(const TrainProcess process, TrainProcess::join(place));
+      processes = process.group();
+      return train_here(options, invocation, std::move(request), process);
+    }();
+  } catch (const std::exception& error) {
+    if (!was_launched()) throw;
+    result = fail(ErrorCode::kInternal, "process {} of {}: internal error: {}", place.rank, place.world_size,
+                  error.what());
+  }
+  return told_to_launcher(std::move(result), processes.get());
+}
+
+Result<int> run_on_command_line(const Options& options, const Invocation& invocation) {
+  // Everything the user typed is checked before the first photo is read.
+  require_usage(check_usage(options));
+  Request request{require_usage(given_values(options)), {}};
+  auto& [values, parsed] = request;
+  if (!options.model.empty()) {
+    TERRAPIN_TRY_STATUS(take_network_from(options.model, values));
+  }
+  parsed = require_usage(training::parse_hyperparameters(values, HyperparameterMode::kCommandLine, {2, 1}));
+  require_usage(choose_weights(options, values, parsed.options));
+  const auto place = require_usage(training::place_from(training::environment()));
+  const int processes = require_usage(local_processes(options.processes, parsed.options));
+  if (!was_launched() && place.rank == 0) {
+    TERRAPIN_TRY_STATUS(check_output(options));
+  }
+  Result<int> result = place.alone() && processes > 1
+                           ? run_processes({processes, {}, "", ""})
+                           : train_together(options, invocation, std::move(request), place);
+  if (!result && result.error().code == ErrorCode::kCancelled) {
+    std::fprintf(stderr, "terrapin train: %s; the same command with --resume goes on\n",
+                 result.error().message.c_str());
+    return interrupt_signal() != 0 ? 128 + interrupt_signal() : 1;
+  }
+  return result;
+}
+
+Result<int> run(const Options& options, const Invocation& invocation) {
+  if (options.list_hyperparameters) {
+    std::fputs(training::hyperparameters_markdown().c_str(), stdout);
+    return 0;
+  }
+  std::error_code ignored;
+  if (options.container || (options.bare && fs::is_directory("/opt/ml/input/config", ignored))) {
+    ContainerSettings settings;
+    if (!options.root.empty()) settings.root = options.root;
+    settings.s3_roots = options.source.s3_roots;
+    settings.processes = options.processes;
+    settings.show_progress = !invocation.quiet;
+    return run_container(settings);
+  }
+  return run_on_command_line(options, invocation);
 }
 
 }  // namespace
@@ -364,6 +417,10 @@ void add_train_command(CLI::App& app, Invocation& invocation) {
   CLI::Option* resume = flag("--resume", options->resume, "Go on with the run in --output");
   flag("--overwrite", options->overwrite, "Replace the run in --output")->excludes(resume);
   option("--threads", options->threads, "Threads (default: all cores)");
+  command
+      ->add_option("--processes", options->processes,
+                   "Processes of this machine that train together (default: one per GPU, or one)")
+      ->check(CLI::Range(1, 1024));
   option("--seed", options->seed, "Seed of everything random (default: 0)");
   flag("--json", invocation.json, "Print the result as JSON, and nothing else");
   command->add_flag("--quiet", invocation.quiet, "No progress bars");

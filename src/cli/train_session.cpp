@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "base/files.h"
 #include "base/json_text.h"
 #include "base/progress.h"
+#include "training/distributed/process_group.h"
 #include "training/hyperparameters.h"
 #include "training/metrics_log.h"
+#include "training/overlays.h"
 #include "training/report.h"
 
 namespace terrapin::cli {
@@ -22,10 +25,13 @@ using training::MessageLevel;
 
 class SessionObserver : public training::TrainingObserver {
  public:
-  SessionObserver(const training::TrainingOptions& options, const artifacts::ClassList& classes,
-                  const SessionSettings& settings)
-      : settings_(settings), epochs_(options.epochs), metrics_(settings.metrics_path, classes) {
+  SessionObserver(const training::TrainingOptions& options, const training::TrainingData& data,
+                  const SessionSettings& settings, std::int64_t processes)
+      : settings_(settings), epochs_(options.epochs), metrics_(settings.metrics_path, data.classes) {
     if (!settings.log_path.empty()) log_.open(settings.log_path, std::ios::app);
+    if (!settings.overlays_folder.empty())
+      overlays_.emplace(settings.overlays_folder, data.classes, data.validation, options.epochs,
+                        options.validate_every, processes);
   }
 
   void on_message(MessageLevel level, const std::string& text) override {
@@ -70,8 +76,14 @@ class SessionObserver : public training::TrainingObserver {
     bar_->update((step.epoch - 1 - finished_epochs_) * steps_per_epoch_ + step.step, detail);
   }
 
+  void on_prediction(int epoch, std::int64_t index, const artifacts::LabeledPhoto& photo,
+                     const imaging::Mask& prediction) override {
+    if (overlays_) look_at(overlays_->add(epoch, index, photo, prediction));
+  }
+
   void on_epoch(const EpochReport& report) override {
     stage_bar_.reset();
+    if (overlays_) look_at(overlays_->finish(report.epoch));
     if (report.validated && report.best) best_iou_ = report.mean_iou;
     const std::string line = training::format_metric_line(report);
     if (settings_.print_metric_lines) {
@@ -94,6 +106,13 @@ class SessionObserver : public training::TrainingObserver {
  private:
   void keep(Status status) {
     if (!status && status_) status_ = std::move(status);
+  }
+
+  // A training goes on without its pictures.
+  void look_at(const Status& drawn) {
+    if (drawn) return;
+    overlays_.reset();
+    on_message(MessageLevel::kWarning, "no more pictures of validation photos: " + drawn.error().message);
   }
 
   // Text takes the place of a bar that is on the terminal; the bar draws itself again.
@@ -120,6 +139,7 @@ class SessionObserver : public training::TrainingObserver {
   std::int64_t steps_per_epoch_ = 0;
   double best_iou_ = -1;
   training::MetricsLog metrics_;
+  std::optional<training::OverlayWriter> overlays_;
   std::ofstream log_;
   std::string stage_;
   std::unique_ptr<ProgressBar> bar_, stage_bar_;
@@ -155,10 +175,12 @@ Bytes bytes_of(const std::string& text) {
 }  // namespace
 
 Result<SessionResult> run_session(const training::TrainingOptions& options,
-                                  const training::TrainingData& data, const SessionSettings& settings) {
-  SessionObserver observer(options, data.classes, settings);
+                                  const training::TrainingData& data, const SessionSettings& settings,
+                                  std::shared_ptr<training::ProcessGroup> processes) {
+  SessionObserver observer(options, data, settings, processes ? processes->size() : 1);
   for (const std::string& note : settings.notes) observer.on_message(MessageLevel::kInfo, note);
-  TERRAPIN_TRY(training::TrainingOutcome outcome, training::train(options, data, observer));
+  TERRAPIN_TRY(training::TrainingOutcome outcome,
+               training::train(options, data, observer, std::move(processes)));
   observer.hide_bars();
   TERRAPIN_TRY_STATUS(observer.status());
 

@@ -190,6 +190,7 @@ Result<int> run(Options& options, const Invocation& invocation) {
   InstallationOptions place;
   place.data_dir = options.data_dir;
   TERRAPIN_TRY(const Installation installation, open_installation(place, true));
+  options.server.command = "label";
   options.server.port = options.port;
   TERRAPIN_TRY(const auto server, LabelingServer::start(installation, options.server));
   auto job = server->jobs().describe(options.name);

@@ -5,12 +5,17 @@
 #include <algorithm>
 #include <mutex>
 
+#include "api/aws_hosts.h"
 #include "api/gateway.h"
+#include "api/logs/logs_service.h"
 #include "api/s3/s3_service.h"
+#include "api/sagemaker/runtime_service.h"
 #include "api/sagemaker/sagemaker_service.h"
 #include "base/logging.h"
 #include "base/parallel.h"
 #include "cli/service/metrics.h"
+#include "cli/service/running_server.h"
+#include "control/control_plane.h"
 #include "http/server.h"
 #include "identity/access_keys.h"
 #include "identity/accounts.h"
@@ -22,7 +27,9 @@
 #include "labeling/labeling_service.h"
 #include "labeling/notices/notices.h"
 #include "labeling/workforces/workforces.h"
+#include "networks/pretrained.h"
 #include "portal/portal.h"
+#include "training/hyperparameters.h"
 
 namespace terrapin::cli {
 namespace {
@@ -70,6 +77,22 @@ std::shared_ptr<identity::OpenIdConnect> open_id_of(const labeling::OpenIdProvid
   return std::move(*made);
 }
 
+std::vector<portal::Hyperparameter> explained_hyperparameters() {
+  std::vector<portal::Hyperparameter> rows;
+  for (training::HyperparameterRow& row : training::hyperparameter_rows())
+    rows.push_back({std::move(row.name), std::move(row.allowed), std::move(row.terrapin_default),
+                    std::move(row.meaning)});
+  return rows;
+}
+
+// Where this program lies, for the jobs that are commands of it.
+Result<std::string> program_path() {
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  if (error) return fail(ErrorCode::kIo, "/proc/self/exe: {}", error.message());
+  return path.string();
+}
+
 }  // namespace
 
 class LabelingServer::Implementation {
@@ -82,6 +105,7 @@ class LabelingServer::Implementation {
       fs::create_directories(folder, error);
       if (error) return fail(ErrorCode::kIo, "{}: cannot create: {}", folder.string(), error.message());
     }
+    TERRAPIN_TRY(claim_, ServerClaim::take(installation.data_dir));
     const api::Place place{installation.region, installation.account_id};
     TERRAPIN_TRY(assistance_, load_assistance(options_.assistance));
     TERRAPIN_TRY(state_, open_state(installation));
@@ -114,6 +138,15 @@ class LabelingServer::Implementation {
     people.on_removed = [this](const identity::Account& account) {
       return labeling_->give_back_leases(account.id);
     };
+    control::ControlOptions control;
+    TERRAPIN_TRY(control.program, program_path());
+    control.data_dir = installation.data_dir;
+    control.slots = options_.slots;
+    control.slurm = options_.slurm;
+    // A job's home is its work folder; initial weights lie where the server's are.
+    control.job_environment = {{"TERRAPIN_WEIGHTS", networks::weights_folder().string()},
+                               {"TERRAPIN_SHARE", networks::shipped_weights_folder().string()}};
+    TERRAPIN_TRY(control_, control::ControlPlane::open(*state_, *objects_, clock_, std::move(control)));
     TERRAPIN_TRY(accounts_, identity::Accounts::open(*state_, clock_, people));
     TERRAPIN_TRY(sessions_, identity::Sessions::open(*state_, clock_));
     buckets_ = std::make_unique<identity::BucketAccess>(*keys_, *accounts_, options_.requester_buckets);
@@ -162,7 +195,13 @@ class LabelingServer::Implementation {
     portal_options.assist_questions =
         std::clamp(options.handler_threads / 3, 1, portal_options.assist_questions);
     portal_ = std::make_unique<portal::Portal>(portal::PortalContext{
-        clock_, *accounts_, *sessions_, labeling_->tasks(), labeling_->jobs(), *objects_, *workforces_,
+        clock_,
+        *accounts_,
+        *sessions_,
+        labeling_->tasks(),
+        labeling_->jobs(),
+        *objects_,
+        *workforces_,
         *keys_,
         [this]() -> Result<std::vector<std::string>> {
           const auto functions = functions_->list();
@@ -171,7 +210,8 @@ class LabelingServer::Implementation {
           for (const labeling::RegisteredFunction& one : *functions) names.push_back(one.name);
           return names;
         },
-        server_key_, [this](const std::vector<std::string>& groups) { return workforces_->teams_of(groups); },
+        server_key_,
+        [this](const std::vector<std::string>& groups) { return workforces_->teams_of(groups); },
         [this](const std::string& owner, const std::string& bucket) {
           return buckets_->may_use(owner, bucket);
         },
@@ -179,13 +219,29 @@ class LabelingServer::Implementation {
           const auto workforce = workforces_->private_workforce();
           return workforce && (!*workforce || labeling::address_allowed(**workforce, address));
         },
-        [this] { return open_id(); }, portal_options, std::move(pages), assistance_.assistant});
+        [this] { return open_id(); },
+        portal_options,
+        std::move(pages),
+        assistance_.assistant,
+        control_.get(),
+        explained_hyperparameters(),
+        [](const std::map<std::string, std::string>& values) -> Status {
+          const auto parsed =
+              training::parse_hyperparameters(values, training::HyperparameterMode::kContainer);
+          if (!parsed) return tl::unexpected<Error>(parsed.error());
+          return {};
+        }});
     s3_ = std::make_unique<api::S3Service>(*objects_, clock_, place, s3_options());
-    sagemaker_ =
-        std::make_unique<api::SageMakerService>(labeling_->jobs(), *workforces_, place, options_.public_url);
+    sagemaker_ = std::make_unique<api::SageMakerService>(labeling_->jobs(), *workforces_, *control_, place,
+                                                         options_.public_url);
+    logs_ = std::make_unique<api::LogsService>(*control_, place);
+    gateway_->add("logs", [this](const api::Exchange& exchange) { return logs_->handle(exchange); });
     gateway_->add("s3", [this](const api::Exchange& exchange) { return s3_->handle(exchange); });
     gateway_->add("sagemaker",
                   [this](const api::Exchange& exchange) { return sagemaker_->handle(exchange); });
+    runtime_ = std::make_unique<api::RuntimeService>(*control_, place);
+    gateway_->add("sagemaker-runtime",
+                  [this](const api::Exchange& exchange) { return runtime_->handle(exchange); });
 
     http::Router router;
     portal_->add_routes(router);
@@ -196,6 +252,8 @@ class LabelingServer::Implementation {
     if (base_url_.empty()) base_url_ = server_->url();
     labeling_->start();
     notices_->start();
+    control_->start();
+    TERRAPIN_TRY_STATUS(claim_.announce(server_->url(), options_.command));
     return {};
   }
 
@@ -205,11 +263,16 @@ class LabelingServer::Implementation {
     if (functions_) functions_->stop();  // first: the engine waits for its calls
     if (labeling_) labeling_->stop();
     if (notices_) notices_->stop();
+    if (control_) control_->stop();
+    claim_.release();
   }
 
   api::S3Options s3_options() const {
     api::S3Options options;
     options.base_hosts = options_.bucket_hosts;
+    // Programs under `terrapin run` say AWS's names.
+    for (std::string& host : api::s3_hosts(installation_.region))
+      options.base_hosts.push_back(std::move(host));
     if (!options_.public_url.empty()) options.allowed_origins.push_back(options_.public_url);
     return options;
   }
@@ -258,6 +321,7 @@ class LabelingServer::Implementation {
 
   // In the order of their dependence.
   const Clock& clock_ = system_clock();
+  ServerClaim claim_;
   Installation installation_;
   LabelingServerOptions options_;
   std::string base_url_;
@@ -272,6 +336,7 @@ class LabelingServer::Implementation {
   std::unique_ptr<labeling::Functions> functions_;
   std::unique_ptr<labeling::Notices> notices_;
   std::unique_ptr<labeling::LabelingService> labeling_;
+  std::unique_ptr<control::ControlPlane> control_;
   std::unique_ptr<identity::Accounts> accounts_;
   std::unique_ptr<identity::Sessions> sessions_;
   std::unique_ptr<identity::BucketAccess> buckets_;
@@ -279,6 +344,8 @@ class LabelingServer::Implementation {
   std::unique_ptr<portal::Portal> portal_;
   std::unique_ptr<api::S3Service> s3_;
   std::unique_ptr<api::SageMakerService> sagemaker_;
+  std::unique_ptr<api::LogsService> logs_;
+  std::unique_ptr<api::RuntimeService> runtime_;
   std::mutex open_id_mutex_;
   std::shared_ptr<identity::OpenIdConnect> open_id_;  // guarded by open_id_mutex_
   Timestamp open_id_since_;                           // guarded by open_id_mutex_
@@ -306,6 +373,9 @@ Result<std::unique_ptr<LabelingServer>> LabelingServer::start(const Installation
 
 std::string LabelingServer::url() const {
   return implementation_->base_url_;
+}
+std::string LabelingServer::address() const {
+  return implementation_->server_->url();
 }
 const std::string& LabelingServer::assistance() const {
   return implementation_->assistance_.told;

@@ -12,6 +12,8 @@
 #include "base/result.h"
 #include "cli/service/assistance.h"
 #include "cli/service/installation.h"
+#include "control/slots.h"
+#include "jobs/slurm_runner.h"
 
 namespace terrapin::http {
 class Server;
@@ -29,6 +31,7 @@ class Workforces;
 namespace terrapin::cli {
 
 struct LabelingServerOptions {
+  std::string command = "serve";  // who starts it, for those who find it (running_server.h)
   std::string listen = "127.0.0.1";
   int port = 0;
   std::filesystem::path tls_certificate, tls_key;
@@ -44,17 +47,21 @@ struct LabelingServerOptions {
   bool log_requests = false;
   std::filesystem::path pages;  // a folder in place of the pages compiled in; "" = those
   AssistanceOptions assistance;
+  control::Slots slots;                           // `whole` without cores: this machine's
+  std::optional<jobs::SlurmRunnerOptions> slurm;  // where training and transform jobs run; else here
 };
 
 class LabelingServer {
  public:
-  // kInvalidArgument for a wider address without TLS; otherwise what the parts report. The first start makes
+  // kInvalidArgument for a wider address without TLS, kConflict if another server uses the folder; otherwise
+  // what the parts report. The first start makes
   // an admin key: first_key(); the settings of a fresh installation are written once all its parts are open.
   static Result<std::unique_ptr<LabelingServer>> start(const Installation& installation,
                                                        LabelingServerOptions options);
   ~LabelingServer();  // stop()
 
   std::string url() const;
+  std::string address() const;            // the same, of the address it listens on
   const std::string& assistance() const;  // what helps workers to paint, in a few words
   const std::optional<identity::AccessKey>& first_key() const;
   identity::Accounts& accounts();

@@ -20,6 +20,9 @@ struct Options {
   std::string tls_certificate, tls_key, log_level = "info";
   int max_upload_gb = 5, max_spool_gb = 0;
   bool no_assistance = false;
+  std::vector<std::string> slots;
+  std::string runner = "local";
+  jobs::SlurmRunnerOptions slurm;
 };
 
 Result<int> run(Options& options, const Invocation& invocation) {
@@ -29,6 +32,8 @@ Result<int> run(Options& options, const Invocation& invocation) {
   options.server.max_upload_bytes = std::int64_t{options.max_upload_gb} << 30;
   if (options.max_spool_gb > 0) options.server.max_spool_bytes = std::int64_t{options.max_spool_gb} << 30;
   options.server.log_requests = !invocation.quiet;
+  for (const std::string& slot : options.slots) require_usage(control::add_slot(slot, options.server.slots));
+  if (options.runner == "slurm") options.server.slurm = options.slurm;
   options.server.assistance.wanted = !options.no_assistance;
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   TERRAPIN_TRY(const auto server, LabelingServer::start(installation, options.server));
@@ -60,6 +65,29 @@ Result<int> run(Options& options, const Invocation& invocation) {
   spdlog::info("stopping: requests in flight are finished");
   server->stop();
   return 0;
+}
+
+void add_slurm_options(CLI::App& command, Options& options) {
+  command
+      .add_option(
+          "--runner", options.runner,
+          "Where training and transform jobs run: local (processes of this machine) or slurm (its data "
+          "folder and this program must be at the same path on every node)")
+      ->check(CLI::IsMember(std::vector<std::string>{"local", "slurm"}))
+      ->capture_default_str();
+  const auto of_slurm = [&](CLI::Option* option) {
+    option->check([&options](const std::string&) {
+      return options.runner == "slurm" ? "" : "it needs --runner slurm";
+    });
+    return option;
+  };
+  of_slurm(command.add_option("--slurm-partition", options.slurm.partition, "Default: Slurm's own"));
+  of_slurm(command.add_option("--slurm-account", options.slurm.account, "Default: Slurm's own"));
+  of_slurm(command.add_option("--slurm-memory-mib", options.slurm.memory_mib,
+                              "Memory of a job (default: what the partition gives)"))
+      ->check(CLI::PositiveNumber);
+  of_slurm(command.add_option("--slurm-option", options.slurm.sbatch_options,
+                              "One more option of sbatch, such as --slurm-option=--qos=night (repeatable)"));
 }
 
 }  // namespace
@@ -106,6 +134,15 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
                      ->check(CLI::Range(16, 1 << 24))
                      ->capture_default_str();
   none->excludes(memory);
+  command
+      ->add_option("--job-cores", options->server.slots.whole.cores,
+                   "Cores lent to training and transform jobs, all together (default: all)")
+      ->check(CLI::Range(1, 1 << 20));
+  add_slurm_options(*command, *options);
+  command->add_option(
+      "--slot", options->slots,
+      "What an instance type is here, TYPE=CORES or TYPE=CORES,GPUS, such as ml.p3.2xlarge=8,1 "
+      "(repeatable; default: any type is the whole machine)");
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();
