@@ -66,6 +66,14 @@ std::int64_t Fields::integer_or(const char* name, std::int64_t otherwise, std::i
   return fits ? value->get<std::int64_t>() : otherwise;
 }
 
+double Fields::number_or(const char* name, double otherwise, double least, double most) {
+  const json* value = find(name, false);
+  if (!value) return otherwise;
+  const bool fits = value->is_number() && value->get<double>() >= least && value->get<double>() <= most;
+  if (!fits) refuse(fmt::format("'{}' must be a number of {} to {}", name, least, most));
+  return fits ? value->get<double>() : otherwise;
+}
+
 std::vector<std::string> Fields::texts_or(const char* name, const std::vector<std::string>& otherwise) {
   const json* value = find(name, false);
   if (!value) return otherwise;

@@ -19,6 +19,7 @@ class Fields {
   bool flag_or(const char* name, bool otherwise);
   std::int64_t integer(const char* name, std::int64_t least, std::int64_t most);
   std::int64_t integer_or(const char* name, std::int64_t otherwise, std::int64_t least, std::int64_t most);
+  double number_or(const char* name, double otherwise, double least, double most);
   std::vector<std::string> texts_or(const char* name, const std::vector<std::string>& otherwise);
   // The member, if it is a list.
   const nlohmann::json* list(const char* name);

@@ -7,8 +7,10 @@
 #include <string>
 
 #include "assist/prompt.h"
+#include "control/control_plane.h"
 #include "portal/cookies.h"
 #include "portal/image_links.h"
+#include "portal/new_training.h"
 #include "portal/open_photos.h"
 #include "portal/pictures.h"
 #include "portal/portal.h"
@@ -60,7 +62,7 @@ class Portal::Implementation {
   using Handled = Result<http::Response>;
   using Handler = Handled (Implementation::*)(Call&);
   // How much body a route takes, and what it is.
-  enum class Takes { kNothing, kJson, kJob, kBytes, kDeltas, kSnapshot, kAnswer, kQuestion };
+  enum class Takes { kNothing, kJson, kJob, kBytes, kDeltas, kSnapshot, kAnswer, kQuestion, kPhoto };
   struct Row {
     std::string_view method, pattern;
     Access access;
@@ -186,6 +188,52 @@ class Portal::Implementation {
   // download_routes.cpp
   Handled download(Call& call);
   Handled download_dataset(Call& call, const labeling::JobRecord& record);
+
+  // console_training_routes.cpp
+  Handled training_options(Call& call);
+  Handled training_draft(Call& call);
+  Handled training_jobs(Call& call);
+  Handled training_job(Call& call);
+  Handled training_metrics(Call& call);
+  Handled training_log(Call& call);
+  Handled training_overlays(Call& call);
+  Handled training_overlay(Call& call);
+  Handled create_training_job(Call& call);
+  Handled stop_training_job(Call& call);
+  // kUnsupported where there is none.
+  Result<control::ControlPlane*> control() const;
+  // Whether the account may use the bucket of an address; of what is none, an admin may.
+  Result<bool> may_use(const Call& call, const std::string& uri) const;
+  Result<std::vector<std::string>> usable_buckets(const Call& call) const;
+  // The {name} of the path; kNotFound, too, where its output lies in a bucket of others.
+  Result<control::TrainingJob> training_job_of(const Call& call) const;
+  // Splits the labeling job's output: sets channels and what follows from the data, and gives the manifests
+  // that are to be stored by their addresses.
+  Result<std::map<std::string, std::string>> take_labeled(const Call& call, const NewTraining& training,
+                                                          control::TrainingJobSpec& spec);
+  Status check_channels(const Call& call, const control::TrainingJobSpec& spec);
+
+  // console_endpoint_routes.cpp
+  Handled models(Call& call);
+  Handled model(Call& call);
+  Handled create_model(Call& call);
+  Handled delete_model(Call& call);
+  Handled endpoints(Call& call);
+  Handled endpoint(Call& call);
+  Handled create_endpoint(Call& call);
+  Handled delete_endpoint(Call& call);
+  Handled change_weights(Call& call);
+  Handled try_photo(Call& call);
+  Handled deploy_training_job(Call& call);
+  // kNotFound, too, where its data lie in a bucket of others.
+  Result<control::Model> model_of(const Call& call, const std::string& name) const;
+  Result<control::Endpoint> endpoint_of(const Call& call) const;
+  Result<bool> may_see(const Call& call, const control::Endpoint& endpoint) const;
+  Result<control::Model> make_model(const Call& call, control::ControlPlane& plane, control::ModelSpec spec);
+  // With a configuration of its own, which goes with it.
+  Result<control::Endpoint> make_endpoint(const Call& call, control::ControlPlane& plane,
+                                          const std::string& name,
+                                          std::vector<control::VariantSpec> variants);
 
   // console_team_routes.cpp
   Handled workteams(Call& call);

@@ -209,6 +209,28 @@ const std::vector<Portal::Implementation::Row>& Portal::Implementation::table() 
       {"GET",    "/_/api/requester/people",                               kRequester, kNothing,  &I::people},
       {"POST",   "/_/api/requester/invitations",                          kRequester, kJson,     &I::invite_worker},
 
+      {"GET",    "/_/api/console/training-options",                       kRequester, kNothing,  &I::training_options},
+      {"GET",    "/_/api/requester/jobs/{name}/training-draft",           kRequester, kNothing,  &I::training_draft},
+      {"GET",    "/_/api/console/training-jobs",                          kRequester, kNothing,  &I::training_jobs},
+      {"POST",   "/_/api/console/training-jobs",                          kRequester, kJson,     &I::create_training_job},
+      {"GET",    "/_/api/console/training-jobs/{name}",                   kRequester, kNothing,  &I::training_job},
+      {"GET",    "/_/api/console/training-jobs/{name}/metrics",           kRequester, kNothing,  &I::training_metrics},
+      {"GET",    "/_/api/console/training-jobs/{name}/log",               kRequester, kNothing,  &I::training_log},
+      {"GET",    "/_/api/console/training-jobs/{name}/overlays",          kRequester, kNothing,  &I::training_overlays},
+      {"GET",    "/_/api/console/training-jobs/{name}/overlays/{epoch}/{photo}", kRequester, kNothing, &I::training_overlay},
+      {"POST",   "/_/api/console/training-jobs/{name}/stop",              kRequester, kJson,     &I::stop_training_job},
+      {"POST",   "/_/api/console/training-jobs/{name}/deploy",            kRequester, kJson,     &I::deploy_training_job},
+      {"GET",    "/_/api/console/models",                                 kRequester, kNothing,  &I::models},
+      {"POST",   "/_/api/console/models",                                 kRequester, kJson,     &I::create_model},
+      {"GET",    "/_/api/console/models/{name}",                          kRequester, kNothing,  &I::model},
+      {"DELETE", "/_/api/console/models/{name}",                          kRequester, kJson,     &I::delete_model},
+      {"GET",    "/_/api/console/endpoints",                              kRequester, kNothing,  &I::endpoints},
+      {"POST",   "/_/api/console/endpoints",                              kRequester, kJson,     &I::create_endpoint},
+      {"GET",    "/_/api/console/endpoints/{name}",                       kRequester, kNothing,  &I::endpoint},
+      {"DELETE", "/_/api/console/endpoints/{name}",                       kRequester, kJson,     &I::delete_endpoint},
+      {"POST",   "/_/api/console/endpoints/{name}/weights",               kRequester, kJson,     &I::change_weights},
+      {"POST",   "/_/api/console/endpoints/{name}/photo",                 kRequester, kPhoto,    &I::try_photo},
+
       {"GET",    "/_/api/accounts",                                       kAdmin,     kNothing,  &I::accounts},
       {"GET",    "/_/api/accounts/{id}",                                  kAdmin,     kNothing,  &I::account},
       {"PUT",    "/_/api/accounts/{id}",                                  kAdmin,     kJson,     &I::update_account},
@@ -355,6 +377,8 @@ std::int64_t Portal::Implementation::most_bytes(Takes takes) const {
       return kQuestionBytes;
     case Takes::kJob:
       return kJobBytes;
+    case Takes::kPhoto:
+      return control::kMaxInvocationBytes;
     case Takes::kBytes:
       return context_.options.max_upload_bytes;
   }
@@ -395,7 +419,8 @@ Result<std::optional<http::Response>> Portal::Implementation::read_body(const Ro
   if (bytes > most) {
     return fail(ErrorCode::kTooLarge, "the body has {} bytes: allowed here are {}", bytes, most);
   }
-  if (row.takes == Takes::kBytes) return std::nullopt;  // of any type: the handler stores them
+  // Of any type: the handler stores them, or a model looks at them.
+  if (row.takes == Takes::kBytes || row.takes == Takes::kPhoto) return std::nullopt;
   if (bytes == 0) {
     call.body = json::object();
     return std::nullopt;

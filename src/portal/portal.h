@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@
 namespace terrapin::assist {
 class Assistant;
 }
+namespace terrapin::control {
+class ControlPlane;
+}
 
 namespace terrapin::portal {
 
@@ -50,6 +54,11 @@ struct PortalOptions {
   int assist_questions = 12;        // computed or waiting, of all; each holds a thread
   int assist_questions_of_one = 4;  // of one account
   labeling::TaskLimits limits;      // bodies above them are refused before TaskService sees them
+};
+
+// Of a training, as the form for one explains it.
+struct Hyperparameter {
+  std::string name, allowed, standard, meaning;  // `standard`: what it is unless given
 };
 
 // Everything outlives the Portal.
@@ -77,6 +86,11 @@ struct PortalContext {
   Pages pages = {};
   // Answers workers' points on a photo with a mask; null: this server offers none.
   std::shared_ptr<const assist::Assistant> assistant = {};
+  // Trains and serves; null: this server does neither.
+  control::ControlPlane* control = nullptr;
+  std::vector<Hyperparameter> hyperparameters = {};
+  // What is wrong with the hyperparameters of a training job; may be empty.
+  std::function<Status(const std::map<std::string, std::string>&)> check_hyperparameters = {};
 };
 
 // Since the start.

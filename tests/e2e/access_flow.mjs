@@ -58,7 +58,7 @@ test("people see the pages of their roles, and no others", { skip }, async (t) =
 
   await step("a requester has console and teams, nothing of admins", async () => {
     await join(rita, await invite(admin, "requester"), "rita");
-    assert.deepEqual(await links(rita), ["Console", "Teams"]);
+    assert.deepEqual(await links(rita), ["Console", "Training", "Models", "Endpoints", "Teams"]);
     await heading(rita, "Labeling jobs").waitFor();
     for (const [page, route] of [["people", "accounts"], ["keys", "keys"]]) {
       await rita.goto(`${program.url}/_/console/${page}`);
@@ -86,7 +86,7 @@ test("people see the pages of their roles, and no others", { skip }, async (t) =
     await admin.getByText("walt: saved.").waitFor();
     await walt.reload();
     await heading(walt, "Labeling jobs").waitFor();
-    assert.deepEqual(await links(walt), ["Tasks", "History", "Console", "Teams"]);
+    assert.deepEqual(await links(walt), ["Tasks", "History", "Console", "Training", "Models", "Endpoints", "Teams"]);
   });
 
   await step("a vendor's people come in through the vendor's link and are not for requesters to see", async () => {

@@ -5,7 +5,7 @@ import { readPng, writePhoto } from "./png.mjs";
 import { makeScenes, until } from "./support.mjs";
 import { PASSWORD, canvasOf, drag } from "./worker.mjs";
 
-const LABELS = [
+export const LABELS = [
   { label: "Turtle", color: "#2ca02c" },
   { label: "Fish", color: "#ff7f0e" },
   { label: "Unclear", color: "#9467bd", void: true },
@@ -18,7 +18,7 @@ async function enter(program, link, name, displayName) {
 }
 
 /** The answer of a worker whose hand was `shift` pixels off. */
-function answerOf(mask, shift) {
+export function answerOf(mask, shift) {
   const { width, height, pixels } = readPng(mask);
   const colors = [[255, 255, 255], ...LABELS.map(({ color }) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)))];
   const png = writePhoto(width, height, (x, y) => colors[pixels[y * width + Math.min(width - 1, Math.max(0, x - shift))]]);
@@ -40,6 +40,20 @@ async function work(worker, job, scenes, { shift = 0, decline } = {}) {
 
 async function describe(caller, job) {
   return (await caller.get(`requester/jobs/${job}`)).job;
+}
+
+/** One training that is over and serves twice, and one that failed. */
+async function train(admin) {
+  const ended = async (name) => ["Completed", "Failed"].includes((await admin.get(`console/training-jobs/${name}`)).job.status);
+  const values = { backbone: "mobilenet-v2", algorithm: "lite", epochs: "2", crop_size: "64", base_size: "96", mini_batch_size: "2" };
+  await admin.post("console/training-jobs", { name: "pilot-net", output_uri: "s3://reef/training", labeling_job: "pilot", hyperparameters: values });
+  const channels = [{ name: "train", uri: "s3://reef/turtles/" }];
+  await admin.post("console/training-jobs", { name: "without-masks", output_uri: "s3://reef/training", channels, hyperparameters: { ...values, num_classes: "3", num_training_samples: "8" } });
+  for (const name of ["pilot-net", "without-masks"]) await until(`the training ${name} is over`, () => ended(name), 600);
+  for (const name of ["pilot-net", "pilot-net-2"]) {
+    await admin.post("console/training-jobs/pilot-net/deploy");
+    await until(`${name} serves`, async () => (await admin.get(`console/endpoints/${name}`)).endpoint.status === "InService", 300);
+  }
 }
 
 /** Fills the installation; gives the sessions of `admin` (all roles) and `worker`, and an invitation that nobody took. */
@@ -99,6 +113,7 @@ export async function settle(program, folder) {
   await labeled("sea-turtles", 5);
   const { assignment } = await admin.post("assignments", { job: "sea-turtles" });
   await until("the job with the broken input is over", async () => (await describe(admin, "broken-input")).status === "Failed");
+  await train(admin);
   const open = (await admin.post("invitations", { roles: ["worker"], groups: ["divers"] })).link;
   return { admin, worker: bob, task: assignment.id, invitation: open, scenes };
 }
@@ -127,6 +142,12 @@ const instructionsStep = async (page) => {
   await page.getByLabel("In one sentence").fill("Paint every turtle and every fish");
   await page.frameLocator("iframe").getByText("Paint every turtle").first().waitFor();
   await canvasOf(page);
+};
+
+const tryPhoto = async (page) => {
+  const buffer = writePhoto(320, 240, (x, y) => ((x - 160) ** 2 + (y - 120) ** 2 < 4000 ? [90, 150, 70] : [40, 90 + ((x + y) % 40), 150]));
+  await page.locator("input[type=file]").setInputFiles([{ name: "reef.png", mimeType: "image/png", buffer }]);
+  await page.getByLabel("Shares of the classes").last().waitFor();
 };
 
 /** Every page: name, address, who looks (null: nobody signed in), and what is done there first. */
@@ -200,6 +221,26 @@ export function pagesOf({ invitation, task }) {
       await button(page, "6. Review").click();
     }],
     ["new-6-incomplete", "/_/console/new", admin, (page) => button(page, "6. Review").click()],
+    ["training", "/_/console/training", admin],
+    ["training-none-fits", "/_/console/training", admin, async (page) => {
+      await page.getByLabel("Name contains").fill("nothing like this");
+      await page.getByText("No training job fits").waitFor();
+    }],
+    ["training-job", "/_/console/training/pilot-net", admin, (page) => page.locator("p-training-overlays img").first().waitFor()],
+    ["training-failed", "/_/console/training/without-masks", admin, (page) => page.getByText("It failed:").waitFor()],
+    ["training-new", "/_/console/new-training?labeling-job=pilot", admin, (page) => page.getByText("3 labelled photos").waitFor()],
+    ["training-new-channels", "/_/console/new-training?from=pilot-net", admin, async (page) => {
+      await page.getByText("All hyperparameters").click();
+      await page.getByLabel("ema_decay").waitFor();
+    }],
+    ["training-new-refused", "/_/console/new-training", admin, (page) => button(page, "Start training").click()],
+    ["models", "/_/console/models", admin],
+    ["models-new", "/_/console/models", admin, (page) => button(page, "New model").first().click()],
+    ["model", "/_/console/models/pilot-net", admin],
+    ["endpoints", "/_/console/endpoints", admin],
+    ["endpoints-new", "/_/console/endpoints", admin, (page) => button(page, "New endpoint").click()],
+    ["endpoint", "/_/console/endpoints/pilot-net", admin, tryPhoto],
+    ["compare", "/_/console/compare?with=pilot-net&and=pilot-net-2", admin, tryPhoto],
     ["teams", "/_/console/teams", admin],
     ["teams-new", "/_/console/teams", admin, (page) => button(page, "New team").click()],
     ["teams-vendor", "/_/console/teams", admin, (page) => button(page, "New vendor").click()],

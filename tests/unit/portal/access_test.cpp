@@ -20,7 +20,8 @@ std::string filled(std::string_view pattern) {
        {std::pair("{id}", "none"), std::pair("{name}", "job-1"), std::pair("{index}", "0"),
         std::pair("{worker}", "w"), std::pair("{rest+}", "jobs/one"), std::pair("{bucket}", "photos"),
         std::pair("{key+}", "a/b"), std::pair("{assignment}", "a"), std::pair("{account}", "person"),
-        std::pair("{vendor}", "acme"), std::pair("{token}", "x.y")}) {
+        std::pair("{vendor}", "acme"), std::pair("{token}", "x.y"), std::pair("{epoch}", "1"),
+        std::pair("{photo}", "0")}) {
     const std::size_t at = path.find(name);
     if (at != std::string::npos) path.replace(at, std::string_view(name).size(), value);
   }
@@ -32,9 +33,10 @@ bool changes_something(std::string_view method) {
   return method != "GET";
 }
 
-// An upload's body is no JSON.
+// An upload's body is no JSON, nor is a photo.
 bool takes_bytes(const RouteInfo& route) {
-  return route.method == "PUT" && route.pattern == "/_/api/requester/objects/{bucket}/{key+}";
+  return (route.method == "PUT" && route.pattern == "/_/api/requester/objects/{bucket}/{key+}") ||
+         route.pattern == "/_/api/console/endpoints/{name}/photo";
 }
 
 TEST_F(PortalAccess, EveryRouteForEveryRole) {

@@ -287,6 +287,10 @@ class FakeJobs final : public labeling::JobService {
     record_.spec.max_percent_labeled = 50;
     record_.status = labeling::JobStatus::kInProgress;
   }
+  void give_output(const std::string& manifest, std::int64_t labeled) {
+    record_.output_dataset_uri = manifest;
+    record_.counters.total_labeled = labeled;
+  }
   std::vector<std::string> calls;
   labeling::JobFilter last_filter;
   labeling::ObjectFilter last_objects;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "assist/assistant.h"
+#include "control/control_plane.h"
 #include "http/router.h"
 #include "http/target.h"
 #include "identity/server_key.h"
@@ -41,6 +42,11 @@ class PortalTest : public IdentityTest {
   explicit PortalTest(portal::PortalOptions options = generous()) {
     workforces = labeling::Workforces::open(*database, {}, clock).value();
     keys = identity::AccessKeys::open(folder.path(), clock).value();
+    // Not started: jobs and endpoints stay as they were asked for.
+    control::ControlOptions control_options;
+    control_options.program = "/bin/true";
+    control_options.data_dir = folder.path();
+    control = control::ControlPlane::open(*database, objects, clock, std::move(control_options)).value();
     open(std::move(options));
   }
 
@@ -77,7 +83,13 @@ class PortalTest : public IdentityTest {
         [this] { return open_id; },
         std::move(options),
         {},
-        assistant};
+        assistant,
+        control.get(),
+        {{"epochs", "whole numbers from 1", "10", "How often every photo is seen."}},
+        [](const std::map<std::string, std::string>& values) -> Status {
+          if (!values.contains("wrong")) return {};
+          return fail(ErrorCode::kInvalidArgument, "wrong is {}: nothing is allowed", values.at("wrong"));
+        }};
     portal = std::make_unique<portal::Portal>(std::move(context));
     router = {};
     portal->add_routes(router);
@@ -141,6 +153,7 @@ class PortalTest : public IdentityTest {
   std::string readable_bucket = "photos", refused_address = "203.0.113.66";
   std::shared_ptr<identity::OpenIdConnect> open_id;
   std::shared_ptr<const assist::Assistant> assistant;
+  std::unique_ptr<control::ControlPlane> control;
   std::string remote_address = "198.51.100.7", cookie_prefix = "terrapin-session=";
   bool secure = false;
   std::unique_ptr<portal::Portal> portal;

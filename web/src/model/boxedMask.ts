@@ -44,22 +44,6 @@ export function encodeBoxedMask(spans: Spans): BoxedMask {
   return { box: [around.x0, around.y0, width, height], runs: toBase64(out.take()) };
 }
 
-// A length in as few bytes as it can have.
-function readLength(reader: ByteReader): number {
-  let value = 0;
-  let scale = 1;
-  for (let i = 0; i < 5; ++i) {
-    const part = reader.byte();
-    value += (part & 127) * scale;
-    if (part < 128) {
-      if (part === 0 && i > 0) throw reader.broken("has a number with bytes that it does not need");
-      return value;
-    }
-    scale *= 128;
-  }
-  throw reader.broken("has a number that is too large");
-}
-
 /** The object's pixels on a photo of width x height. Throws an Error that says what is wrong with the mask. */
 export function decodeBoxedMask(mask: BoxedMask, width: number, height: number): Spans {
   const [x, y, wide, high] = mask.box;
@@ -72,7 +56,7 @@ export function decodeBoxedMask(mask: BoxedMask, width: number, height: number):
   const spans = new Spans();
   let at = 0;
   for (let run = 0; !reader.ended; ++run) {
-    const length = readLength(reader);
+    const length = reader.number(true);
     if (length === 0 && run > 0) throw reader.broken("has a run of no pixels");
     if (length > all - at) throw reader.broken(`has runs of more pixels than the ${all} of its box`);
     const stop = at + length;

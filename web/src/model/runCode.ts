@@ -58,7 +58,8 @@ export class ByteReader {
     ++this.at;
     return value;
   }
-  number(): number {
+  /** `shortest`: in as few bytes as it can have. */
+  number(shortest = false): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 5; ++i) {
@@ -66,6 +67,7 @@ export class ByteReader {
       value += (part & 127) * scale;
       if (part < 128) {
         if (value > kMostNumber) break;
+        if (shortest && part === 0 && i > 0) throw this.broken("has a number with bytes that it does not need");
         return value;
       }
       scale *= 128;

@@ -12,6 +12,9 @@ const kLinks: (Link & { access: Access })[] = [
   { href: "/_/jobs", label: "Tasks", access: "worker" },
   { href: "/_/history", label: "History", access: "worker" },
   { href: "/_/console", label: "Console", access: "requester" },
+  { href: "/_/console/training", label: "Training", access: "requester" },
+  { href: "/_/console/models", label: "Models", access: "requester" },
+  { href: "/_/console/endpoints", label: "Endpoints", access: "requester" },
   { href: "/_/console/teams", label: "Teams", access: "requester" },
   { href: "/_/console/people", label: "People", access: "admin" },
   { href: "/_/console/keys", label: "Keys", access: "admin" },
@@ -30,9 +33,12 @@ export function linksOf(account: Pick<Account, "roles">): Link[] {
   return kLinks.filter((link) => may(account, link.access)).map(({ href, label }) => ({ href, label }));
 }
 
+// Pages of a link that do not lie below it: nothing below it may have their name.
+const kBeside: Record<string, string> = { "/_/console/training": "/_/console/new-training", "/_/console/endpoints": "/_/console/compare" };
+
 /** Whether the page at `path` is one of those that the link stands for. */
 export function isHere(href: string, path: string): boolean {
   if (href === "/_/jobs") return path === "/_/" || path === "/_/jobs";
   if (href === "/_/console") return /^\/_\/console(\/new|\/jobs\/.*)?$/.test(path);
-  return path === href;
+  return path === href || path.startsWith(`${href}/`) || path === kBeside[href];
 }

@@ -91,6 +91,56 @@ const routes: Route[] = [
     ),
   },
   {
+    pattern: /^\/_\/console\/training$/,
+    title: "Training jobs",
+    access: "requester",
+    open: async () => (await import("./console/trainingList"), html`<p-training-list></p-training-list>`),
+  },
+  {
+    pattern: /^\/_\/console\/new-training$/,
+    title: "New training job",
+    access: "requester",
+    open: async () => (await import("./console/newTraining"), html`<p-new-training></p-new-training>`),
+  },
+  {
+    pattern: /^\/_\/console\/training\/([^/]+)$/,
+    title: "Training job",
+    access: "requester",
+    open: async ([name]) => (
+      await import("./console/trainingJob"), html`<p-training-job .name=${name}></p-training-job>`
+    ),
+  },
+  {
+    pattern: /^\/_\/console\/models$/,
+    title: "Models",
+    access: "requester",
+    open: async () => (await import("./console/models"), html`<p-model-list></p-model-list>`),
+  },
+  {
+    pattern: /^\/_\/console\/models\/([^/]+)$/,
+    title: "Model",
+    access: "requester",
+    open: async ([name]) => (await import("./console/models"), html`<p-model .name=${name}></p-model>`),
+  },
+  {
+    pattern: /^\/_\/console\/endpoints$/,
+    title: "Endpoints",
+    access: "requester",
+    open: async () => (await import("./console/endpointList"), html`<p-endpoint-list></p-endpoint-list>`),
+  },
+  {
+    pattern: /^\/_\/console\/compare$/,
+    title: "Compare",
+    access: "requester",
+    open: async () => (await import("./console/endpoint"), html`<p-compare></p-compare>`),
+  },
+  {
+    pattern: /^\/_\/console\/endpoints\/([^/]+)$/,
+    title: "Endpoint",
+    access: "requester",
+    open: async ([name]) => (await import("./console/endpoint"), html`<p-endpoint .name=${name}></p-endpoint>`),
+  },
+  {
     pattern: /^\/_\/console\/teams$/,
     title: "Work teams",
     access: "requester",

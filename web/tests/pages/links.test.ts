@@ -6,9 +6,9 @@ const labels = (...roles: ("admin" | "requester" | "worker")[]): string[] => lin
 describe("the header's links", () => {
   it("are those of the account's roles", () => {
     expect(labels("worker")).toEqual(["Tasks", "History"]);
-    expect(labels("requester")).toEqual(["Console", "Teams"]);
-    expect(labels("admin")).toEqual(["Console", "Teams", "People", "Keys"]);
-    expect(labels("worker", "requester", "admin")).toEqual(["Tasks", "History", "Console", "Teams", "People", "Keys"]);
+    expect(labels("requester")).toEqual(["Console", "Training", "Models", "Endpoints", "Teams"]);
+    expect(labels("admin")).toEqual(["Console", "Training", "Models", "Endpoints", "Teams", "People", "Keys"]);
+    expect(labels("worker", "requester", "admin")).toEqual(["Tasks", "History", "Console", "Training", "Models", "Endpoints", "Teams", "People", "Keys"]);
     expect(labels()).toEqual([]);
   });
   it("show where one is, once", () => {
@@ -18,6 +18,10 @@ describe("the header's links", () => {
     expect(here("/_/jobs")).toEqual(["Tasks"]);
     expect(here("/_/console/new")).toEqual(["Console"]);
     expect(here("/_/console/jobs/turtles/objects/3")).toEqual(["Console"]);
+    expect(here("/_/console/training")).toEqual(["Training"]);
+    expect(here("/_/console/new-training")).toEqual(["Training"]);
+    expect(here("/_/console/models/turtles")).toEqual(["Models"]);
+    expect(here("/_/console/compare")).toEqual(["Endpoints"]);
     expect(here("/_/console/teams")).toEqual(["Teams"]);
     expect(here("/_/account")).toEqual([]);
   });

@@ -18,6 +18,8 @@ import "./jobSettings";
 import { statusBadge } from "./jobStatus";
 import "./jobWorkers";
 
+const kLeastLabeled = 2; // one to learn from, one to validate
+
 const kTabs = [
   { id: "overview", label: "Overview" },
   { id: "gallery", label: "Photos" },
@@ -32,6 +34,7 @@ class JobPage extends LitElement {
       .tools {
         align-items: center;
         display: flex;
+        flex-wrap: wrap;
         gap: 10px;
       }
       @media (max-width: 640px) {
@@ -84,6 +87,9 @@ class JobPage extends LitElement {
               ${job.objects > 0
                 ? html`<a class="button" download href=${address(`${base}/download`, { what: "manifest" })}>${icons.download} Manifest</a>
                     <a class="button" download href=${address(`${base}/download`, { what: "dataset" })}>${icons.download} Dataset</a>`
+                : nothing}
+              ${job.output_dataset_uri && job.counters.total_labeled >= kLeastLabeled
+                ? html`<a class="button primary" href="/_/console/new-training?labeling-job=${part(job.name)}">Train on this output</a>`
                 : nothing}
               <t-menu label="More for this job" .items=${jobActions(job)}></t-menu>
             </div>`

@@ -158,7 +158,8 @@ export class Overlay extends LitElement {
 }
 customElements.define("p-overlay", Overlay);
 
-function draw(
+/** The stored pixels, turned as they are looked at. */
+export function draw(
   canvas: HTMLCanvasElement,
   image: CanvasImageSource,
   width: number,

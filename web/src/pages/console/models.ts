@@ -1,0 +1,151 @@
+// Models: trained packages under a name, ready to be deployed.
+import { LitElement, css, html, nothing, type TemplateResult } from "lit";
+import { property, state } from "lit/decorators.js";
+import { client } from "../../api/client";
+import type { Model } from "../../api/controlFacts";
+import { part } from "../../api/facts";
+import { ask } from "../../ui/dialog";
+import { textField } from "../../ui/field";
+import { icons } from "../../ui/icons";
+import { Poll } from "../../ui/poll";
+import "../../ui/small";
+import { sheet } from "../../ui/style";
+import "../../ui/table";
+import type { Column } from "../../ui/table";
+import { busy, problemText, toast } from "../../ui/toast";
+import { sizeText, timeText } from "../../ui/words";
+import { navigate } from "../navigation";
+import { deployModel } from "./endpointActions";
+import { ageText } from "./trainingFigures";
+
+async function deleteModel(name: string, done: () => void): Promise<void> {
+  await ask({
+    heading: `Delete ${name}?`,
+    text: "Its name goes. The file in the bucket stays, and endpoints that serve it go on.",
+    action: "Delete the model",
+    danger: true,
+    perform: async () => {
+      await client.delete(`console/models/${part(name)}`);
+      toast("The model is deleted.");
+      done();
+    },
+  });
+}
+
+class ModelList extends LitElement {
+  static override styles = [
+    sheet,
+    css`
+      .actions {
+        display: flex;
+        gap: 6px;
+        justify-content: flex-end;
+      }
+    `,
+  ];
+  @state() private models: Model[] | null = null;
+  @state() private making = false;
+  @state() private name = "";
+  @state() private data = "";
+  private readonly poll = new Poll(this, 10_000, async (signal) => {
+    this.models = (await client.get<{ models: Model[] }>("console/models", {}, signal)).models;
+  });
+  private readonly columns: Column<Model>[] = [
+    { title: "Name", lead: true, cell: (model) => html`<a href="/_/console/models/${part(model.name)}"><strong>${model.name}</strong></a>` },
+    { title: "Package", cell: (model) => html`<code>${model.data}</code>` },
+    { title: "Created", cell: (model) => ageText(model.created, Date.now()) },
+    {
+      title: "",
+      cell: (model) =>
+        html`<div class="actions">
+          <button class="small" aria-label="Deploy ${model.name}" @click=${() => void deployModel(model.name)}>Deploy</button>
+          <button class="small danger" aria-label="Delete ${model.name}" @click=${() => void deleteModel(model.name, () => this.poll.now())}>Delete</button>
+        </div>`,
+    },
+  ];
+  private async make(): Promise<void> {
+    const { model } = await client.post<{ model: Model }>("console/models", { name: this.name.trim(), data: this.data.trim() });
+    this.making = false;
+    this.name = this.data = "";
+    toast(`The model ${model.name} is there.`);
+    this.poll.now();
+  }
+  override render(): TemplateResult {
+    return html`<div class="page">
+      <div class="row between">
+        <h1>Models</h1>
+        <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
+      </div>
+      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${this.models === null
+        ? html`<p class="quiet" role="status">Loading …</p>`
+        : this.models.length === 0
+          ? html`<t-empty heading="No model yet">
+              <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
+              <div class="row">
+                <a class="button" href="/_/console/training">Look at the training jobs</a>
+                <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
+              </div>
+            </t-empty>`
+          : html`<t-table caption="Models" .columns=${this.columns} .rows=${this.models}></t-table>`}
+      <t-dialog heading="New model" .open=${this.making} @close=${() => (this.making = false)}>
+        <form class="stack" @submit=${busy(() => this.make())}>
+          ${textField({ id: "model-name", label: "Name", required: true, value: this.name, onInput: (value) => (this.name = value) })}
+          ${textField({
+            id: "model-data",
+            label: "Package",
+            hint: "The address of a model.tar.gz that a training has stored.",
+            placeholder: "s3://photos/training/turtles/output/model.tar.gz",
+            required: true,
+            value: this.data,
+            onInput: (value) => (this.data = value),
+          })}
+          <div><button class="primary">Make it</button></div>
+        </form>
+      </t-dialog>
+    </div>`;
+  }
+}
+customElements.define("p-model-list", ModelList);
+
+class ModelPage extends LitElement {
+  static override styles = sheet;
+  @property() name = "";
+  @state() private model: Model | null = null;
+  private readonly poll = new Poll(this, 15_000, async (signal) => {
+    this.model = (await client.get<{ model: Model }>(`console/models/${part(this.name)}`, {}, signal)).model;
+  });
+  override render(): TemplateResult {
+    const model = this.model;
+    return html`<div class="page middle">
+      <p><a href="/_/console/models">Models</a></p>
+      <div class="row between">
+        <h1>${this.name}</h1>
+        ${model
+          ? html`<div class="row">
+              <button class="primary" ?disabled=${model.bytes === null} @click=${() => void deployModel(model.name)}>Deploy</button>
+              <button class="danger" @click=${() => void deleteModel(model.name, () => navigate("/_/console/models"))}>Delete</button>
+            </div>`
+          : nothing}
+      </div>
+      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${model?.bytes === null ? html`<p class="note bad">Its package is gone from the bucket: train again, or delete the model.</p>` : nothing}
+      ${model
+        ? html`<section class="card">
+            <dl class="facts">
+              <dt>Package</dt>
+              <dd><code>${model.data}</code></dd>
+              <dt>Size</dt>
+              <dd>${typeof model.bytes === "number" ? sizeText(model.bytes) : "–"}</dd>
+              <dt>Created</dt>
+              <dd>${timeText(model.created)}</dd>
+              ${Object.entries(model.environment).map(([name, value]) => html`<dt><code>${name}</code></dt><dd>${value}</dd>`)}
+            </dl>
+          </section>`
+        : this.poll.problem
+          ? nothing
+          : html`<p class="quiet" role="status">Loading …</p>`}
+    </div>`;
+  }
+}
+customElements.define("p-model", ModelPage);
