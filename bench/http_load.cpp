@@ -5,6 +5,8 @@
 //     come.
 //   http_load replay HOST PORT REQUESTS CONNECTIONS
 //     REQUESTS: lines "METHOD TARGET BODY_BYTES", sent in order, each by the next connection that is free.
+//   http_load repeat HOST PORT REQUEST SECONDS CONNECTIONS
+//     REQUEST: a file with one whole request, which every connection sends again and again for that long.
 // Prints one JSON object: seconds, operations, latencies in ms, bytes, and how many answers were not 2xx.
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -144,6 +146,20 @@ class ReplayScript : public Script {
 
  private:
   Queue& queue_;
+};
+
+class RepeatScript : public Script {
+ public:
+  RepeatScript(const std::string& whole, Clock::time_point end) : whole_(whole), end_(end) {}
+  bool next(const Reply&, Request& request) override {
+    request.kind = "request";
+    request.body = whole_;  // head and all
+    return Clock::now() < end_;
+  }
+
+ private:
+  const std::string& whole_;
+  const Clock::time_point end_;
 };
 
 struct Figures {
@@ -341,10 +357,12 @@ void run(std::vector<std::unique_ptr<Connection>>& connections, Figures& figures
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (!(mode == "workers" && argc == 9) && !(mode == "replay" && argc == 6)) {
+  if (!(mode == "workers" && argc == 9) && !(mode == "replay" && argc == 6) &&
+      !(mode == "repeat" && argc == 7)) {
     std::fprintf(stderr,
                  "http_load workers HOST PORT SESSIONS TASKS DELTAS DELTA_BYTES ANSWER\n"
-                 "http_load replay HOST PORT REQUESTS CONNECTIONS\n");
+                 "http_load replay HOST PORT REQUESTS CONNECTIONS\n"
+                 "http_load repeat HOST PORT REQUEST SECONDS CONNECTIONS\n");
     return 2;
   }
   sockaddr_in address{};
@@ -356,8 +374,14 @@ int main(int argc, char** argv) {
   WorkerScript::Plan plan;
   Queue queue;
   std::vector<std::unique_ptr<Connection>> connections;
-  std::istringstream lines(file_text(argv[4]));
-  if (mode == "workers") {
+  const std::string given = file_text(argv[4]);
+  std::istringstream lines(given);
+  if (mode == "repeat") {
+    const auto end = Clock::now() + std::chrono::milliseconds(static_cast<int>(1000 * std::atof(argv[5])));
+    for (int i = 0; i < std::atoi(argv[6]); ++i)
+      connections.push_back(
+          std::make_unique<Connection>(address, std::make_unique<RepeatScript>(given, end)));
+  } else if (mode == "workers") {
     plan.host = host;
     plan.tasks = std::atoi(argv[5]);
     plan.deltas = std::atoi(argv[6]);

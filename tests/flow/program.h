@@ -37,6 +37,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  pid_t pid() const { return pid_; }
   void send(int signal);
   bool running();
   // Waits for the end; past the deadline the program is killed and the code is 1009.

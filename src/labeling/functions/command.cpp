@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -19,6 +18,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/child_process.h"
 #include "base/descriptor.h"
 
 namespace terrapin::labeling {
@@ -168,59 +168,21 @@ class Child {
   bool started_ = false;
 };
 
-struct SpawnPlan {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  SpawnPlan() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  ~SpawnPlan() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-};
-
-// 0, or what the system says.
-int spawn(const Command& command, const std::string& folder, int input, int output, int errors, pid_t& pid) {
-  std::vector<std::string> variables = {std::string("PATH=") + kPath, "LANG=C.UTF-8", "HOME=" + folder,
-                                        "TMPDIR=" + folder};
+ChildPlan plan_of(const Command& command, const std::string& folder, int input, int output, int errors) {
+  ChildPlan plan;
+  plan.arguments = command.arguments;
+  plan.environment = {std::string("PATH=") + kPath, "LANG=C.UTF-8", "HOME=" + folder, "TMPDIR=" + folder};
   for (const auto& [name, value] : command.environment) {
-    variables.push_back(name);
-    variables.back() += '=';
-    variables.back() += value;
+    plan.environment.push_back(name);
+    plan.environment.back() += '=';
+    plan.environment.back() += value;
   }
-  std::vector<std::string> arguments = command.arguments;
-  std::vector<char*> argv, envp;
-  for (std::string& text : arguments) argv.push_back(text.data());
-  for (std::string& text : variables) envp.push_back(text.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-
-  SpawnPlan plan;
-  int problem = 0;
-  const auto step = [&](int result) {
-    if (problem == 0) problem = result;
-  };
-  step(::posix_spawn_file_actions_adddup2(&plan.actions, input, 0));
-  step(::posix_spawn_file_actions_adddup2(&plan.actions, output, 1));
-  step(::posix_spawn_file_actions_adddup2(&plan.actions, errors, 2));
-  step(::posix_spawn_file_actions_addclosefrom_np(&plan.actions, 3));
-  step(::posix_spawn_file_actions_addchdir_np(&plan.actions, folder.c_str()));
-  sigset_t defaults, mask;
-  sigfillset(&defaults);
-  sigdelset(&defaults, SIGKILL);
-  sigdelset(&defaults, SIGSTOP);
-  sigemptyset(&mask);
-  step(::posix_spawnattr_setsigdefault(&plan.attributes, &defaults));
-  step(::posix_spawnattr_setsigmask(&plan.attributes, &mask));
-  step(::posix_spawnattr_setpgroup(&plan.attributes, 0));
-  step(::posix_spawnattr_setflags(&plan.attributes,
-                                  POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
-  if (problem != 0) return problem;
-  return ::posix_spawn(&pid, argv[0], &plan.actions, &plan.attributes, argv.data(), envp.data());
+  plan.folder = folder;
+  plan.input = input;
+  plan.output = output;
+  plan.errors = errors;
+  plan.own_group = true;
+  return plan;
 }
 
 // Reads what is there. False at the end of the stream.
@@ -262,13 +224,10 @@ Attempt run_command(const Command& command, const std::string& input, const Stop
     output = Pipe::make();
     errors = Pipe::make();
     if (!output.ok() || !errors.ok()) return system_failure("cannot make a pipe");
-    pid_t pid = -1;
-    const int problem =
-        spawn(command, folder.path(), file.get(), output.write.get(), errors.write.get(), pid);
-    if (problem != 0)
-      return final_failure(fail(ErrorCode::kIo, "{} cannot be started: {}", program,
-                                std::generic_category().message(problem)));
-    child.started(pid);
+    const auto pid =
+        start_child(plan_of(command, folder.path(), file.get(), output.write.get(), errors.write.get()));
+    if (!pid) return final_failure(tl::unexpected<Error>(pid.error()));
+    child.started(*pid);
   }
   output.write.reset();
   errors.write.reset();
