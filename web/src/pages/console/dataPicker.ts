@@ -10,6 +10,7 @@ import { icons } from "../../ui/icons";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { lastPart, plural, sizeText } from "../../ui/words";
 import { placeOf } from "./place";
 
@@ -210,7 +211,7 @@ export class DataPicker extends LitElement {
     if (this.buckets === null)
       return this.problem
         ? html`<p class="note bad" role="alert">${this.problem}</p>`
-        : html`<p class="quiet" role="status">Loading …</p>`;
+        : loading;
     if (this.buckets.length === 0)
       return html`<t-empty heading="No bucket yet">
         <p>Photos are kept in buckets. Make one, then drop your photos in.</p>

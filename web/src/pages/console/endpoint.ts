@@ -8,7 +8,8 @@ import { selectField } from "../../ui/field";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import { busy, problemText, toast } from "../../ui/toast";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { countText, percentText, plural } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
@@ -103,14 +104,14 @@ class EndpointPage extends LitElement {
             </div>`
           : nothing}
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.gone
         ? html`<t-empty heading="The endpoint is deleted"><a class="button" href="/_/console/endpoints">To the endpoints</a></t-empty>`
         : endpoint
           ? this.panel(endpoint)
           : this.poll.problem
             ? nothing
-            : html`<p class="quiet" role="status">Loading …</p>`}
+            : loading}
     </div>`;
   }
   private panel(endpoint: Endpoint): TemplateResult {
@@ -207,9 +208,9 @@ class ComparePage extends LitElement {
     return html`<div class="page">
       <p><a href="/_/console/endpoints">Endpoints</a></p>
       <h1>Compare two endpoints</h1>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.endpoints === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : names.length < 2
           ? html`<t-empty heading="Two endpoints are needed">
               <p>${names.length === 0 ? "None is in service." : `Only ${names[0]} is in service.`} Deploy another training job, then come back.</p>

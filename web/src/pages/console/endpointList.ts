@@ -12,7 +12,8 @@ import "../../ui/small";
 import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
-import { busy, problemText } from "../../ui/toast";
+import { busy } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { countText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
@@ -93,9 +94,9 @@ class EndpointList extends LitElement {
           <button class="primary" @click=${busy(() => this.open())}>${icons.plus} New endpoint</button>
         </div>
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.endpoints === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.endpoints.length === 0
           ? html`<t-empty heading="No endpoint yet">
               <p>An endpoint answers photos with masks. Open a training job that is completed and press Deploy.</p>

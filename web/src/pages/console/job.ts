@@ -9,7 +9,7 @@ import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import type { Tabs } from "../../ui/small";
 import { sheet } from "../../ui/style";
-import { problemText } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { navigate } from "../navigation";
 import { jobActions, stopJob } from "./jobActions";
 import "./jobGallery";
@@ -95,9 +95,7 @@ class JobPage extends LitElement {
             </div>`
           : nothing}
       </div>
-      ${this.poll.problem
-        ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>`
-        : nothing}
+      ${pollNote(this.poll)}
       ${job?.failure_reason ? html`<p class="note bad">${job.failure_reason}</p>` : nothing}
       <t-tabs
         label="Parts of this page"
@@ -106,7 +104,7 @@ class JobPage extends LitElement {
         @change=${(event: Event) =>
           navigate(`/_/console/jobs/${part(this.name)}/${(event.target as Tabs).selected}`, { replace: true })}
       ></t-tabs>
-      ${this.progress ? this.panel(this.progress) : html`<p class="quiet" role="status">Loading …</p>`}
+      ${this.progress ? this.panel(this.progress) : loading}
     </div>`;
   }
   private panel(progress: Progress): TemplateResult {

@@ -13,6 +13,7 @@ import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
 import { busy, problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { timeText } from "../../ui/words";
 
 interface NewKey {
@@ -95,7 +96,7 @@ class Keys extends LitElement {
       <p class="quiet">Keys let programs in: the AWS command line and SDKs, pointed at this server.</p>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.keys === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.keys.length === 0
           ? html`<t-empty heading="No keys"><p>Make one for each program that talks to this server.</p></t-empty>`
           : html`<t-table caption="Keys" .columns=${this.columns} .rows=${this.keys}></t-table>`}

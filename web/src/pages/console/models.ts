@@ -12,7 +12,8 @@ import "../../ui/small";
 import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
-import { busy, problemText, toast } from "../../ui/toast";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { sizeText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deployModel } from "./endpointActions";
@@ -76,9 +77,9 @@ class ModelList extends LitElement {
         <h1>Models</h1>
         <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.models === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.models.length === 0
           ? html`<t-empty heading="No model yet">
               <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
@@ -128,7 +129,7 @@ class ModelPage extends LitElement {
             </div>`
           : nothing}
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${model?.bytes === null ? html`<p class="note bad">Its package is gone from the bucket: train again, or delete the model.</p>` : nothing}
       ${model
         ? html`<section class="card">
@@ -144,7 +145,7 @@ class ModelPage extends LitElement {
           </section>`
         : this.poll.problem
           ? nothing
-          : html`<p class="quiet" role="status">Loading …</p>`}
+          : loading}
     </div>`;
   }
 }

@@ -13,6 +13,7 @@ import "../../ui/small";
 import type { Chips } from "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { plural } from "../../ui/words";
 import { linkDialog, type MadeLink } from "./linkDialog";
 
@@ -206,7 +207,7 @@ class Teams extends LitElement {
       </div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.teams === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : own.length === 0
           ? html`<t-empty heading="No work team yet">
               <p>A job is sent to a team. Make one, then invite people into it.</p>

@@ -8,7 +8,8 @@ import { ask } from "../../ui/dialog";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import { busy, problemText, toast } from "../../ui/toast";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { durationText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./curves";
@@ -130,8 +131,8 @@ class TrainingPage extends LitElement {
             </div>`
           : nothing}
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
-      ${job === null ? (this.poll.problem ? nothing : html`<p class="quiet" role="status">Loading …</p>`) : this.panel(job, ended)}
+      ${pollNote(this.poll)}
+      ${job === null ? (this.poll.problem ? nothing : loading) : this.panel(job, ended)}
     </div>`;
   }
   private panel(job: TrainingJob, ended: boolean): TemplateResult {
