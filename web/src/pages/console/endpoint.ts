@@ -13,6 +13,7 @@ import { loading, pollNote } from "../../ui/waiting";
 import { countText, percentText, plural } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
+import { pageHead } from "./pageHead";
 import { ageText, answersPhotos, endpointBadge, serversOf, trafficOf } from "./trainingFigures";
 import "./tryPhotos";
 
@@ -90,20 +91,9 @@ class EndpointPage extends LitElement {
   }
   override render(): TemplateResult {
     const endpoint = this.endpoint;
+    const there = this.gone ? null : endpoint;
     return html`<div class="page">
-      <p><a href="/_/console/endpoints">Endpoints</a></p>
-      <div class="row between">
-        <div class="row">
-          <h1>${this.name}</h1>
-          ${endpoint && !this.gone ? endpointBadge(endpoint.status) : nothing}
-        </div>
-        ${endpoint && !this.gone
-          ? html`<div class="row">
-              <a class="button" href="/_/console/compare?with=${part(this.name)}">Compare</a>
-              <button class="danger" ?disabled=${endpoint.status === "Deleting"} @click=${() => void deleteEndpoint(this.name, () => this.poll.now())}>Delete</button>
-            </div>`
-          : nothing}
-      </div>
+      ${pageHead({ href: "/_/console/endpoints", label: "Endpoints" }, this.name, there && endpointBadge(there.status), there && this.actions(there))}
       ${pollNote(this.poll)}
       ${this.gone
         ? html`<t-empty heading="The endpoint is deleted"><a class="button" href="/_/console/endpoints">To the endpoints</a></t-empty>`
@@ -112,6 +102,12 @@ class EndpointPage extends LitElement {
           : this.poll.problem
             ? nothing
             : loading}
+    </div>`;
+  }
+  private actions(endpoint: Endpoint): TemplateResult {
+    return html`<div class="row">
+      <a class="button" href="/_/console/compare?with=${part(this.name)}">Compare</a>
+      <button class="danger" ?disabled=${endpoint.status === "Deleting"} @click=${() => void deleteEndpoint(this.name, () => this.poll.now())}>Delete</button>
     </div>`;
   }
   private panel(endpoint: Endpoint): TemplateResult {

@@ -4,7 +4,7 @@ import { property, state } from "lit/decorators.js";
 import { client } from "../../api/client";
 import type { Model } from "../../api/controlFacts";
 import { part } from "../../api/facts";
-import { ask } from "../../ui/dialog";
+import "../../ui/dialog";
 import { textField } from "../../ui/field";
 import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
@@ -16,22 +16,9 @@ import { busy, toast } from "../../ui/toast";
 import { loading, pollNote } from "../../ui/waiting";
 import { sizeText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
-import { deployModel } from "./endpointActions";
+import { deleteModel, deployModel } from "./endpointActions";
+import { pageHead } from "./pageHead";
 import { ageText } from "./trainingFigures";
-
-async function deleteModel(name: string, done: () => void): Promise<void> {
-  await ask({
-    heading: `Delete ${name}?`,
-    text: "Its name goes. The file in the bucket stays, and endpoints that serve it go on.",
-    action: "Delete the model",
-    danger: true,
-    perform: async () => {
-      await client.delete(`console/models/${part(name)}`);
-      toast("The model is deleted.");
-      done();
-    },
-  });
-}
 
 class ModelList extends LitElement {
   static override styles = [
@@ -119,16 +106,7 @@ class ModelPage extends LitElement {
   override render(): TemplateResult {
     const model = this.model;
     return html`<div class="page middle">
-      <p><a href="/_/console/models">Models</a></p>
-      <div class="row between">
-        <h1>${this.name}</h1>
-        ${model
-          ? html`<div class="row">
-              <button class="primary" ?disabled=${model.bytes === null} @click=${() => void deployModel(model.name)}>Deploy</button>
-              <button class="danger" @click=${() => void deleteModel(model.name, () => navigate("/_/console/models"))}>Delete</button>
-            </div>`
-          : nothing}
-      </div>
+      ${pageHead({ href: "/_/console/models", label: "Models" }, this.name, null, model && this.actions(model))}
       ${pollNote(this.poll)}
       ${model?.bytes === null ? html`<p class="note bad">Its package is gone from the bucket: train again, or delete the model.</p>` : nothing}
       ${model
@@ -146,6 +124,12 @@ class ModelPage extends LitElement {
         : this.poll.problem
           ? nothing
           : loading}
+    </div>`;
+  }
+  private actions(model: Model): TemplateResult {
+    return html`<div class="row">
+      <button class="primary" ?disabled=${model.bytes === null} @click=${() => void deployModel(model.name)}>Deploy</button>
+      <button class="danger" @click=${() => void deleteModel(model.name, () => navigate("/_/console/models"))}>Delete</button>
     </div>`;
   }
 }

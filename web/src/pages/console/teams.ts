@@ -16,6 +16,7 @@ import { busy, problemText, toast } from "../../ui/toast";
 import { loading } from "../../ui/waiting";
 import { plural } from "../../ui/words";
 import { linkDialog, type MadeLink } from "./linkDialog";
+import { kNameHint } from "./names";
 
 interface Edit {
   kind: "new" | "change" | "vendor";
@@ -284,7 +285,7 @@ class Teams extends LitElement {
         : textField({
             id: "team-name",
             label: "Name",
-            hint: "Letters, digits and hyphens, at most 63.",
+            hint: kNameHint,
             value: edit.name,
             maxLength: 63,
             required: true,

@@ -13,6 +13,7 @@ import { loading, pollNote } from "../../ui/waiting";
 import { durationText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./curves";
+import { pageHead } from "./pageHead";
 import { adviceFor, ageText, bestOf, progressOf, seriesOf, stepText, trainingBadge } from "./trainingFigures";
 import "./trainingLog";
 import "./trainingOverlays";
@@ -117,22 +118,16 @@ class TrainingPage extends LitElement {
     const job = this.job;
     const ended = job !== null && trainingEnded(job.status);
     return html`<div class="page">
-      <p><a href="/_/console/training">Training jobs</a></p>
-      <div class="row between">
-        <div class="row">
-          <h1>${this.name}</h1>
-          ${job ? trainingBadge(job.status) : nothing}
-        </div>
-        ${job
-          ? html`<div class="row">
-              ${job.model_uri ? html`<button class="primary" @click=${busy(() => this.deploy())}>Deploy</button>` : nothing}
-              <a class="button" href="/_/console/new-training?from=${part(job.name)}">Train again</a>
-              ${ended || job.status === "Stopping" ? nothing : html`<button class="danger" @click=${() => void this.stop()}>Stop</button>`}
-            </div>`
-          : nothing}
-      </div>
+      ${pageHead({ href: "/_/console/training", label: "Training jobs" }, this.name, job && trainingBadge(job.status), job && this.actions(job, ended))}
       ${pollNote(this.poll)}
       ${job === null ? (this.poll.problem ? nothing : loading) : this.panel(job, ended)}
+    </div>`;
+  }
+  private actions(job: TrainingJob, ended: boolean): TemplateResult {
+    return html`<div class="row">
+      ${job.model_uri ? html`<button class="primary" @click=${busy(() => this.deploy())}>Deploy</button>` : nothing}
+      <a class="button" href="/_/console/new-training?from=${part(job.name)}">Train again</a>
+      ${ended || job.status === "Stopping" ? nothing : html`<button class="danger" @click=${() => void this.stop()}>Stop</button>`}
     </div>`;
   }
   private panel(job: TrainingJob, ended: boolean): TemplateResult {
