@@ -10,10 +10,9 @@ import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import "../../ui/table";
-import type { Column } from "../../ui/table";
+import { tableOf, type Column } from "../../ui/table";
 import { busy } from "../../ui/toast";
-import { loading, pollNote } from "../../ui/waiting";
+import { pollNote } from "../../ui/waiting";
 import { countText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
@@ -95,14 +94,15 @@ class EndpointList extends LitElement {
         </div>
       </div>
       ${pollNote(this.poll)}
-      ${this.endpoints === null
-        ? loading
-        : this.endpoints.length === 0
-          ? html`<t-empty heading="No endpoint yet">
-              <p>An endpoint answers photos with masks. Open a training job that is completed and press Deploy.</p>
-              <a class="button" href="/_/console/training">Look at the training jobs</a>
-            </t-empty>`
-          : html`<t-table caption="Endpoints" .columns=${this.columns} .rows=${this.endpoints}></t-table>`}
+      ${tableOf(
+        "Endpoints",
+        this.columns,
+        this.endpoints,
+        html`<t-empty heading="No endpoint yet">
+          <p>An endpoint answers photos with masks. Open a training job that is completed and press Deploy.</p>
+          <a class="button" href="/_/console/training">Look at the training jobs</a>
+        </t-empty>`,
+      )}
       <t-dialog heading="New endpoint" .open=${this.making} @close=${() => (this.making = false)}>
         ${this.models?.length === 0
           ? html`<p>There is no model yet: deploy a training job, or make a model of a package first.</p>

@@ -44,9 +44,7 @@ class JobGallery extends LitElement {
     sheet,
     css`
       .filters {
-        align-items: end;
-        display: grid;
-        gap: var(--gap) 20px;
+        column-gap: 20px;
         grid-template-columns: repeat(auto-fit, minmax(min(200px, 100%), 1fr));
       }
       .photos {

@@ -4,13 +4,13 @@ import { jobStatuses, part, type Job } from "../../api/facts";
 import { icons } from "../../ui/icons";
 import type { Column } from "../../ui/table";
 import { countText, lastPart, timeText } from "../../ui/words";
-import { sharesOf, statusBadge, statusText } from "./jobStatus";
+import { sharesOf, statusBadge } from "./jobStatus";
 import { JobTable } from "./jobTable";
 
 class JobList extends JobTable<Job> {
   protected readonly path = "requester/jobs";
   protected readonly heading = "Labeling jobs";
-  protected readonly statuses = jobStatuses.map((status) => ({ value: status, label: statusText(status) }));
+  protected readonly statuses = jobStatuses;
   protected readonly create = html`<a class="button primary" href="/_/console/new">${icons.plus} New job</a>`;
   protected readonly noneFits = "No job fits";
   protected readonly none = html`<t-empty heading="No labeling job yet">

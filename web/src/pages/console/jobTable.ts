@@ -2,6 +2,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { client } from "../../api/client";
+import type { JobStatus } from "../../api/facts";
 import { selectField, textField } from "../../ui/field";
 import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
@@ -10,6 +11,7 @@ import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column, Sort } from "../../ui/table";
 import { loading, pollNote } from "../../ui/waiting";
+import { statusText } from "./jobStatus";
 
 const kPage = 25;
 
@@ -18,9 +20,6 @@ export abstract class JobTable<Row> extends LitElement {
     sheet,
     css`
       .filters {
-        align-items: end;
-        display: grid;
-        gap: var(--gap);
         grid-template-columns: minmax(0, 2fr) minmax(0, 1fr);
         max-width: 640px;
       }
@@ -53,8 +52,8 @@ export abstract class JobTable<Row> extends LitElement {
   protected abstract readonly path: string;
   protected abstract readonly heading: string;
   protected abstract readonly columns: Column<Row>[];
-  /** Of the filter, with their words. */
-  protected abstract readonly statuses: { value: string; label: string }[];
+  /** What the filter offers. */
+  protected abstract readonly statuses: JobStatus[];
   /** The link that makes a new one. */
   protected abstract readonly create: TemplateResult;
   /** Heading of what stands there when the filter leaves no row. */
@@ -89,7 +88,7 @@ export abstract class JobTable<Row> extends LitElement {
           id: "status",
           label: "Status",
           value: this.status,
-          options: [{ value: "", label: "All" }, ...this.statuses],
+          options: [{ value: "", label: "All" }, ...this.statuses.map((status) => ({ value: status, label: statusText(status) }))],
           onInput: (value) => this.look(() => (this.status = value)),
         })}
       </div>

@@ -10,8 +10,7 @@ import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import "../../ui/table";
-import type { Column } from "../../ui/table";
+import { tableOf, type Column } from "../../ui/table";
 import { busy, toast } from "../../ui/toast";
 import { loading, pollNote } from "../../ui/waiting";
 import { sizeText, timeText } from "../../ui/words";
@@ -65,17 +64,18 @@ class ModelList extends LitElement {
         <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
       </div>
       ${pollNote(this.poll)}
-      ${this.models === null
-        ? loading
-        : this.models.length === 0
-          ? html`<t-empty heading="No model yet">
-              <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
-              <div class="row">
-                <a class="button" href="/_/console/training">Look at the training jobs</a>
-                <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
-              </div>
-            </t-empty>`
-          : html`<t-table caption="Models" .columns=${this.columns} .rows=${this.models}></t-table>`}
+      ${tableOf(
+        "Models",
+        this.columns,
+        this.models,
+        html`<t-empty heading="No model yet">
+          <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
+          <div class="row">
+            <a class="button" href="/_/console/training">Look at the training jobs</a>
+            <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
+          </div>
+        </t-empty>`,
+      )}
       <t-dialog heading="New model" .open=${this.making} @close=${() => (this.making = false)}>
         <form class="stack" @submit=${busy(() => this.make())}>
           ${textField({ id: "model-name", label: "Name", required: true, value: this.name, onInput: (value) => (this.name = value) })}

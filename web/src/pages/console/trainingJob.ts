@@ -13,8 +13,9 @@ import { loading, pollNote } from "../../ui/waiting";
 import { durationText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./curves";
+import { statusBadge } from "./jobStatus";
 import { pageHead } from "./pageHead";
-import { adviceFor, ageText, bestOf, progressOf, seriesOf, stepText, trainingBadge } from "./trainingFigures";
+import { adviceFor, ageText, bestOf, progressOf, seriesOf, stepText } from "./trainingFigures";
 import "./trainingLog";
 import "./trainingOverlays";
 
@@ -118,7 +119,7 @@ class TrainingPage extends LitElement {
     const job = this.job;
     const ended = job !== null && trainingEnded(job.status);
     return html`<div class="page">
-      ${pageHead({ href: "/_/console/training", label: "Training jobs" }, this.name, job && trainingBadge(job.status), job && this.actions(job, ended))}
+      ${pageHead({ href: "/_/console/training", label: "Training jobs" }, this.name, job && statusBadge(job.status), job && this.actions(job, ended))}
       ${pollNote(this.poll)}
       ${job === null ? (this.poll.problem ? nothing : loading) : this.panel(job, ended)}
     </div>`;

@@ -5,13 +5,14 @@ import { part } from "../../api/facts";
 import { icons } from "../../ui/icons";
 import type { Column } from "../../ui/table";
 import { durationText } from "../../ui/words";
+import { statusBadge } from "./jobStatus";
 import { JobTable } from "./jobTable";
-import { ageText, stepText, trainingBadge, trainingStatusText } from "./trainingFigures";
+import { ageText, stepText } from "./trainingFigures";
 
 class TrainingList extends JobTable<TrainingSummary> {
   protected readonly path = "console/training-jobs";
   protected readonly heading = "Training jobs";
-  protected readonly statuses = trainingStatuses.map((status) => ({ value: status, label: trainingStatusText(status) }));
+  protected readonly statuses = trainingStatuses;
   protected readonly create = html`<a class="button primary" href="/_/console/new-training">${icons.plus} New training job</a>`;
   protected readonly noneFits = "No training job fits";
   protected readonly none = html`<t-empty heading="No training job yet">
@@ -28,7 +29,7 @@ class TrainingList extends JobTable<TrainingSummary> {
       lead: true,
       cell: (job) => html`<a href="/_/console/training/${part(job.name)}"><strong>${job.name}</strong></a>`,
     },
-    { title: "Status", sort: "status", cell: (job) => trainingBadge(job.status) },
+    { title: "Status", sort: "status", cell: (job) => statusBadge(job.status) },
     {
       title: "Now",
       cell: (job) => (trainingEnded(job.status) ? html`<span class="quiet">${job.seconds ? `ran ${durationText(job.seconds)}` : "–"}</span>` : stepText(job.step)),
