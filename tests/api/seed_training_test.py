@@ -11,7 +11,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 
 import numpy
@@ -19,13 +18,13 @@ import PIL.Image
 
 from support import labeling_material
 from support.aws_case import SageMakerCase
+from support.aws_cli import AWS, AwsCli
 from support.labeling_worker import Worker
 from support.terrapin_server import program
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PYTHON = ROOT / ".venv-sagemaker" / "bin" / "python"
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 BUCKET = "turtle2022"
 JOB = "labelturtles"
 TEST_PHOTOS = 10
@@ -88,13 +87,11 @@ class Photos:
         return (pixels == 1).astype(numpy.uint8)
 
 
-class SeedTraining(SageMakerCase):
+class SeedTraining(AwsCli, SageMakerCase):
     own_server = True
 
     @classmethod
     def setUpClass(cls):
-        if not os.access(AWS, os.X_OK):
-            raise unittest.SkipTest(f"{AWS} is not installed: script/setup installs awscli")
         if not os.access(PYTHON, os.X_OK):
             raise unittest.SkipTest(f"{PYTHON} is not there: script/setup makes it with the SageMaker Python SDK from PyPI")
         super().setUpClass()
@@ -102,10 +99,6 @@ class SeedTraining(SageMakerCase):
         if kept:
             cls.folder = pathlib.Path(kept)
             cls.folder.mkdir(parents=True, exist_ok=True)
-        else:
-            folder = tempfile.TemporaryDirectory(prefix="terrapin-seed-")
-            cls.addClassCleanup(folder.cleanup)
-            cls.folder = pathlib.Path(folder.name)
         cls.photos = Photos()
 
     def label(self):
