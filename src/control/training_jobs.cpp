@@ -28,6 +28,11 @@ jobs::Work work_of(const TrainingJobSpec& spec, const Slot& slot, const Training
   // Of the objects' place, and how threads wait for each other.
   work.inherited = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
                     "TERRAPIN_S3_CREDENTIALS_FILE", "OMP_WAIT_POLICY"};
+  if (spec.instance_count > 1) {
+    // A process for each instance, and for each GPU.
+    work.arguments.insert(work.arguments.end(),
+                          {"--processes", std::to_string(std::max(spec.instance_count, slot.gpus))});
+  }
   work.cores = slot.cores;
   work.gpus = slot.gpus;
   work.max_run = std::chrono::seconds(spec.max_run_s);
@@ -78,7 +83,7 @@ Result<TrainingJob> TrainingJobs::read(Resource row) {
 Result<TrainingJob> TrainingJobs::create(const TrainingJobSpec& spec, const std::string& owner,
                                          const std::map<std::string, std::string>& tags,
                                          const std::string& parent) {
-  TERRAPIN_TRY(const Slot slot, options_.slots.of(spec.instance_type));
+  TERRAPIN_TRY(const Slot slot, options_.slots.of(spec.instance_type, spec.instance_count));
   const jobs::Work work = work_of(spec, slot, options_);
   Resource made;
   TERRAPIN_TRY_STATUS(resources_.database().write([&](Transaction& state) -> Status {
@@ -211,7 +216,10 @@ Result<Resource> TrainingJobs::settle_row(const Resource& row) {
     if (const Status cleared = runner_.clear(job.id, job.handle, {kPhasesFile, kKeptOverlays}); !cleared)
       spdlog::warn("the files of training job {}: {}", row.name, cleared.error().message);
   }
-  const TrainingJobState state = derive_training_state(job, changes, phases, last_of_each(metrics));
+  TrainingJobState state = derive_training_state(job, changes, phases, last_of_each(metrics));
+  TrainingTransition& last = state.transitions.back();
+  const std::string waiting = supervisor_.waiting(job.id);
+  if (last.step == TrainingStep::kStarting && !waiting.empty()) last.message += ". " + waiting;
   const std::string status_text = training_status_name(state.status), state_text = training_state_text(state);
   // Every look at a job that waits is no write.
   if (row.status == status_text && row.state == state_text) return row;
