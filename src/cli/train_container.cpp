@@ -65,6 +65,8 @@ Result<int> train_alone_or_together(const ContainerSettings& settings, const tra
   training_data.validation = std::move(data.validation);
 
   if (!process.leads()) {
+    std::fprintf(stderr, "terrapin train: process %d of %d trains along; the first one tells how it goes\n",
+                 process.group()->rank(), process.group()->size());
     training::TrainingObserver silent;
     TERRAPIN_TRY([[maybe_unused]] const auto outcome,
                  training::train(options, training_data, silent, process.group()));

@@ -170,6 +170,9 @@ class Crew {
         {kReport, std::to_string(writes.get())},
     };
     variables.emplace_back("GLOO_SOCKET_IFNAME", place.interface_name);
+    // They share what this process was told to compute with.
+    if (const int threads = training::threads_told(training::environment()); threads > 0)
+      variables.emplace_back("OMP_NUM_THREADS", std::to_string(std::max(1, threads / plan_.processes)));
     Words arguments(own_command_line()), environment(environment_with(variables));
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();

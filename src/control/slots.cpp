@@ -1,5 +1,6 @@
 #include "control/slots.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace terrapin::control {
@@ -22,6 +23,12 @@ Result<Slot> Slots::of(const std::string& instance_type) const {
   for (const auto& [name, slot] : by_type) known += (known.empty() ? "" : ", ") + name;
   return fail(ErrorCode::kInvalidArgument, "there is no instance type '{}' here; there are {}", instance_type,
               known);
+}
+
+Result<Slot> Slots::of(const std::string& instance_type, int count) const {
+  TERRAPIN_TRY(const Slot one, of(instance_type));
+  if (!by_type.empty()) return Slot{one.cores * count, one.gpus * count};
+  return Slot{std::max(one.cores, count), one.gpus > 0 ? std::max(one.gpus, count) : 0};
 }
 
 Status add_slot(std::string_view text, Slots& slots) {

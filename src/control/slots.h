@@ -19,6 +19,10 @@ struct Slots {
 
   // kInvalidArgument naming the type and those that are known.
   Result<Slot> of(const std::string& instance_type) const;
+  // What a job of `count` (1 to 1000) instances of the type gets, on one machine: of a type that the table
+  // names, that many slots; without a table the instances share this machine, a core each at least, and a GPU
+  // where there are any.
+  Result<Slot> of(const std::string& instance_type, int count) const;
 };
 
 // "ml.c5.xlarge=4" or "ml.p3.2xlarge=8,1": cores and GPUs. kInvalidArgument naming the text.

@@ -21,6 +21,11 @@ jobs::Work work_of(const TrainingJobSpec& spec, const Slot& slot, const Training
   jobs::Work work =
       batch_work(options.program, kTrainingKind, options.data_dir, slot, training_spec_text(spec));
   work.environment = options.environment;
+  if (spec.instance_count > 1) {
+    // A process for each instance, and for each GPU.
+    work.arguments.insert(work.arguments.end(),
+                          {"--processes", std::to_string(std::max(spec.instance_count, slot.gpus))});
+  }
   work.max_run = std::chrono::seconds(spec.max_run_s);
   return work;
 }
@@ -56,8 +61,10 @@ TrainingJobs::TrainingJobs(Resources& resources, jobs::JobStore& job_store, jobs
               if (!job.handle.empty()) {
                 TERRAPIN_TRY(metrics, scrape(job.id));
               }
-              const TrainingJobState state =
-                  derive_training_state(job, changes, phases, last_of_each(metrics));
+              TrainingJobState state = derive_training_state(job, changes, phases, last_of_each(metrics));
+              TrainingTransition& last = state.transitions.back();
+              const std::string waiting = supervisor_.waiting(job.id);
+              if (last.step == TrainingStep::kStarting && !waiting.empty()) last.message += ". " + waiting;
               return BatchFacts{state.status, training_state_text(state)};
             }),
       log_source_(make_job_logs(resources_, runner_, kTrainingJobKind, "/aws/sagemaker/TrainingJobs",
@@ -79,7 +86,7 @@ Result<TrainingJob> TrainingJobs::read(Resource row) {
 Result<TrainingJob> TrainingJobs::create(const TrainingJobSpec& spec, const std::string& owner,
                                          const std::map<std::string, std::string>& tags,
                                          const std::string& parent) {
-  TERRAPIN_TRY(const Slot slot, options_.slots.of(spec.instance_type));
+  TERRAPIN_TRY(const Slot slot, options_.slots.of(spec.instance_type, spec.instance_count));
   const jobs::Work work = work_of(spec, slot, options_);
   Resource made;
   TERRAPIN_TRY_STATUS(resources_.database().write([&](Transaction& state) -> Status {

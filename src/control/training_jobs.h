@@ -55,8 +55,8 @@ class TrainingJobs {
                jobs::Supervisor& supervisor, TrainingJobsOptions options);
   ~TrainingJobs();
 
-  // Queues it. `parent`: the tuning job that wants it, "". kAlreadyExists, and kInvalidArgument for an
-  // instance type that is none here.
+  // Queues it. Its instances are processes of one machine that train together. `parent`: the tuning job that
+  // wants it, "". kAlreadyExists, and kInvalidArgument for an instance type that is none here.
   Result<TrainingJob> create(const TrainingJobSpec& spec, const std::string& owner,
                              const std::map<std::string, std::string>& tags, const std::string& parent = "");
   Result<TrainingJob> describe(const std::string& name);  // kNotFound

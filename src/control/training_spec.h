@@ -44,7 +44,7 @@ struct TrainingJobSpec {
   std::string output_uri;      // "s3://bucket/prefix"
   std::string checkpoint_uri;  // "": they end with the job
   std::string instance_type;
-  int instance_count = 1;
+  int instance_count = 1;  // at least 1
   std::int64_t volume_gb = 1;
   std::int64_t max_run_s = 86'400;
   // The only buckets that the job may use; empty: all. What a manifest names is held to it, too.

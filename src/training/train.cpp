@@ -147,7 +147,8 @@ Status Training::prepare() {
                 size());
   }
   TERRAPIN_TRY(device_, choose_device(options_.device, processes_ ? processes_->place().local_rank : -1));
-  const int cores = std::max(1, available_cores() / (processes_ ? processes_->place().local_size : 1));
+  int cores = std::max(1, available_cores() / (processes_ ? processes_->place().local_size : 1));
+  if (const int told = threads_told(environment()); told > 0) cores = std::min(cores, told);
   const int threads = options_.threads > 0 ? options_.threads : cores;
   torch::set_num_threads(threads);
   if (device_.is_cpu()) keep_freed_memory();

@@ -159,20 +159,6 @@ class AFailure(TrainingCase):
         self.assertRegex(job["FailureReason"], r"^AlgorithmError: .*signal 9")
         self.assertEqual(self.work_folders(), [])
 
-    def processes(self, *words):
-        """Processes of this server's jobs whose command line has these words."""
-        found = []
-        mark = str(self.server.data_dir / "jobs").encode()
-        for folder in pathlib.Path("/proc").iterdir():
-            try:
-                command = (folder / "cmdline").read_bytes().split(b"\0")
-                where = os.readlink(folder / "cwd").encode()
-            except OSError:
-                continue
-            if where.startswith(mark) and all(word.encode() in command for word in words):
-                found.append(int(folder.name))
-        return found
-
 
 class Limits(TrainingCase):
     def test_the_longest_run_keeps_the_model(self):
@@ -252,7 +238,12 @@ class ARequest(TrainingCase):
 
     def test_for_what_is_not_there(self):
         _, bucket = self.completed()
-        self.refuse(re.compile("^ResourceConfig.InstanceCount 2 is not served"), ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2})
+        self.refuse("ResourceConfig.InstanceCount 1001 is more than this service starts; at most 1000 are allowed.",
+                    ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 1001})
+        sharded = self.request(bucket)["InputDataConfig"]
+        sharded[1]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+        self.refuse(re.compile("^InputDataConfig channel 'train_annotation': S3DataDistributionType 'ShardedByS3Key' is not served with InstanceCount 2: .*FullyReplicated"),
+                    InputDataConfig=sharded, ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2})
         self.refuse("No S3 objects found under S3 URL \"s3://%s/nothing\" given in input data source. Please ensure that the bucket exists in the selected region "
                     "(us-east-1), that objects exist under that S3 prefix, and that the role \"%s\" has \"s3:ListBucket\" permissions on bucket \"%s\"."
                     % (bucket, ROLE, bucket), InputDataConfig=[self.channel("train", f"s3://{bucket}/nothing")])
@@ -278,6 +269,82 @@ class ARequest(TrainingCase):
         client = self.server.client("sagemaker", self.server.key_of("invoke", "caller"))
         with self.refused("AccessDeniedException"):
             client.create_training_job(**self.request("some-bucket"))
+
+
+class SeveralInstances(TrainingCase):
+    server_options = ("--job-cores", "2", "--slot", "ml.c5.xlarge=1")
+
+    def several(self, bucket, count, **members):
+        request = self.request(bucket, **members)
+        request["ResourceConfig"].update(InstanceType="ml.c5.xlarge", InstanceCount=count)
+        return request
+
+    def ranks(self):
+        """The processes that train together, by their ranks."""
+        found = {}
+        for process in self.processes("train", "--container"):
+            try:
+                variables = pathlib.Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            found.update((int(variable[5:]), process) for variable in variables if variable.startswith(b"RANK="))
+        return found
+
+    def values(self, name, metric):
+        """What the log says of a metric, epoch by epoch."""
+        found = (re.search(r"^\[epoch .*\b%s=(\S+)" % re.escape(metric), line) for line in self.messages(name))
+        return [float(match.group(1)) for match in found if match]
+
+    def test_train_the_model_of_one(self):
+        bucket = self.make_data()
+        one, two = self.run_job(self.several(bucket, 1)), self.run_job(self.several(bucket, 2))
+        self.assertEqual((one["TrainingJobStatus"], two["TrainingJobStatus"]), ("Completed", "Completed"), (one.get("FailureReason"), two.get("FailureReason")))
+        self.assertEqual((two["ResourceConfig"]["InstanceType"], two["ResourceConfig"]["InstanceCount"]), ("ml.c5.xlarge", 2))
+        self.assertEqual(one["BillableTimeInSeconds"], one["TrainingTimeInSeconds"])
+        self.assertEqual(two["BillableTimeInSeconds"], 2 * two["TrainingTimeInSeconds"])
+        for metric, tolerance in (("train:loss", 1e-4), ("validation:mIOU", 0.05)):
+            alone, together = (self.values(job["TrainingJobName"], metric) for job in (one, two))
+            self.assertEqual((len(alone), len(together)), (2, 2))
+            self.assertAlmostEqual(alone[0], together[0], delta=tolerance)
+        # Both speak in the one log, and there is one model.
+        lines = self.messages(two["TrainingJobName"])
+        self.assertEqual(sum("2 processes train together" in line for line in lines), 1)
+        self.assertEqual(sum("process 1 of 2 trains along" in line for line in lines), 1)
+        results = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"out/{two['TrainingJobName']}/")["Contents"]
+        self.assertEqual([item["Key"].rsplit("/", 1)[1] for item in results], ["model.tar.gz", "output.tar.gz"])
+        self.assertEqual(self.work_folders(), [])
+
+    def test_end_with_one_that_is_killed(self):
+        bucket = self.make_data()
+        for rank in (1, 0):
+            name = self.create(self.several(bucket, 2, epochs=100000))
+            self.wait_for(lambda: self.job(name).get("FinalMetricDataList"), "the first epoch", 300)
+            ranks = self.ranks()
+            self.assertEqual(sorted(ranks), [0, 1])
+            os.kill(ranks[rank], signal.SIGKILL)
+            job = self.wait_for_end(name)
+            self.assertEqual(job["TrainingJobStatus"], "Failed")
+            self.assertRegex(job["FailureReason"], rf"^AlgorithmError: .*process {rank} of 2 was killed by signal 9")
+            self.assertEqual(self.processes("train"), [])
+            self.assertEqual(self.work_folders(), [])
+
+    def test_are_stopped_together_and_keep_the_model(self):
+        bucket = self.make_data()
+        name = self.create(self.several(bucket, 2, epochs=100000))
+        self.wait_for(lambda: self.job(name).get("FinalMetricDataList"), "the first epoch", 300)
+        self.sagemaker.stop_training_job(TrainingJobName=name)
+        job = self.wait_for_end(name)
+        self.assertEqual(job["TrainingJobStatus"], "Stopped", job.get("FailureReason"))
+        self.s3.head_object(Bucket=bucket, Key=f"out/{name}/output/model.tar.gz")
+        self.assertEqual(self.processes("train"), [])
+
+    def test_need_cores_and_crops(self):
+        bucket = self.make_data()
+        job = self.run_job(self.several(bucket, 3))
+        self.assertEqual(job["TrainingJobStatus"], "Failed")
+        self.assertRegex(job["FailureReason"], "^CapacityError: .*asks for 3 cores and 0 GPUs; this machine lends at most 2 cores")
+        job = self.run_job(self.several(bucket, 2, mini_batch_size=1))
+        self.assertRegex(job["FailureReason"], "^ClientError: mini_batch_size is 1 .* 2 processes .*allowed is 2 or more")
 
 
 class InstanceTypes(TrainingCase):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 
 import PIL.Image
 
@@ -118,6 +119,20 @@ class TrainingCase(SageMakerCase):
 
     def steps(self, job):
         return [one["Status"] for one in job["SecondaryStatusTransitions"]]
+
+    def processes(self, *words):
+        """Processes of this server's jobs whose command line has these words."""
+        found = []
+        mark = str(self.server.data_dir / "jobs").encode()
+        for folder in pathlib.Path("/proc").iterdir():
+            try:
+                command = (folder / "cmdline").read_bytes().split(b"\0")
+                where = os.readlink(folder / "cwd").encode()
+            except OSError:
+                continue
+            if where.startswith(mark) and all(word.encode() in command for word in words):
+                found.append(int(folder.name))
+        return found
 
     def work_folders(self):
         """What is left of the jobs on the server's disk, without logs and pictures."""

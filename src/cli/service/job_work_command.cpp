@@ -14,6 +14,7 @@ namespace {
 struct Options {
   InstallationOptions installation;
   std::string kind;
+  int processes = 0;
 };
 
 Result<std::string> own_program() {
@@ -34,10 +35,15 @@ Result<int> run(const Options& options) {
   }
   control::TrainingWork work;
   work.program = program;
-  work.check_hyperparameters = [](const std::map<std::string, std::string>& values) -> Status {
-    const auto parsed = training::parse_hyperparameters(values, training::HyperparameterMode::kContainer);
-    if (!parsed) return tl::unexpected<Error>(parsed.error());
-    return {};
+  work.processes = options.processes;
+  work.check_hyperparameters = [&](const std::map<std::string, std::string>& values) -> Status {
+    TERRAPIN_TRY(const auto parsed,
+                 training::parse_hyperparameters(values, training::HyperparameterMode::kContainer));
+    if (parsed.options.batch_size >= options.processes) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "mini_batch_size is {} and the instances of the job are {} processes that train together: "
+                "each needs one crop of a batch at least; allowed is {} or more",
+                parsed.options.batch_size, options.processes, options.processes);
   };
   return control::run_training_work(*objects, system_clock(), work);
 }
@@ -51,6 +57,7 @@ void add_job_work_command(CLI::App& app, Invocation& invocation) {
   command->add_option("kind", options->kind, "What the job is")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>{control::kTrainingKind, control::kTransformKind}));
+  command->add_option("--processes", options->processes, "That train together")->check(CLI::Range(1, 1024));
   command->callback([=, &invocation] { invocation.action = [=] { return run(*options); }; });
 }
 

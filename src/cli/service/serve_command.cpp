@@ -142,7 +142,7 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
   command->add_option(
       "--slot", options->slots,
       "What an instance type is here, TYPE=CORES or TYPE=CORES,GPUS, such as ml.p3.2xlarge=8,1 "
-      "(repeatable; default: any type is the whole machine)");
+      "(repeatable; default: any type is the whole machine, which several instances share)");
   command->add_option("--max-upload-gb", options->max_upload_gb, "Largest request body, in GiB")
       ->check(CLI::Range(1, 5120))
       ->capture_default_str();

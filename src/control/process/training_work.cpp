@@ -120,7 +120,7 @@ class Run {
       if (!channel.source.attributes.empty()) made["AttributeNames"] = channel.source.attributes;
       channels[channel.name] = std::move(made);
     }
-    // One machine; others would stand in "hosts".
+    // One machine, whatever number of instances it stands for: others would stand in "hosts".
     const ordered_json resources{
         {"current_host", "algo-1"}, {"hosts", {"algo-1"}}, {"network_interface_name", "lo"}};
     for (const auto& [name, json] :
@@ -154,6 +154,11 @@ class Run {
   Result<Outcome> train() {
     ChildPlan plan;
     plan.arguments = {work_.program, "train", "--container", "--root", ".", "--quiet"};
+    if (work_.processes > 0) {
+      plan.arguments.insert(plan.arguments.end(), {"--processes", std::to_string(work_.processes)});
+      say("{} instances are {} processes of this machine; the log of all is this one", spec_.instance_count,
+          work_.processes);
+    }
     plan.environment = environment();
     plan.folder = work_.folder.string();
     TERRAPIN_TRY(ChildProcess child, ChildProcess::start(plan));

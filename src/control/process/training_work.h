@@ -24,6 +24,7 @@ inline constexpr const char* kTrainingKind = "training";  // of the job, and wha
 struct TrainingWork {
   std::string program;                 // absolute path of terrapin itself
   std::filesystem::path folder = ".";  // the job's work folder, in which the task lies
+  int processes = 0;  // that train together; 0: as many as `terrapin train` starts by itself, one per GPU
   // How often checkpoints are carried to their bucket.
   std::chrono::milliseconds checkpoint_interval = std::chrono::seconds(5);
   // Says what is wrong with hyperparameters before any data is fetched; may be empty.

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <memory>
@@ -93,6 +94,13 @@ Result<Place> place_from(const Variables& variable) {
   place.interface_name = variable("GLOO_SOCKET_IFNAME");
   place.serves = place.rank == 0 && variable(kLauncherMeets).empty();
   return place;
+}
+
+int threads_told(const Variables& variable) {
+  const std::string text = variable("OMP_NUM_THREADS");
+  int threads = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  return error == std::errc() && end == text.data() + text.size() ? std::max(0, threads) : 0;
 }
 
 Result<std::string> listening_address(const Place& place) {

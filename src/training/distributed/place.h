@@ -28,6 +28,10 @@ Variables environment();
 // without WORLD_SIZE or with 1. kInvalidArgument names the variable, its value and what is allowed.
 Result<Place> place_from(const Variables& variable);
 
+// OMP_NUM_THREADS, as far as it is one number: what this process was told to compute with. 0: it was not
+// told.
+int threads_told(const Variables& variable);
+
 // The variable with which a launcher says that it has opened the meeting point itself.
 inline constexpr const char* kLauncherMeets = "TERRAPIN_LAUNCHER_MEETS";
 

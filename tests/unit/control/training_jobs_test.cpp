@@ -27,7 +27,7 @@ class FakeRunner final : public jobs::Runner {
     return std::optional<std::string>("place");
   }
   Status start(const std::string& id, const std::string&, const jobs::Work& work) override {
-    sights[id] = {Phase::kRunning, {}};
+    sights[id] = start_sight;
     works[id] = work;
     return {};
   }
@@ -69,6 +69,7 @@ class FakeRunner final : public jobs::Runner {
 
   std::string held;
   bool blind = false;
+  jobs::Sight start_sight{Phase::kRunning, {}, ""};
   std::map<std::string, jobs::Sight> sights;
   std::map<std::string, jobs::Work> works;
   std::map<std::string, std::string> phases;
@@ -91,9 +92,10 @@ class TrainingJobRows : public DatabaseContract {
     options.environment = {{"TERRAPIN_WEIGHTS", "/weights"}};
     jobs_.emplace(*rows_, *store_, runner_, *supervisor_, options);
   }
-  TrainingJob make(const std::string& name) {
+  TrainingJob make(const std::string& name, int instances = 1) {
     TrainingJobSpec spec;
     spec.name = name;
+    spec.instance_count = instances;
     spec.output_uri = "s3://turtles/out";
     spec.instance_type = "ml.p3.2xlarge";
     spec.max_run_s = 3600;
@@ -147,6 +149,31 @@ TEST_P(TrainingJobRows, AreMadeWithTheirProcess) {
   EXPECT_EQ(taken.error().code, ErrorCode::kAlreadyExists);
   // The process of the refused one is gone with its row.
   EXPECT_EQ(store_->queue("batch", 10).value().size(), 1U);
+}
+
+TEST_P(TrainingJobRows, OfSeveralInstancesAreOneProcessThatStartsThem) {
+  const TrainingJob job = make("turtles", 3);
+  EXPECT_EQ(job.spec.instance_count, 3);
+  const auto process = store_->find(job.resource.job_id);
+  ASSERT_TRUE(process);
+  EXPECT_THAT(process->work.arguments, ElementsAre("/usr/bin/terrapin", "job-work", "training", "--data-dir",
+                                                   "/data", "--processes", "3"));
+  EXPECT_EQ(process->work.cores, 3);  // the machine has 2, and each needs one
+  EXPECT_EQ(process->work.gpus, 3);
+}
+
+TEST_P(TrainingJobRows, SayWhatTheyWaitFor) {
+  runner_.start_sight = {Phase::kWaiting, {}, "It waits in a queue: Resources."};
+  const std::string id = make("turtles").resource.job_id;
+  ASSERT_TRUE(supervisor_->look());
+  ASSERT_TRUE(jobs_->settle(id));
+  EXPECT_EQ(now("turtles").state.transitions.back().step, TrainingStep::kStarting);
+  EXPECT_EQ(now("turtles").state.transitions.back().message,
+            "Preparing the instances for training. It waits in a queue: Resources.");
+  runner_.sights[id] = {Phase::kRunning, {}, ""};
+  ASSERT_TRUE(supervisor_->look());
+  ASSERT_TRUE(jobs_->settle(id));
+  EXPECT_EQ(now("turtles").state.transitions.back().message, "Preparing the instances for training");
 }
 
 TEST_P(TrainingJobRows, FollowTheirProcess) {

@@ -313,6 +313,12 @@ Variables variables(std::map<std::string, std::string> values) {
   };
 }
 
+TEST(Place, ComputesWithWhatItWasTold) {
+  EXPECT_EQ(threads_told(variables({{"OMP_NUM_THREADS", "3"}})), 3);
+  for (const char* text : {"", "0", "-1", "4,2", "many"})
+    EXPECT_EQ(threads_told(variables({{"OMP_NUM_THREADS", text}})), 0) << text;
+}
+
 TEST(Place, IsThatOfTheEnvironment) {
   EXPECT_TRUE(place_from(variables({}))->alone());
   EXPECT_TRUE(place_from(variables({{"WORLD_SIZE", "1"}, {"RANK", "0"}}))->alone());

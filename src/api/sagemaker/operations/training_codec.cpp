@@ -18,6 +18,7 @@ using control::TrainingJobSpec;
 using nlohmann::json;
 
 constexpr std::string_view kBuiltIn = "semantic-segmentation";
+constexpr std::int64_t kMostInstances = 1000;
 constexpr const char* kCheckpointPath = "/opt/ml/checkpoints";
 // What a training process may be told by its environment: nothing that a loader or a library acts on.
 constexpr std::string_view kVariables[] = {"OMP_DYNAMIC", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_SCHEDULE",
@@ -172,9 +173,17 @@ AwsResult<void> read_resources(const json& input, TrainingJobSpec& spec) {
     return tl::unexpected<AwsError>(constraint_error(std::to_string(count), "resourceConfig.instanceCount",
                                                      "have value greater than or equal to 1"));
   }
-  if (count > 1) {
-    return invalid("ResourceConfig.InstanceCount {} is not served: a training runs on one machine. Use 1.",
-                   count);
+  if (count > kMostInstances) {
+    return invalid(
+        "ResourceConfig.InstanceCount {} is more than this service starts; at most {} are allowed.", count,
+        kMostInstances);
+  }
+  for (const DataChannel& channel : spec.channels) {
+    if (count == 1 || channel.distribution != "ShardedByS3Key") continue;
+    return invalid(
+        "InputDataConfig channel '{}': S3DataDistributionType 'ShardedByS3Key' is not served with "
+        "InstanceCount {}: all instances draw from the same order of all photos. Use FullyReplicated.",
+        channel.name, count);
   }
   spec.instance_count = static_cast<int>(count);
   spec.volume_gb = resources.value("VolumeSizeInGB", std::int64_t{1});
