@@ -78,7 +78,8 @@ class InvokeEndpointAsync(AsyncCase):
         return body.decode()
 
     def test_a_photo_that_is_no_photo(self):
-        self.assertRegex(self.failure_of(self.stored(b"these are no pixels", "photos/none.jpg")), r"^Received client error \(4\d\d\) from primary with message \"")
+        said = self.failure_of(self.stored(b"these are no pixels", "photos/none.jpg"))
+        self.assertRegex(said, r"^Received client error \(4\d\d\) from primary with message \"")
 
     def test_a_photo_that_is_not_there(self):
         self.assertIn(f"InputLocation s3://{self.bucket}/nothing/here.jpg: ", self.failure_of(f"s3://{self.bucket}/nothing/here.jpg"))
@@ -115,7 +116,8 @@ class InvokeEndpointAsync(AsyncCase):
         self.answer_to(self.invoke_async(self.endpoint, location, runtime=invoker))
         for scope in ("requester", "invoke"):
             other = self.server.client("sagemaker-runtime", self.server.key_of(scope, "elsewhere", ["elsewhere"]))
-            with self.subTest(scope), self.refused("AccessDeniedException", re.compile(f"sagemaker:InvokeEndpointAsync on resource: arn:aws:s3:::{self.bucket} ")):
+            said = re.compile(f"sagemaker:InvokeEndpointAsync on resource: arn:aws:s3:::{self.bucket} ")
+            with self.subTest(scope), self.refused("AccessDeniedException", said):
                 self.invoke_async(self.endpoint, location, runtime=other)
         status, _, _ = self.server.fetch("POST", f"/endpoints/{self.endpoint}/async-invocations")
         self.assertEqual(status, 403)
@@ -144,8 +146,8 @@ class SageMakerSdk(AsyncCase):
     """AsyncPredictor: the call that waits, the one that does not, and how a failure shows."""
 
     SCRIPT = """
+import os
 import sys
-import sagemaker
 from sagemaker.async_inference import AsyncInferenceConfig, WaiterConfig
 from sagemaker.exceptions import AsyncInferenceModelError
 from sagemaker.deserializers import BytesDeserializer
@@ -173,6 +175,7 @@ try:
 finally:
     predictor.delete_endpoint()
     model.delete_model()
+os._exit(0)  # the SDK's threads go on looking for the objects that there will never be
 """
 
     def test_async_predictor(self):
