@@ -11,6 +11,7 @@
 #include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "storage/object_store.h"
 
 namespace terrapin::api {
 namespace {
