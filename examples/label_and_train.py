@@ -59,6 +59,7 @@ def make_channels(pairs, folder, validation_share, seed):
     names = sorted(pairs)
     random.Random(seed).shuffle(names)
     validation = names[:max(1, round(len(names) * validation_share))]
+    shutil.rmtree(folder, ignore_errors=True)
     for channel in CHANNELS:
         (folder / channel).mkdir(parents=True)
     for name, (photo, mask) in pairs.items():

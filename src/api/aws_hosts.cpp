@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "storage/object_store.h"
 
 namespace terrapin::api {
@@ -29,6 +30,16 @@ std::vector<std::string> s3_hosts(const std::string& region) {
   std::vector<std::string> names;
   for (const char* pattern : kS3Hosts) names.push_back(in_region(pattern, region));
   return names;
+}
+
+std::string bucket_of_host(std::string_view host, const std::vector<std::string>& bases) {
+  std::string name = lower_case(std::string(host));
+  if (!name.starts_with('[')) name = name.substr(0, name.find(':'));
+  for (const std::string& base : bases) {
+    const std::string end = "." + lower_case(base);
+    if (name.size() > end.size() && name.ends_with(end)) return name.substr(0, name.size() - end.size());
+  }
+  return {};
 }
 
 bool is_aws_host(std::string_view host, const std::string& region) {

@@ -40,6 +40,8 @@ struct Exchange {
   std::optional<identity::AccessKey> caller;
   // Checksums that the client declared and that were verified: "crc32" -> base64.
   std::map<std::string, std::string> checksums;
+  // The bucket that the host names ("photos.s3.amazonaws.com"), as it was signed; "": the path names it.
+  std::string host_bucket = {};
 };
 
 }  // namespace terrapin::api

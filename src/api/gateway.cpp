@@ -3,6 +3,7 @@
 #include <limits>
 #include <set>
 
+#include "api/aws_hosts.h"
 #include "api/iam.h"
 #include "api/sigv4_body.h"
 #include "api/sts.h"
@@ -71,10 +72,14 @@ http::Response Gateway::unserved(const http::Request& request, const Destination
   return error_answer(to.protocol, error, request_id);
 }
 
+std::string Gateway::host_bucket(const http::Request& request) const {
+  return bucket_of_host(request.headers.find("host").value_or(""), options_.bucket_hosts);
+}
+
 // The signature, and that the key's scope covers the service.
 AwsResult<VerifiedSignature> Gateway::authorize(const http::Request& request, const Destination& to) const {
   auto signature = verify_signature(request, to.protocol, scope_of(to.service), options_.place,
-                                    options_.find_key, *options_.clock);
+                                    options_.find_key, *options_.clock, host_bucket(request));
   if (!signature || signature->key.scope != identity::Scope::kInvoke || to.service == "sagemaker-runtime" ||
       to.service == "sts")
     return signature;
@@ -131,8 +136,8 @@ Result<http::Response> Gateway::handle(const http::Request& request) const {
     return unserved(request, to, request_id);
   }
   if (preflight) {
-    http::Response response =
-        service->second(Exchange{request, request.body_source(), "s3", request_id, std::nullopt, {}});
+    http::Response response = service->second(
+        Exchange{request, request.body_source(), "s3", request_id, std::nullopt, {}, host_bucket(request)});
     set_request_id(Protocol::kS3, response, request_id);
     return response;
   }
@@ -155,8 +160,9 @@ Result<http::Response> Gateway::handle(const http::Request& request) const {
   }
   http::Response response;
   const auto answer = [&](const http::Request& seen) {
-    response = service->second(Exchange{seen, std::move(body.content), scope_of(to.service), request_id,
-                                        std::move(signature->key), std::move(body.checksums)});
+    response =
+        service->second(Exchange{seen, std::move(body.content), scope_of(to.service), request_id,
+                                 std::move(signature->key), std::move(body.checksums), host_bucket(request)});
   };
   if (to.protocol == Protocol::kS3 && needs_plain_request(request, *signature)) {
     const http::Request plain = plain_request(request, *signature);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "api/errors.h"
 #include "api/exchange.h"
@@ -22,6 +23,9 @@ struct GatewayOptions {
   Place place;
   KeyFinder find_key;  // AccessKeys::find
   const Clock* clock = &system_clock();
+  // Host names (without port) whose subdomains name buckets: "localhost" makes photos.localhost the bucket
+  // photos. Empty: paths only.
+  std::vector<std::string> bucket_hosts = {};
 };
 
 // Constant once the server has started; then any thread.
@@ -51,6 +55,7 @@ class Gateway {
 
  private:
   struct Destination;
+  std::string host_bucket(const http::Request& request) const;
   AwsResult<VerifiedSignature> authorize(const http::Request& request, const Destination& to) const;
   Destination destination(const http::Request& request, const SignatureClaim& claim) const;
   http::Response unserved(const http::Request& request, const Destination& to,

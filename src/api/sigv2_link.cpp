@@ -11,6 +11,7 @@
 #include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "storage/object_store.h"
 
 namespace terrapin::api {
 namespace {
@@ -134,11 +135,12 @@ AwsResult<Link> read_link(const http::Request& request, const Refusals& refuse) 
   return link;
 }
 
-std::string string_to_sign(const http::Request& request, const Link& link) {
+// `resource`: "/bucket/key", percent-encoded as it came.
+std::string string_to_sign(const http::Request& request, const std::string& resource, const Link& link) {
   std::string text =
       request.method + "\n" + link.content_md5 + "\n" + link.content_type + "\n" + link.expires + "\n";
   for (const auto& [name, value] : link.members) text += name + ":" + value + "\n";
-  text += request.path;
+  text += resource;
   char separator = '?';
   for (const auto& [name, parameter] : link.subresources) {
     text += separator + parameter;
@@ -168,12 +170,13 @@ bool claims_sigv2_link(const http::Request& request) {
   return request.query_value("AWSAccessKeyId") && request.query_value("Signature");
 }
 
-AwsResult<VerifiedSignature> verify_sigv2_link(const http::Request& request, const KeyFinder& find_key,
-                                               const Clock& clock) {
+AwsResult<VerifiedSignature> verify_sigv2_link(const http::Request& request, const std::string& host_bucket,
+                                               const KeyFinder& find_key, const Clock& clock) {
   const Refusals refuse(request.path);
+  const std::string resource = host_bucket.empty() ? request.path : "/" + host_bucket + request.path;
   constexpr std::array<std::string_view, 4> kMethods = {"GET", "HEAD", "PUT", "DELETE"};
   if (std::find(kMethods.begin(), kMethods.end(), request.method) == kMethods.end() ||
-      !names_object(request.path)) {
+      !names_object(resource) || (!host_bucket.empty() && !storage::check_bucket_name(host_bucket))) {
     return refuse.saying(400, "InvalidRequest",
                          "The authorization mechanism you have provided is not supported. Please use "
                          "AWS4-HMAC-SHA256.");
@@ -208,7 +211,7 @@ AwsResult<VerifiedSignature> verify_sigv2_link(const http::Request& request, con
                          "The AWS Access Key Id you provided does not exist in our records.",
                          {{"AWSAccessKeyId", link.key_id}});
   }
-  const std::string to_sign = string_to_sign(request, link);
+  const std::string to_sign = string_to_sign(request, resource, link);
   if (!crypto::equal_in_constant_time(base64(crypto::hmac_sha1((*key)->secret, to_sign)), link.signature)) {
     return refuse.saying(
         403, "SignatureDoesNotMatch",

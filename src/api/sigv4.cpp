@@ -479,7 +479,8 @@ SignatureClaim signature_claim(const http::Request& request) {
 
 AwsResult<VerifiedSignature> verify_signature(const http::Request& request, Protocol protocol,
                                               const std::string& service, const Place& place,
-                                              const KeyFinder& find_key, const Clock& clock) {
+                                              const KeyFinder& find_key, const Clock& clock,
+                                              const std::string& host_bucket) {
   const SignatureForm form = signature_claim(request).form;
   const Refusals refuse(protocol, form, request.path);
   if (form == SignatureForm::kNone) {
@@ -487,7 +488,7 @@ AwsResult<VerifiedSignature> verify_signature(const http::Request& request, Prot
     return refuse.other("MissingAuthenticationToken", 403, "Missing Authentication Token");
   }
   if (form == SignatureForm::kQueryVersion2 && refuse.s3())
-    return verify_sigv2_link(request, find_key, clock);
+    return verify_sigv2_link(request, host_bucket, find_key, clock);
   if (form == SignatureForm::kOther || form == SignatureForm::kQueryVersion2) {
     if (!refuse.s3())
       return refuse.other(

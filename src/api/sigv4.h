@@ -57,9 +57,11 @@ struct VerifiedSignature {
 // SignedHeaders (host and every x-amz-* header must be among them), time (15 minutes either way, or the
 // expiry of a presigned request), secret. Refusals have the code, status and text that AWS gives in that
 // protocol. For S3 the body is not read: verify_body (sigv4_body.h) holds it against `payload` afterwards;
-// for the others its hash is part of the signature checked here.
+// for the others its hash is part of the signature checked here. `host_bucket`: what the caller will take for
+// the bucket because the host names it, "" if it reads the path; links of Version 2 sign it.
 AwsResult<VerifiedSignature> verify_signature(const http::Request& request, Protocol protocol,
                                               const std::string& service, const Place& place,
-                                              const KeyFinder& find_key, const Clock& clock);
+                                              const KeyFinder& find_key, const Clock& clock,
+                                              const std::string& host_bucket = {});
 
 }  // namespace terrapin::api

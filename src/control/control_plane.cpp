@@ -59,12 +59,14 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(storage::Database& stat
   }
   TERRAPIN_TRY(Resources resources, Resources::open(state, clock));
   TERRAPIN_TRY(jobs::JobStore job_store, jobs::JobStore::open(state, clock));
-  return std::unique_ptr<ControlPlane>(
-      new ControlPlane(objects, clock, std::move(options), std::move(resources), std::move(job_store)));
+  TERRAPIN_TRY(AsyncQueue async_queue, AsyncQueue::open(state));
+  return std::unique_ptr<ControlPlane>(new ControlPlane(objects, clock, std::move(options),
+                                                        std::move(resources), std::move(job_store),
+                                                        std::move(async_queue)));
 }
 
 ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, ControlOptions options,
-                           Resources resources, jobs::JobStore job_store)
+                           Resources resources, jobs::JobStore job_store, AsyncQueue async_queue)
     : objects_(objects),
       clock_(clock),
       options_(std::move(options)),
@@ -89,6 +91,8 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       invocations_(
           routes_, capture_, clock, [this] { return endpoint_keeper_.wait_until_ready(kFirstLook); },
           [this] { endpoint_keeper_.wake(); }),
+      async_invocations_(resources_, std::move(async_queue), objects, routes_, clock,
+                         [this](const Invocation& invocation) { return invocations_.invoke(invocation); }),
       endpoint_logs_(make_endpoint_logs(resources_, endpoints_, endpoint_runner_)),
       transform_jobs_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                       {options_.program, options_.data_dir, options_.slots}),
@@ -105,9 +109,11 @@ void ControlPlane::start() {
   endpoint_supervisor_.start();
   endpoint_keeper_.start();
   capture_.start();
+  async_invocations_.start();
 }
 
 void ControlPlane::stop() {
+  async_invocations_.stop();
   endpoint_keeper_.stop();
   batch_supervisor_.stop();
   endpoint_supervisor_.stop();

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/repeating_thread.h"
 #include "base/result.h"
+#include "control/async_invocations.h"
 #include "control/endpoint_capture.h"
 #include "control/endpoint_configs.h"
 #include "control/endpoint_keeper.h"
@@ -72,6 +73,7 @@ class ControlPlane {
   EndpointConfigs& endpoint_configs() { return endpoint_configs_; }
   Endpoints& endpoints() { return endpoints_; }
   Invocations& invocations() { return invocations_; }
+  AsyncInvocations& async_invocations() { return async_invocations_; }
   // What of this machine jobs get.
   const Slots& slots() const { return options_.slots; }
   // What serves now, and how busy it is.
@@ -85,7 +87,7 @@ class ControlPlane {
 
  private:
   ControlPlane(storage::ObjectStore& objects, const Clock& clock, ControlOptions options, Resources resources,
-               jobs::JobStore job_store);
+               jobs::JobStore job_store, AsyncQueue async_queue);
   void job_changed(const std::string& job_id);
   void settle_all();
 
@@ -105,6 +107,7 @@ class ControlPlane {
   EndpointConfigs endpoint_configs_;
   Endpoints endpoints_;
   Invocations invocations_;
+  AsyncInvocations async_invocations_;
   std::unique_ptr<LogSource> endpoint_logs_;
   TransformJobs transform_jobs_;
   TuningJobs tuning_jobs_;

@@ -34,12 +34,30 @@ Invocations::Invocations(RouteTable& routes, EndpointCapture& capture, const Clo
       ready_(std::move(ready)),
       unreachable_(std::move(unreachable)) {}
 
+std::optional<InvocationFailure> Invocations::not_ready(const std::string& endpoint) {
+  if (ready_()) return std::nullopt;
+  InvocationFailure failure;
+  failure.endpoint = endpoint;
+  failure.message = "the service has just started";
+  return failure;
+}
+
+tl::expected<std::shared_ptr<const EndpointRoute>, InvocationFailure> Invocations::route(
+    const std::string& endpoint) {
+  if (auto early = not_ready(endpoint)) return tl::unexpected(std::move(*early));
+  auto found = routes_.find(endpoint);
+  if (found) return found;
+  InvocationFailure failure;
+  failure.kind = Kind::kNoEndpoint;
+  failure.endpoint = endpoint;
+  return tl::unexpected(std::move(failure));
+}
+
 tl::expected<InvocationAnswer, InvocationFailure> Invocations::invoke(const Invocation& invocation) {
   const auto deadline = std::chrono::steady_clock::now() + invocation.time;
+  if (auto early = not_ready(invocation.endpoint)) return tl::unexpected(std::move(*early));
   InvocationFailure failure;
   failure.endpoint = invocation.endpoint;
-  failure.message = "the service has just started";
-  if (!ready_()) return tl::unexpected(failure);
 
   InstanceRequest request;
   request.method = "POST";
@@ -71,6 +89,7 @@ tl::expected<InvocationAnswer, InvocationFailure> Invocations::invoke(const Invo
         case InstanceFault::Kind::kUnreachable:
           // Nothing of an answer went on to the caller: another server may give the whole of it.
           instance.healthy = false;
+          failure.went_away = true;
           unreachable_();
           tried.push_back(instance.id);
           continue;

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -50,6 +52,7 @@ struct InvocationFailure {
   Kind kind = Kind::kNotReady;
   std::string message;
   int status = 0;
+  bool went_away = false;                   // kNotReady: a server that was asked is no more
   std::string endpoint, variant, instance;  // who was asked last
 };
 
@@ -61,9 +64,13 @@ class Invocations {
   Invocations(RouteTable& routes, EndpointCapture& capture, const Clock& clock, std::function<bool()> ready,
               std::function<void()> unreachable);
 
+  // What serves under that name. kNoEndpoint, kNotReady.
+  tl::expected<std::shared_ptr<const EndpointRoute>, InvocationFailure> route(const std::string& endpoint);
   tl::expected<InvocationAnswer, InvocationFailure> invoke(const Invocation& invocation);
 
  private:
+  // Not before routes are what they should be.
+  std::optional<InvocationFailure> not_ready(const std::string& endpoint);
   void capture(const EndpointRoute& endpoint, const Invocation& invocation, const InvocationAnswer& answer);
 
   RouteTable& routes_;

@@ -10,7 +10,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import unittest
 
 import numpy
@@ -18,15 +17,11 @@ import PIL.Image
 
 from support import labeling_material
 from support.aws_case import SageMakerCase
-from support.aws_cli import AWS, AwsCli
-from support.labeling_worker import Worker
-from support.terrapin_server import program
+from support.aws_cli import AWS
+from support.sagemaker_sdk import PYTHON, run_script
+from support.seed_case import Photos, SeedCase
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-PYTHON = ROOT / ".venv-sagemaker" / "bin" / "python"
-BUCKET = "turtle2022"
-JOB = "labelturtles"
 TEST_PHOTOS = 10
 
 # (of the page, in its place). Each stands in the code exactly once.
@@ -62,74 +57,18 @@ def as_python(text):
                                                          flags=re.MULTILINE)
 
 
-class Photos:
-    """Photos with masks: of turtles' heads where they are at hand, else drawn ones."""
-
-    def __init__(self):
-        data = os.environ.get("TERRAPIN_TEST_DATA")
-        folder = pathlib.Path(data or "") / "turtle_heads"
-        self.real = bool(data) and folder.is_dir()
-        if self.real:
-            self.count, self.epochs = 60, 14
-            self.files = sorted((folder / "images").glob("*.jpg"))
-            self.masks = folder / "masks"
-        else:
-            self.count, self.epochs = 30, 8
-
-    def jpeg(self, index):
-        return self.files[index].read_bytes() if self.real else labeling_material.photo(160, 120, index)
-
-    def mask(self, index):
-        """1 on the object."""
-        if not self.real:
-            return labeling_material.disc(160, 120, index)
-        pixels = numpy.asarray(PIL.Image.open(self.masks / (self.files[index].stem + ".png")))
-        return (pixels == 1).astype(numpy.uint8)
-
-
-class SeedTraining(AwsCli, SageMakerCase):
-    own_server = True
-
+class SeedTraining(SeedCase):
     @classmethod
     def setUpClass(cls):
-        if not os.access(PYTHON, os.X_OK):
-            raise unittest.SkipTest(f"{PYTHON} is not there: script/setup makes it with the SageMaker Python SDK from PyPI")
+        if not os.access(AWS, os.X_OK):
+            raise unittest.SkipTest(f"{AWS} is not installed: script/setup installs awscli")
         super().setUpClass()
-        kept = os.environ.get("TERRAPIN_SEED_FOLDER")
-        if kept:
-            cls.folder = pathlib.Path(kept)
-            cls.folder.mkdir(parents=True, exist_ok=True)
         cls.photos = Photos()
 
-    def label(self):
-        """A labeling job over the photos, painted by one worker, as Ground Truth leaves it."""
-        self.s3.create_bucket(Bucket=BUCKET)
-        for index in range(self.photos.count):
-            self.s3.put_object(Bucket=BUCKET, Key=f"Image_{index + 1}.jpg", Body=self.photos.jpeg(index))
-        uris = [f"s3://{BUCKET}/Image_{index + 1}.jpg" for index in range(self.photos.count)]
-        self.s3.create_bucket(Bucket="turtle-setup")
-        for key, text in (("input.manifest", labeling_material.manifest(uris)), ("labels.json", labeling_material.categories(["Turtle"])),
-                          ("template.html", labeling_material.TEMPLATE)):
-            self.s3.put_object(Bucket="turtle-setup", Key=key, Body=text.encode())
-        request = labeling_material.labeling_request(BUCKET, self.make_team("turtle-painters", "painters"), JOB, 1)
-        request["LabelAttributeName"] = JOB + "-ref"
-        request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"] = "s3://turtle-setup/input.manifest"
-        request["OutputConfig"]["S3OutputPath"] = f"s3://{BUCKET}"
-        request["LabelCategoryConfigS3Uri"] = "s3://turtle-setup/labels.json"
-        request["HumanTaskConfig"]["UiConfig"]["UiTemplateS3Uri"] = "s3://turtle-setup/template.html"
-        self.sagemaker.create_labeling_job(**request)
-        worker = Worker(self.server, "painters")
-        self.addCleanup(worker.close)
-        worker.label(JOB, lambda content: self.photos.mask(int(re.search(r"Image_(\d+)\.jpg$", content["task_input"]["taskObject"])[1]) - 1))
-        self.wait_for_status(JOB, "Completed")
-
     def test_the_pages_code_trains_and_predicts(self):
-        self.label()
+        self.label(self.photos)
         test_folder = self.folder / "testturtle"
-        test_folder.mkdir(exist_ok=True)
-        first = self.photos.count
-        for index in range(first, first + TEST_PHOTOS):
-            (test_folder / f"{index}.jpg").write_bytes(self.photos.jpeg(index))
+        unseen = self.write_photos(self.photos, test_folder, TEST_PHOTOS)
         pairs = [(old, new.format(epochs=self.photos.epochs, test_folder=str(test_folder) + "/")) for old, new in REPLACED]
         ours = replaced(published(), pairs)
         print("\n" + "\n".join(difflib.unified_diff(published().splitlines(), ours.splitlines(), "the page", "this run", lineterm="", n=0)), flush=True)
@@ -139,34 +78,31 @@ np.savez({str(self.folder / 'masks.npz')!r}, **{{os.path.basename(name): ss_pred
 """
         ours = ours.replace("    cls_mask = ss_predictor.predict(imbytes)\n",
                             "    cls_mask = ss_predictor.predict(imbytes)\n    globals().setdefault('ss_predictor_masks', {})[img_path_list[i]] = cls_mask\n")
-        log = self.run_script(ours)
+        log = self.run_page(ours)
         # fit(logs=True) shows the job's own output while it runs.
         self.assertRegex(log, r"validation[ :]mIOU")
         self.assertIn("Training job completed", log)
-        self.check_masks(first)
+        self.check_masks(unseen)
         self.check_that_nothing_is_left()
 
-    def run_script(self, text):
+    def run_page(self, text):
         script = self.folder / "seed.py"
         script.write_text(as_python(text))
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and "proxy" not in name.lower()}
-        environment.update(MPLBACKEND="module://show_to_file", FIGURES=str(self.folder), PYTHONPATH=str(HERE / "seed"), HOME=str(self.folder),
-                           PATH=f"{PYTHON.parent}:{pathlib.Path(AWS).parent}:{os.environ['PATH']}", TERRAPIN_SHARE=str(ROOT / "models"))
-        done = subprocess.run([program(), "run", "--data-dir", str(self.server.data_dir), "--", str(PYTHON), "-u", str(script)], cwd=work, env=environment,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=1500)
+        done = run_script(self.server, script, folder=work, paths=[HERE / "seed"], MPLBACKEND="module://show_to_file", FIGURES=self.folder, HOME=self.folder,
+                          PATH=f"{PYTHON.parent}:{pathlib.Path(AWS).parent}:{os.environ['PATH']}")
         (self.folder / "seed.log").write_text(done.stdout + done.stderr)
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
         return done.stdout + done.stderr
 
-    def check_masks(self, first):
+    def check_masks(self, unseen):
         """The masks have the photos' sizes and find the object; the figure was drawn."""
         both, either = 0, 0
         with numpy.load(self.folder / "masks.npz") as masks:
             self.assertEqual(len(masks.files), TEST_PHOTOS)
-            for index in range(first, first + TEST_PHOTOS):
+            for index in unseen:
                 truth, found = self.photos.mask(index), masks[f"{index}.jpg"]
                 self.assertEqual(found.shape, truth.shape)
                 self.assertTrue(set(numpy.unique(found)) <= {0, 1})

@@ -234,6 +234,43 @@ class Clients(RunCase):
         self.assertEqual((self.data_dir / "objects" / "photos" / "plain").read_bytes(), b"x")
         self.assert_nothing_left()
 
+    def test_presigned_links(self):
+        """Both signature versions, the bucket in the host name and in the path; and that a link is good for what was signed alone."""
+        out = self.python("""
+            import boto3, urllib.error, urllib.request
+            from botocore.config import Config
+            def status(url, method="GET", body=None):
+                request = urllib.request.Request(url, data=body, method=method)
+                if body is not None:
+                    request.add_unredirected_header("Content-type", "")
+                try:
+                    with urllib.request.urlopen(request) as answer:
+                        return answer.status, answer.read()
+                except urllib.error.HTTPError as refused:
+                    return refused.code, refused.read()
+            boto3.client("s3").create_bucket(Bucket="photos")
+            boto3.client("s3").create_bucket(Bucket="other")
+            for bucket in ("photos", "other"):
+                boto3.client("s3").put_object(Bucket=bucket, Key="a b/ü", Body=bucket.encode())
+            versions = {"AWSAccessKeyId=": None, "X-Amz-Signature=": "s3v4"}
+            for mark, version in versions.items():
+                for style, start in (("virtual", "https://photos.s3.amazonaws.com/a%20b/"), ("path", "https://s3.amazonaws.com/photos/a%20b/"), ("auto", "https://photos.s3.")):
+                    s3 = boto3.client("s3", config=Config(signature_version=version, s3={"addressing_style": style}))
+                    member = {"Bucket": "photos", "Key": "a b/ü"}
+                    url = s3.generate_presigned_url("get_object", member)
+                    assert mark in url and url.startswith(start), url
+                    assert status(url) == (200, b"photos"), (url, status(url))
+                    assert status(s3.generate_presigned_url("put_object", {"Bucket": "photos", "Key": "new"}), "PUT", style.encode())[0] == 200
+                    assert status(s3.generate_presigned_url("get_object", {"Bucket": "photos", "Key": "new"})) == (200, style.encode())
+                    for changed in (url.replace("photos", "other"), url.replace("%C3%BC", "u"), url + "&response-content-type=text/html"):
+                        code, said = status(changed)
+                        assert code == 403 and b"<Code>SignatureDoesNotMatch</Code>" in said, (changed, said)
+                    assert status(url, "DELETE")[0] == 403
+            print("done")
+            """)
+        self.assertEqual(out, "done\n")
+        self.assertEqual((self.data_dir / "objects" / "photos" / "new").read_bytes(), b"auto")
+
     def test_another_region(self):
         with TerrapinServer(region="eu-west-1") as server:
             out = self.python("""

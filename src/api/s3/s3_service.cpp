@@ -99,18 +99,11 @@ S3Result<http::Response> route(const Call& call) {
 }
 
 // Bucket and key out of host and path.
-S3Status locate(const S3Options& options, Call& call) {
-  std::string host = lower_case(std::string(call.request().headers.find("host").value_or("")));
-  if (!host.starts_with('[')) host = host.substr(0, host.find(':'));
+S3Status locate(Call& call) {
   std::string_view path = call.request().path;
   if (path.starts_with('/')) path.remove_prefix(1);
-  for (const std::string& base : options.base_hosts) {
-    const std::string end = fmt::format(".{}", lower_case(base));
-    if (host.size() <= end.size() || !host.ends_with(end)) continue;
-    call.bucket = host.substr(0, host.size() - end.size());
-    call.virtual_host = true;
-    break;
-  }
+  call.bucket = call.exchange.host_bucket;
+  call.virtual_host = !call.bucket.empty();
   if (!call.virtual_host) {
     const std::size_t slash = path.find('/');
     const auto bucket = percent_decode(path.substr(0, slash));
@@ -128,11 +121,6 @@ S3Status locate(const S3Options& options, Call& call) {
 S3Status check_access(const Call& call) {
   const Exchange& exchange = call.exchange;
   if (!exchange.caller || exchange.caller->scope == identity::Scope::kInvoke) return refuse("AccessDenied");
-  // Links of Signature Version 2 sign the path, not the host.
-  if (call.virtual_host && call.query("AWSAccessKeyId") && call.query("Signature")) {
-    return refuse_saying(
-        "AccessDenied", "Links of Signature Version 2 name the bucket in the path here; sign with Version 4");
-  }
   if (call.bucket.empty()) return {};
   if (!storage::check_bucket_name(call.bucket))
     return refuse("InvalidBucketName", {{"BucketName", call.bucket}});
@@ -186,7 +174,7 @@ http::Response S3Service::answer(const Exchange& exchange) {
             {},       {},     false,  exchange.body ? exchange.body : bytes_source(std::string_view())};
   const bool head = exchange.request.method == "HEAD";
   const auto result = [&]() -> S3Result<http::Response> {
-    S3_TRY_STATUS(locate(options_, call));
+    S3_TRY_STATUS(locate(call));
     S3_TRY_STATUS(check_access(call));
     return route(call);
   }();

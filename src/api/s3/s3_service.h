@@ -12,9 +12,6 @@
 namespace terrapin::api {
 
 struct S3Options {
-  // Host names (without port) whose subdomains name buckets: "localhost" makes photos.localhost the bucket
-  // photos. Empty: paths only.
-  std::vector<std::string> base_hosts;
   // Origins ("https://label.example.org") whose pages may read and write objects; nothing else passes CORS.
   std::vector<std::string> allowed_origins;
 };

@@ -1,10 +1,12 @@
 #include "api/sagemaker/runtime_service.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "api/errors.h"
 #include "api/sagemaker/model_validation.h"
+#include "api/sagemaker/operations/answers.h"
 #include "base/json_text.h"
 #include "base/percent.h"
 
@@ -12,9 +14,9 @@ namespace terrapin::api {
 namespace {
 
 constexpr std::string_view kStart = "/endpoints/";
-constexpr std::string_view kEnd = "/invocations";
+constexpr std::string_view kEnd = "/invocations", kAsyncEnd = "/async-invocations";
 constexpr const char* kNamePattern = "satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9])*";
-constexpr std::size_t kMaxName = 63, kMaxAttributes = 1024, kMaxInferenceId = 64;
+constexpr std::size_t kMaxName = 63, kMaxAttributes = 1024, kMaxInferenceId = 64, kMaxHeader = 1024;
 
 http::Response refused(const Exchange& exchange, int status, const char* code, std::string message) {
   return rest_json_error({status, code, std::move(message), {}}, exchange.request_id);
@@ -48,24 +50,90 @@ constexpr Unserved kUnserved[] = {
     {"X-Amzn-SageMaker-Enable-Explanations", "EnableExplanations", "there is no explainer here"},
     {"X-Amzn-SageMaker-Session-Id", "SessionId", "requests know nothing of each other"},
 };
+constexpr Unserved kUnservedAsync[] = {
+    {"X-Amzn-SageMaker-Filename", "Filename", "answers are named by their own ids"},
+    {"X-Amzn-SageMaker-S3OutputPathExtension", "S3OutputPathExtension",
+     "answers lie right below the S3OutputPath of the endpoint's configuration"},
+};
+
+constexpr const char* kContentType = "X-Amzn-SageMaker-Content-Type";
+constexpr const char* kAccept = "X-Amzn-SageMaker-Accept";
+constexpr const char* kCustomAttributes = "X-Amzn-SageMaker-Custom-Attributes";
+constexpr const char* kInferenceId = "X-Amzn-SageMaker-Inference-Id";
+constexpr const char* kInputLocation = "X-Amzn-SageMaker-InputLocation";
+
+// What may stand in a member that is a text.
+struct TextMember {
+  const char *field, *member;
+  std::size_t longest;
+};
+constexpr TextMember kSharedTexts[] = {{kCustomAttributes, "customAttributes", kMaxAttributes},
+                                       {kInferenceId, "inferenceId", kMaxInferenceId}};
+constexpr TextMember kAsyncTexts[] = {{kCustomAttributes, "customAttributes", kMaxAttributes},
+                                      {kInferenceId, "inferenceId", kMaxInferenceId},
+                                      {kContentType, "contentType", kMaxHeader},
+                                      {kAccept, "accept", kMaxHeader},
+                                      {kInputLocation, "inputLocation", kMaxHeader}};
+
+// Nothing longer is kept or sent on.
+std::optional<http::Response> bad_text(const Exchange& exchange, std::span<const TextMember> members) {
+  for (const TextMember& one : members) {
+    const std::string value = header(exchange, one.field);
+    if (value.size() > one.longest)
+      return invalid_value(exchange, value, one.member,
+                           fmt::format("have length less than or equal to {}", one.longest));
+  }
+  return std::nullopt;
+}
+// What is stored must be plain text.
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+struct SecondsMember {
+  const char *field, *member;
+  int least, most, otherwise;
+};
+constexpr SecondsMember kTimeToLive = {"X-Amzn-SageMaker-RequestTTLSeconds", "requestTTLSeconds", 60, 21'600,
+                                       21'600};
+constexpr SecondsMember kTime = {"X-Amzn-SageMaker-InvocationTimeoutSeconds", "invocationTimeoutSeconds", 1,
+                                 3600, 900};
+
+// The answer where it is no number of that range.
+tl::expected<std::chrono::seconds, http::Response> seconds_of(const Exchange& exchange,
+                                                              const SecondsMember& member) {
+  const std::string text = header(exchange, member.field);
+  if (text.empty()) return std::chrono::seconds(member.otherwise);
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= member.least &&
+      value <= member.most)
+    return std::chrono::seconds(value);
+  return tl::unexpected(
+      invalid_value(exchange, text, member.member,
+                    fmt::format("be a whole number from {} to {}", member.least, member.most)));
+}
 
 }  // namespace
 
 http::Response RuntimeService::handle(const Exchange& exchange) {
   const std::string_view path = exchange.request.path;
-  if (exchange.request.method != "POST" || !path.starts_with(kStart) || !path.ends_with(kEnd) ||
-      path.size() <= kStart.size() + kEnd.size())
+  const bool asynchronous = path.ends_with(kAsyncEnd);
+  const std::string_view end = asynchronous ? kAsyncEnd : kEnd;
+  if (exchange.request.method != "POST" || !path.starts_with(kStart) || !path.ends_with(end) ||
+      path.size() <= kStart.size() + end.size())
     return refused(exchange, 404, "UnknownOperationException",
-                   "Served is POST /endpoints/<name>/invocations (InvokeEndpoint).");
+                   "Served are POST /endpoints/<name>/invocations (InvokeEndpoint) and "
+                   "/endpoints/<name>/async-invocations (InvokeEndpointAsync).");
   if (!exchange.caller)
     return refused(exchange, 403, "MissingAuthenticationTokenException", "The request carries no signature.");
-  const auto name = percent_decode(path.substr(kStart.size(), path.size() - kStart.size() - kEnd.size()));
+  const auto name = percent_decode(path.substr(kStart.size(), path.size() - kStart.size() - end.size()));
   if (!name) return refused(exchange, 400, "ValidationError", name.error().message);
   if (name->size() > kMaxName)
     return invalid_value(exchange, *name, "endpointName",
                          fmt::format("have length less than or equal to {}", kMaxName));
   if (!is_name(*name)) return invalid_value(exchange, *name, "endpointName", kNamePattern);
-  return invoke(exchange, *name);
+  return asynchronous ? invoke_async(exchange, *name) : invoke(exchange, *name);
 }
 
 http::Response RuntimeService::invoke(const Exchange& exchange, const std::string& endpoint) {
@@ -78,14 +146,17 @@ http::Response RuntimeService::invoke(const Exchange& exchange, const std::strin
   invocation.variant = header(exchange, "X-Amzn-SageMaker-Target-Variant");
   invocation.content_type = header(exchange, "Content-Type");
   invocation.accept = header(exchange, "Accept");
-  invocation.custom_attributes = header(exchange, "X-Amzn-SageMaker-Custom-Attributes");
-  invocation.inference_id = header(exchange, "X-Amzn-SageMaker-Inference-Id");
-  if (invocation.custom_attributes.size() > kMaxAttributes)
-    return invalid_value(exchange, invocation.custom_attributes, "customAttributes",
-                         fmt::format("have length less than or equal to {}", kMaxAttributes));
-  if (invocation.inference_id.size() > kMaxInferenceId)
-    return invalid_value(exchange, invocation.inference_id, "inferenceId",
-                         fmt::format("have length less than or equal to {}", kMaxInferenceId));
+  invocation.custom_attributes = header(exchange, kCustomAttributes);
+  invocation.inference_id = header(exchange, kInferenceId);
+  if (const auto bad = bad_text(exchange, kSharedTexts)) return *bad;
+  const auto route = control_.invocations().route(endpoint);
+  if (!route) return told(exchange, route.error());
+  if ((*route)->asynchronous)
+    return refused(exchange, 400, "ValidationError",
+                   fmt::format("Endpoint {} of account {} is asynchronous (its configuration has an "
+                               "AsyncInferenceConfig) and does not serve InvokeEndpoint; call "
+                               "InvokeEndpointAsync.",
+                               (*route)->name, place_.account_id));
   if (exchange.request.spooled) {
     invocation.source = exchange.request.spooled.get();
   } else {
@@ -99,6 +170,67 @@ http::Response RuntimeService::invoke(const Exchange& exchange, const std::strin
   response.headers.set("x-Amzn-Invoked-Production-Variant", answer->variant);
   if (!answer->custom_attributes.empty())
     response.headers.set("X-Amzn-SageMaker-Custom-Attributes", answer->custom_attributes);
+  return response;
+}
+
+http::Response RuntimeService::invoke_async(const Exchange& exchange, const std::string& endpoint) {
+  for (const Unserved& one : kUnservedAsync)
+    if (exchange.request.headers.find(one.field))
+      return refused(exchange, 400, "ValidationError",
+                     fmt::format("{} is not served: {}.", one.member, one.instead));
+  if (exchange.request.body_bytes() > 0)
+    return refused(exchange, 400, "ValidationError",
+                   "Body is not served: put the photo into the object store and name it with "
+                   "InputLocation.");
+  if (const auto bad = bad_text(exchange, kAsyncTexts)) return *bad;
+  for (const TextMember& one : kAsyncTexts)
+    if (const std::string value = header(exchange, one.field); !is_printable(value))
+      return invalid_value(exchange, value, one.member, "be printable ASCII");
+  control::AsyncRequest request;
+  request.input = header(exchange, kInputLocation);
+  const auto input = storage::parse_s3_uri(request.input);
+  if (!input || input->key.empty())
+    return invalid_value(exchange, request.input, "inputLocation",
+                         "name an object of this object store, as s3://BUCKET/KEY");
+  request.content_type = header(exchange, kContentType);
+  request.accept = header(exchange, kAccept);
+  request.custom_attributes = header(exchange, kCustomAttributes);
+  request.inference_id = header(exchange, kInferenceId);
+  const auto time_to_live = seconds_of(exchange, kTimeToLive), time = seconds_of(exchange, kTime);
+  if (!time_to_live) return time_to_live.error();
+  if (!time) return time.error();
+  request.time_to_live = *time_to_live;
+  request.time = *time;
+
+  const auto route = control_.invocations().route(endpoint);
+  if (!route) return told(exchange, route.error());
+  const auto& asynchronous = (*route)->asynchronous;
+  if (!asynchronous)
+    return refused(exchange, 400, "ValidationError",
+                   fmt::format("Endpoint {} of account {} answers at once (its configuration has no "
+                               "AsyncInferenceConfig) and does not serve InvokeEndpointAsync; call "
+                               "InvokeEndpoint.",
+                               (*route)->name, place_.account_id));
+  // The service reads the photo: nobody's may be read who could not read it himself.
+  if (const auto allowed = check_bucket(place_, *exchange.caller, "InvokeEndpointAsync", request.input);
+      !allowed)
+    return rest_json_error(allowed.error(), exchange.request_id);
+  const auto ticket = control_.async_invocations().accept(endpoint, *asynchronous, request);
+  if (!ticket) {
+    control::InvocationFailure failure;
+    failure.endpoint = endpoint;
+    failure.message = ticket.error().message;
+    if (ticket.error().code == ErrorCode::kNotFound) {
+      failure.kind = control::InvocationFailure::Kind::kNoEndpoint;
+    } else if (ticket.error().code != ErrorCode::kTooLarge) {
+      failure.kind = control::InvocationFailure::Kind::kBody;
+    }
+    return told(exchange, failure);
+  }
+  http::Response response =
+      http::Response::json(202, json_text(nlohmann::json{{"InferenceId", ticket->inference_id}}));
+  response.headers.set("X-Amzn-SageMaker-OutputLocation", ticket->output);
+  if (!ticket->failure.empty()) response.headers.set("X-Amzn-SageMaker-FailureLocation", ticket->failure);
   return response;
 }
 

@@ -1,5 +1,5 @@
-// SageMaker's runtime: POST /endpoints/<name>/invocations, REST with JSON. docs/formats/endpoints.md is the
-// page for clients.
+// SageMaker's runtime: POST /endpoints/<name>/invocations and /async-invocations, REST with JSON.
+// docs/formats/endpoints.md is the page for clients.
 #pragma once
 
 #include "api/exchange.h"
@@ -17,6 +17,7 @@ class RuntimeService {
 
  private:
   http::Response invoke(const Exchange& exchange, const std::string& endpoint);
+  http::Response invoke_async(const Exchange& exchange, const std::string& endpoint);
   http::Response told(const Exchange& exchange, const control::InvocationFailure& failure) const;
   http::Response model_error(const Exchange& exchange, const control::InvocationFailure& failure, int status,
                              const std::string& said) const;

@@ -159,6 +159,10 @@ class LabelingServer::Implementation {
     gateway_options.place = place;
     gateway_options.find_key = [this](const std::string& id) { return keys_->find(id); };
     gateway_options.clock = &clock_;
+    gateway_options.bucket_hosts = options_.bucket_hosts;
+    // Programs under `terrapin run` say AWS's names.
+    for (std::string& host : api::s3_hosts(installation_.region))
+      gateway_options.bucket_hosts.push_back(std::move(host));
     gateway_ = std::make_unique<api::Gateway>(gateway_options);
 
     http::ServerOptions options;
@@ -269,10 +273,6 @@ class LabelingServer::Implementation {
 
   api::S3Options s3_options() const {
     api::S3Options options;
-    options.base_hosts = options_.bucket_hosts;
-    // Programs under `terrapin run` say AWS's names.
-    for (std::string& host : api::s3_hosts(installation_.region))
-      options.base_hosts.push_back(std::move(host));
     if (!options_.public_url.empty()) options.allowed_origins.push_back(options_.public_url);
     return options;
   }

@@ -25,6 +25,22 @@ bool twin(const std::string& host) {
   return !found[1].matched || (std::regex_match(name, bucket) && !std::regex_match(name, twisted));
 }
 
+TEST(AwsHosts, NameBuckets) {
+  const std::vector<std::string> bases = {"localhost", "S3.amazonaws.com"};
+  for (const auto& [host, bucket] :
+       std::vector<std::pair<std::string, std::string>>{{"photos.localhost", "photos"},
+                                                        {"Photos.LOCALHOST:8080", "photos"},
+                                                        {"a.b.s3.amazonaws.com", "a.b"},
+                                                        {"localhost", ""},
+                                                        {".localhost", ""},
+                                                        {"photoslocalhost", ""},
+                                                        {"photos.s3.amazonaws.com.evil.org", ""},
+                                                        {"[::1]:80", ""},
+                                                        {"", ""}})
+    EXPECT_EQ(bucket_of_host(host, bases), bucket) << host;
+  EXPECT_EQ(bucket_of_host("photos.localhost", {}), "");
+}
+
 TEST(AwsHosts, ThoseOfTheRegion) {
   for (const char* host :
        {"s3.amazonaws.com", "s3.eu-west-1.amazonaws.com", "s3-eu-west-1.amazonaws.com",

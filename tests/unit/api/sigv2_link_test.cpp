@@ -18,9 +18,13 @@ using test::make_request;
 
 constexpr std::int64_t kExpires = 1'175'139'620;
 
-AwsResult<VerifiedSignature> verify(const http::Request& request, std::int64_t now_s = kExpires - 60) {
+AwsResult<VerifiedSignature> verify(const http::Request& request, std::int64_t now_s = kExpires - 60,
+                                    const std::string& host_bucket = {}) {
   const ManualClock clock(from_microseconds(now_s * 1'000'000));
-  return verify_signature(request, Protocol::kS3, "s3", Place{}, test::finder(), clock);
+  return verify_signature(request, Protocol::kS3, "s3", Place{}, test::finder(), clock, host_bucket);
+}
+AwsResult<VerifiedSignature> verify_in(const std::string& host_bucket, const http::Request& request) {
+  return verify(request, kExpires - 60, host_bucket);
 }
 
 // A link as a client makes it: `signed_query` holds what takes part in the signature, in order.
@@ -53,6 +57,27 @@ TEST(SigV2Link, Published) {
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, "AccessDenied");
   EXPECT_EQ(late.error().message, "Request has expired");
+}
+
+// The same example as it stands there: the bucket is named by the host, and signed all the same.
+TEST(SigV2Link, PublishedWithTheBucketInTheHost) {
+  const auto request = make_request("GET",
+                                    "/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature="
+                                    "NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620",
+                                    {{"Host", "johnsmith.s3.amazonaws.com"}});
+  EXPECT_TRUE(verify_in("johnsmith", request));
+  for (const char* other : {"", "johnsmiths", "john", "johnsmith/photos", "johnsmith.s3"})
+    EXPECT_FALSE(verify_in(other, request)) << other;
+}
+
+TEST(SigV2Link, AHostCannotNameAnotherObject) {
+  const std::string target = link("GET", "/photos/a/b");
+  const std::string query = target.substr(target.find('?'));
+  EXPECT_TRUE(verify_in("photos", make_request("GET", "/a/b" + query, {})));
+  // "/photos" + "/photos/a/b", and what only looks like "/photos/a/b" when it is put together.
+  EXPECT_EQ(verify_in("photos", make_request("GET", target, {})).error().code, "SignatureDoesNotMatch");
+  EXPECT_EQ(verify_in("photos/a", make_request("GET", "/b" + query, {})).error().code, "InvalidRequest");
+  EXPECT_EQ(verify_in("photos", make_request("GET", "/" + query, {})).error().code, "InvalidRequest");
 }
 
 TEST(SigV2Link, IsGoodForWhatWasSignedOnly) {

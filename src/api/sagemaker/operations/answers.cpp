@@ -31,6 +31,17 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return number;
 }
 
+AwsError denied(const Place& place, const identity::AccessKey& caller, std::string_view operation,
+                const std::string& resource, const std::string& why) {
+  return {
+      400,
+      "AccessDeniedException",
+      fmt::format("User: arn:aws:iam::{}:user/{} is not authorized to perform: sagemaker:{} on resource: {} "
+                  "because {}",
+                  place.account_id, caller.owner, operation, resource, why),
+      {}};
+}
+
 }  // namespace
 
 AwsError error_told(const OperationContext& context, const Error& error) {
@@ -56,22 +67,20 @@ AwsError error_told(const OperationContext& context, const Error& error) {
 }
 
 AwsError access_denied(const OperationContext& context, const std::string& resource, const std::string& why) {
-  return {
-      400,
-      "AccessDeniedException",
-      fmt::format("User: arn:aws:iam::{}:user/{} is not authorized to perform: sagemaker:{} on resource: {} "
-                  "because {}",
-                  context.place.account_id, context.caller.owner, context.operation, resource, why),
-      {}};
+  return denied(context.place, context.caller, context.operation, resource, why);
 }
 
-AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri) {
-  const std::vector<std::string>& allowed = context.caller.buckets;
+AwsResult<void> check_bucket(const Place& place, const identity::AccessKey& caller,
+                             std::string_view operation, const std::string& uri) {
+  const std::vector<std::string>& allowed = caller.buckets;
   if (allowed.empty() || uri.empty()) return {};
   const std::string bucket = uri.substr(5, uri.find('/', 5) - 5);
   if (std::find(allowed.begin(), allowed.end(), bucket) != allowed.end()) return {};
-  return tl::unexpected<AwsError>(
-      access_denied(context, "arn:aws:s3:::" + bucket, "the access key may use other buckets only"));
+  return tl::unexpected<AwsError>(denied(place, caller, operation, "arn:aws:s3:::" + bucket,
+                                         "the access key may use other buckets only"));
+}
+AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri) {
+  return check_bucket(context.place, context.caller, context.operation, uri);
 }
 
 std::string job_arn(const Place& place, std::string_view job_name) {

@@ -58,10 +58,14 @@ AwsResult<T> told(const OperationContext& context, Result<T> result, const char*
   return told(context, std::move(result));
 }
 
+// AccessDeniedException if the key may not use the bucket of "s3://bucket/..."; "" is fine. `operation`: what
+// it was used for.
+AwsResult<void> check_bucket(const Place& place, const identity::AccessKey& caller,
+                             std::string_view operation, const std::string& uri);
 // "User: ... is not authorized to perform: sagemaker:<Operation> on resource: <resource> because <why>".
 AwsError access_denied(const OperationContext& context, const std::string& resource, const std::string& why);
 
-// AccessDeniedException if the caller's key may not use the bucket of "s3://bucket/..."; "" is fine.
+// The same of the context's caller.
 AwsResult<void> check_bucket(const OperationContext& context, const std::string& uri);
 
 std::string job_arn(const Place& place, std::string_view job_name);

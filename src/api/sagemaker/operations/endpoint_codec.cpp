@@ -174,6 +174,36 @@ json capture_description(const control::CaptureSpec& capture) {
   return result;
 }
 
+AwsResult<control::AsyncSpec> async_of(const json& input) {
+  const std::string where = "AsyncInferenceConfig.OutputConfig.";
+  const json& output = input.at("OutputConfig");
+  TERRAPIN_AWS_TRY_STATUS(refuse_unserved(
+      output, where,
+      {{"NotificationConfig", "there are no SNS topics here; look for the objects"},
+       {"KmsKeyId", "there is no key management here; objects lie as the object store keeps them"}}));
+  control::AsyncSpec asynchronous;
+  asynchronous.output = text_member(output, "S3OutputPath");
+  if (asynchronous.output.empty())
+    return invalid("{}S3OutputPath is missing: name where answers are to lie, as s3://BUCKET/PREFIX.", where);
+  TERRAPIN_AWS_TRY_STATUS(check_s3(asynchronous.output, where + "S3OutputPath"));
+  asynchronous.failure = text_member(output, "S3FailurePath");
+  if (!asynchronous.failure.empty()) {
+    TERRAPIN_AWS_TRY_STATUS(check_s3(asynchronous.failure, where + "S3FailurePath"));
+  }
+  asynchronous.max_concurrent =
+      static_cast<int>(input.value("ClientConfig", json::object())
+                           .value("MaxConcurrentInvocationsPerInstance", std::int64_t{0}));
+  return asynchronous;
+}
+
+json async_description(const control::AsyncSpec& asynchronous) {
+  json result{{"OutputConfig", {{"S3OutputPath", asynchronous.output}}}};
+  if (!asynchronous.failure.empty()) result["OutputConfig"]["S3FailurePath"] = asynchronous.failure;
+  if (asynchronous.max_concurrent > 0)
+    result["ClientConfig"] = {{"MaxConcurrentInvocationsPerInstance", asynchronous.max_concurrent}};
+  return result;
+}
+
 std::int64_t serving(const DeployedVariant& variant) {
   std::int64_t count = 0;
   for (const Instance& one : variant.instances)
@@ -249,7 +279,6 @@ AwsResult<control::EndpointConfigSpec> endpoint_config_spec(const json& input) {
   TERRAPIN_AWS_TRY_STATUS(refuse_unserved(
       input, "",
       {{"ShadowProductionVariants", "answers are compared by asking a variant by name (TargetVariant)"},
-       {"AsyncInferenceConfig", "ask with InvokeEndpoint, or transform a whole prefix in a batch"},
        {"ExplainerConfig", "there is no explainer here"},
        {"KmsKeyId", "there is no key management here; the disk's own encryption protects what lies on it"},
        {"VpcConfig", "model servers are processes of this machine, in no network of their own"},
@@ -266,6 +295,9 @@ AwsResult<control::EndpointConfigSpec> endpoint_config_spec(const json& input) {
   }
   if (const auto capture = input.find("DataCaptureConfig"); capture != input.end()) {
     TERRAPIN_AWS_TRY(spec.capture, capture_of(*capture));
+  }
+  if (const auto asynchronous = input.find("AsyncInferenceConfig"); asynchronous != input.end()) {
+    TERRAPIN_AWS_TRY(spec.asynchronous, async_of(*asynchronous));
   }
   return spec;
 }
@@ -351,6 +383,7 @@ json endpoint_config_description(const control::EndpointConfig& config, const Pl
               {"ProductionVariants", std::move(variants)}};
   if (!config.spec.role.empty()) result["ExecutionRoleArn"] = config.spec.role;
   if (config.spec.capture) result["DataCaptureConfig"] = capture_description(*config.spec.capture);
+  if (config.spec.asynchronous) result["AsyncInferenceConfig"] = async_description(*config.spec.asynchronous);
   return result;
 }
 
@@ -379,6 +412,7 @@ json endpoint_description(const control::Endpoint& endpoint, const Place& place)
           {"CurrentSamplingPercentage", shown->capture->percent},
           {"DestinationS3Uri", shown->capture->destination},
           {"KmsKeyId", ""}};
+    if (shown->asynchronous) result["AsyncInferenceConfig"] = async_description(*shown->asynchronous);
   }
   if (state.pending) result["PendingDeploymentSummary"] = pending_summary(*state.pending);
   if (!state.failed_variant.empty()) {

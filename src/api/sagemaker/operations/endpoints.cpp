@@ -20,13 +20,23 @@ std::string endpoint_named(const OperationContext& context, const std::string& n
   return fmt::format("endpoint \"{}\"", arn_of(context, control::kEndpointKind, name));
 }
 
-// A key that may use some buckets only must not reach others through an endpoint: the model's, and where
-// requests are captured.
+// A key that may use some buckets only must not reach others through an endpoint: the model's, where requests
+// are captured, and where answers are written.
+AwsResult<void> check_buckets(const OperationContext& context,
+                              const std::optional<control::CaptureSpec>& capture,
+                              const std::optional<control::AsyncSpec>& asynchronous) {
+  if (capture) {
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, capture->destination));
+  }
+  if (asynchronous) {
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, asynchronous->output));
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, asynchronous->failure));
+  }
+  return {};
+}
 AwsResult<void> check_buckets(const OperationContext& context, const control::EndpointConfigSpec& spec) {
   if (context.caller.buckets.empty()) return {};
-  if (spec.capture) {
-    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, spec.capture->destination));
-  }
+  TERRAPIN_AWS_TRY_STATUS(check_buckets(context, spec.capture, spec.asynchronous));
   for (const control::VariantSpec& variant : spec.variants) {
     const auto model = context.control.models().find(variant.model);
     if (!model) continue;  // told by who needs it
@@ -37,9 +47,7 @@ AwsResult<void> check_buckets(const OperationContext& context, const control::En
 AwsResult<void> check_buckets(const OperationContext& context, const control::Endpoint& endpoint) {
   for (const auto* deployment : {&endpoint.state.active, &endpoint.state.pending}) {
     if (!*deployment) continue;
-    if ((*deployment)->capture) {
-      TERRAPIN_AWS_TRY_STATUS(check_bucket(context, (*deployment)->capture->destination));
-    }
+    TERRAPIN_AWS_TRY_STATUS(check_buckets(context, (*deployment)->capture, (*deployment)->asynchronous));
     for (const control::DeployedVariant& variant : (*deployment)->variants) {
       TERRAPIN_AWS_TRY_STATUS(check_bucket(context, variant.container.data));
     }

@@ -1,0 +1,54 @@
+"""examples/label_and_train.py and its notebook as their headers say to run them: labels -> channels -> fit -> deploy -> predictions."""
+
+import re
+
+import PIL.Image
+
+from support.sagemaker_sdk import QUICK, ROOT, run_script
+from support.seed_case import BUCKET, JOB, Photos, SeedCase
+
+EXAMPLES = ROOT / "examples"
+UNSEEN = 3
+
+
+class TrainExamples(SeedCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        self = cls()
+        cls.addClassCleanup(self.doCleanups)
+        photos = Photos(drawn=True)
+        photos.count = 10
+        self.label(photos)
+        self.write_photos(photos, cls.folder / "testturtle", UNSEEN)
+
+    def run_example(self, name, *arguments, **variables):
+        done = run_script(self.server, EXAMPLES / name, *arguments, folder=self.folder, paths=[QUICK], MPLBACKEND="Agg", **variables)
+        self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
+        self.assertRegex(done.stdout, r"validation[ :]mIOU")  # the job's own log, live
+        self.assertEqual(self.sagemaker.list_endpoints()["Endpoints"], [])
+        newest = self.sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"][0]
+        self.assertEqual(newest["TrainingJobStatus"], "Completed")
+        return done.stdout, self.sagemaker.describe_training_job(TrainingJobName=newest["TrainingJobName"])["HyperParameters"]
+
+    def test_the_script(self):
+        photos = sorted(path.relative_to(self.folder) for path in (self.folder / "testturtle").glob("*.jpg"))
+        out, hyperparameters = self.run_example("label_and_train.py", "--bucket", BUCKET, "--job", JOB, "--backbone", "mobilenet-v2", "--algorithm", "lite",
+                                                "--epochs", 2, "--crop-size", 96, "--batch", 4, *photos)
+        self.assertEqual({name: hyperparameters[name] for name in ("epochs", "crop_size", "mini_batch_size", "num_training_samples")},
+                         {"epochs": "2", "crop_size": "96", "mini_batch_size": "4", "num_training_samples": "8"})
+        for photo in photos:
+            self.assertRegex(out, re.compile(rf"^{re.escape(str(photo))}: \d+\.\d% of the pixels are not background$", re.MULTILINE))
+            with PIL.Image.open(self.folder / "predictions" / f"{photo.stem}.png") as overlay:
+                self.assertEqual(overlay.size, (160, 120))
+        self.assertEqual(len(photos), UNSEEN)
+        self.assertFalse((self.folder / "predictions" / "work").exists())
+
+    def test_the_notebook(self):
+        (self.folder / "figures" / "channels" / "train").mkdir(parents=True)  # of an earlier run that was interrupted
+        _, hyperparameters = self.run_example("label_and_train_notebook.py", BACKBONE="mobilenet-v2", ALGORITHM="lite", EPOCHS=2, CROP_SIZE=96,
+                                              TEST_PHOTOS="testturtle", LABELS_BUCKET=BUCKET, LABELING_JOB=JOB)
+        self.assertEqual((hyperparameters["epochs"], hyperparameters["num_training_samples"]), ("2", "8"))
+        for name in ("labels", "metrics", "predictions"):
+            with PIL.Image.open(self.folder / "figures" / f"{name}.png") as figure:
+                self.assertGreater(len(figure.convert("RGB").getcolors(1 << 24)), 20, name)
