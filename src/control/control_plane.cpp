@@ -92,7 +92,9 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       endpoint_logs_(make_endpoint_logs(resources_, endpoints_, endpoint_runner_)),
       transform_jobs_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                       {options_.program, options_.data_dir, options_.slots}),
-      tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots) {}
+      tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots),
+      assist_learnings_(resources_, job_store_, *batch_runner_, batch_supervisor_,
+                        {options_.program, options_.data_dir, options_.job_environment}) {}
 
 ControlPlane::~ControlPlane() {
   stop();
@@ -130,6 +132,8 @@ void ControlPlane::job_changed(const std::string& job_id) {
     spdlog::error("job {}: {}", job_id, settled.error().message);
   if (const Status settled = transform_jobs_.settle(job_id); !settled)
     spdlog::error("job {}: {}", job_id, settled.error().message);
+  if (const Status settled = assist_learnings_.settle(job_id); !settled)
+    spdlog::error("job {}: {}", job_id, settled.error().message);
 }
 
 void ControlPlane::settle_all() {
@@ -137,6 +141,8 @@ void ControlPlane::settle_all() {
     spdlog::debug("training jobs: {}", settled.error().message);  // each was told there
   if (const Status settled = transform_jobs_.settle_all(); !settled)
     spdlog::debug("transform jobs: {}", settled.error().message);
+  if (const Status settled = assist_learnings_.settle_all(); !settled)
+    spdlog::debug("assistance learning: {}", settled.error().message);
   if (const Status looked = tuning_jobs_.look(); !looked)
     spdlog::debug("tuning jobs: {}", looked.error().message);
 }
