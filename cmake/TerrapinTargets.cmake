@@ -12,7 +12,7 @@ add_library(terrapin_options INTERFACE)
 target_include_directories(terrapin_options INTERFACE "${CMAKE_SOURCE_DIR}/src")
 target_compile_options(terrapin_options INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror=return-type -fpch-preprocess)
-target_compile_definitions(terrapin_options INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL)
+target_compile_definitions(terrapin_options INTERFACE SPDLOG_FMT_EXTERNAL)
 if(TERRAPIN_SANITIZE)
   target_compile_options(terrapin_options INTERFACE -fsanitize=${TERRAPIN_SANITIZE} -fno-omit-frame-pointer -g1)
   target_link_options(terrapin_options INTERFACE -fsanitize=${TERRAPIN_SANITIZE})
@@ -28,6 +28,26 @@ function(terrapin_use_torch target)
     target_precompile_headers(terrapin_torch_pch PRIVATE <torch/torch.h>)
   endif()
   target_precompile_headers(${target} REUSE_FROM terrapin_torch_pch)
+endfunction()
+
+# The precompiled headers of everything else: one for the libraries, one with GoogleTest's beside it for the tests. Made with -fPIC,
+# which whatever uses them must be compiled with, too: the compiler rejects a header that was made with other options.
+add_library(terrapin_common INTERFACE)
+target_link_libraries(terrapin_common INTERFACE
+  terrapin_options fmt::fmt spdlog::spdlog tl::expected nlohmann_json::nlohmann_json Threads::Threads)
+function(terrapin_use_common target variant)
+  set(header terrapin_${variant}_pch)
+  if(NOT TARGET ${header})
+    file(WRITE "${CMAKE_BINARY_DIR}/${header}.cpp" "// Carries the precompiled header.\n")
+    add_library(${header} OBJECT "${CMAKE_BINARY_DIR}/${header}.cpp")
+    target_link_libraries(${header} PRIVATE terrapin_common)
+    target_precompile_headers(${header} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/common_pch.h")
+    if(variant STREQUAL tests)
+      target_link_libraries(${header} PRIVATE GTest::gtest GTest::gmock)
+      target_precompile_headers(${header} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+    endif()
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${header})
 endfunction()
 
 # terrapin_library(NAME [TORCH] [USES folder...] [LINK library...])
@@ -51,6 +71,8 @@ function(terrapin_library name)
     # Torch stays out of public headers where another folder must not see it: LINK is enough for
     # the archive, and the precompiled header serves this folder's own files.
     terrapin_use_torch(terrapin_${name})
+  else()
+    terrapin_use_common(terrapin_${name} libraries)
   endif()
 endfunction()
 
@@ -70,11 +92,13 @@ function(terrapin_test name)
   foreach(used IN LISTS ARG_USES)
     target_link_libraries(${name} PRIVATE terrapin_${used})
   endforeach()
+  # The precompiled header is made with -fPIC; a program's -fPIE would make the compiler reject it.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
   if(ARG_TORCH)
-    # The precompiled header is made with -fPIC; a program's -fPIE would make the compiler reject it.
-    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_compile_options(${name} PRIVATE -fPIC)
     terrapin_use_torch(${name})
+  else()
+    terrapin_use_common(${name} tests)
   endif()
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
   target_compile_definitions(${name} PRIVATE TERRAPIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
