@@ -41,7 +41,9 @@ Result<std::unique_ptr<inference::Executor>> make_executor(std::shared_ptr<const
 class AssistantOfModel final : public Assistant {
  public:
   AssistantOfModel(const AssistantOptions& options, int threads, int at_a_time)
-      : options_(options), threads_(threads), turns_(at_a_time) {}
+      : options_(options),
+        threads_(threads),
+        turns_(options.turns ? options.turns : std::make_shared<Turns>(at_a_time)) {}
 
   Status load_network(const std::filesystem::path& path, int at_a_time) {
     TERRAPIN_TRY(const networks::AssistModel model, networks::read_assist_model(path));
@@ -73,7 +75,7 @@ class AssistantOfModel final : public Assistant {
     if (answer.method == Method::kNetwork && !has_network()) {
       return fail(ErrorCode::kUnsupported, "no assistance model is loaded; the classical method may serve");
     }
-    const std::optional<Turns::Turn> turn = turns_.take(stop);
+    const std::optional<Turns::Turn> turn = turns_->take(stop);
     if (!turn || stop.stop_requested()) return stopped();
     Prompt prompt = asked;
     TERRAPIN_TRY_STATUS(decode_previous(prompt));
@@ -139,7 +141,7 @@ class AssistantOfModel final : public Assistant {
   std::string digest_;
   int output_ = 0;
   std::unique_ptr<inference::Executor> executor_;  // synchronises itself
-  mutable Turns turns_;                            // synchronises itself
+  const std::shared_ptr<Turns> turns_;             // synchronises itself
 };
 
 }  // namespace

@@ -14,6 +14,8 @@
 
 namespace terrapin::assist {
 
+class Turns;
+
 struct AssistantOptions {
   // An assistance model (docs/formats/assist-model.md), or the folder of train-assist. Empty: the one that
   // ships with the program; where that is missing, only the classical method serves.
@@ -23,6 +25,7 @@ struct AssistantOptions {
   int threads = 0;               // of one answer; 0: all available cores
   // Answers computed at a time; others wait their turn. 0: as many as fill the cores.
   int at_a_time = 0;
+  std::shared_ptr<Turns> turns;  // of several assistants together; null: of this one alone, `at_a_time`
   RefineOptions refine;
 };
 

@@ -33,6 +33,7 @@ struct Options {
   fs::path output;
   double scenes = 0.1;
   bool fresh = false;
+  bool side_given = false, width_given = false;
   training::AssistTrainingOptions recipe;
 };
 
@@ -131,6 +132,21 @@ Result<training::AssistTrainingData> load_data(const Options& options, bool show
   return data;
 }
 
+// Who goes on from an assistance model means its network, where nothing else is said.
+Status take_shape(Options& options) {
+  training::AssistTrainingOptions& recipe = options.recipe;
+  if (options.weights.empty()) return {};
+  recipe.weights = networks::assist_model_file(options.weights);
+  TERRAPIN_TRY(const artifacts::TensorFile file, artifacts::read_safetensors(recipe.weights));
+  if (!file.tensors.contains(networks::kAssistClassifier)) return {};
+  TERRAPIN_TRY(const networks::AssistModel model, networks::read_assist_model(recipe.weights));
+  const networks::AssistSpec asked = recipe.network;
+  recipe.network = model.spec;
+  if (options.side_given) recipe.network.side = asked.side;
+  if (options.width_given) recipe.network.width = asked.width;
+  return {};
+}
+
 class Observer : public training::AssistObserver {
  public:
   Observer(bool show, bool json) : show_(show && !json), json_(json) {}
@@ -181,6 +197,7 @@ Result<int> run(const Options& given, const Invocation& invocation) {
   if (options.weights.empty()) {
     TERRAPIN_TRY(recipe.weights, networks::find_pretrained(artifacts::NetworkSpec{}));
   }
+  TERRAPIN_TRY_STATUS(take_shape(options));
   TERRAPIN_TRY(const training::AssistTrainingData data,
                load_data(options, !invocation.quiet && !invocation.json));
   std::vector<std::string> sources;
@@ -252,10 +269,14 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--encoder-rate-factor", recipe.encoder_rate_factor,
                    "The encoder learns at this share of it")
       ->capture_default_str();
-  command->add_option("--side", recipe.network.side, "Pixels of a crop's side, 16 k + 1")
-      ->capture_default_str();
-  command->add_option("--width", recipe.network.width, "Channels of the decoder, a multiple of 4")
-      ->capture_default_str();
+  const auto* side = command
+                         ->add_option("--side", recipe.network.side,
+                                      "Pixels of a crop's side, 16 k + 1 (an assistance model's own)")
+                         ->capture_default_str();
+  const auto* width = command
+                          ->add_option("--width", recipe.network.width,
+                                       "Channels of the decoder, a multiple of 4 (an assistance model's own)")
+                          ->capture_default_str();
   command
       ->add_option("--click-probability", recipe.click_probability,
                    "Share of batches that learn from corrective clicks")
@@ -279,7 +300,9 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--fresh", options->fresh, "Begin anew, whatever checkpoint the output folder holds");
   command->add_flag("--json", invocation.json, "Print the result as one JSON document");
   command->add_flag("--quiet", invocation.quiet, "No progress bar");
-  command->callback([options, &invocation] {
+  command->callback([options, side, width, &invocation] {
+    options->side_given = side->count() > 0;
+    options->width_given = width->count() > 0;
     invocation.action = [options, &invocation] { return run(*options, invocation); };
   });
 }

@@ -97,6 +97,8 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       transform_jobs_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                       {options_.program, options_.data_dir, options_.slots}),
       tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots),
+      assist_learnings_(resources_, job_store_, *batch_runner_, batch_supervisor_,
+                        {options_.program, options_.data_dir, options_.job_environment}),
       settles_(options_.settle_interval, [this] { settle_all(); }) {}
 
 ControlPlane::~ControlPlane() {
@@ -127,6 +129,8 @@ void ControlPlane::job_changed(const std::string& job_id) {
     spdlog::error("job {}: {}", job_id, settled.error().message);
   if (const Status settled = transform_jobs_.settle(job_id); !settled)
     spdlog::error("job {}: {}", job_id, settled.error().message);
+  if (const Status settled = assist_learnings_.settle(job_id); !settled)
+    spdlog::error("job {}: {}", job_id, settled.error().message);
 }
 
 void ControlPlane::settle_all() {
@@ -134,6 +138,8 @@ void ControlPlane::settle_all() {
     spdlog::debug("training jobs: {}", settled.error().message);  // each was told there
   if (const Status settled = transform_jobs_.settle_all(); !settled)
     spdlog::debug("transform jobs: {}", settled.error().message);
+  if (const Status settled = assist_learnings_.settle_all(); !settled)
+    spdlog::debug("assistance learning: {}", settled.error().message);
   if (const Status looked = tuning_jobs_.look(); !looked)
     spdlog::debug("tuning jobs: {}", looked.error().message);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/repeating_thread.h"
 #include "base/result.h"
+#include "control/assist_learnings.h"
 #include "control/async_invocations.h"
 #include "control/endpoint_capture.h"
 #include "control/endpoint_configs.h"
@@ -80,9 +81,11 @@ class ControlPlane {
   const RouteTable& routes() const { return routes_; }
   TransformJobs& transform_jobs() { return transform_jobs_; }
   TuningJobs& tuning_jobs() { return tuning_jobs_; }
+  AssistLearnings& assist_learnings() { return assist_learnings_; }
   // Every source of logs, one for a kind of work.
   std::vector<LogSource*> log_sources() {
-    return {&training_jobs_.log_source(), endpoint_logs_.get(), &transform_jobs_.log_source()};
+    return {&training_jobs_.log_source(), endpoint_logs_.get(), &transform_jobs_.log_source(),
+            &assist_learnings_.log_source()};
   }
 
  private:
@@ -111,6 +114,7 @@ class ControlPlane {
   std::unique_ptr<LogSource> endpoint_logs_;
   TransformJobs transform_jobs_;
   TuningJobs tuning_jobs_;
+  AssistLearnings assist_learnings_;
 
   // A job's end and its row are two writes: a server that is killed between them comes by here.
   RepeatingThread settles_;

@@ -97,10 +97,13 @@ Status write_assist_model(const std::filesystem::path& path, const AssistModel& 
   return artifacts::write_safetensors(path, file);
 }
 
-Result<AssistModel> read_assist_model(const std::filesystem::path& given) {
+std::filesystem::path assist_model_file(const std::filesystem::path& path) {
   std::error_code ignored;
-  const std::filesystem::path path =
-      std::filesystem::is_directory(given, ignored) ? given / kFileName : given;
+  return std::filesystem::is_directory(path, ignored) ? path / kFileName : path;
+}
+
+Result<AssistModel> read_assist_model(const std::filesystem::path& given) {
+  const std::filesystem::path path = assist_model_file(given);
   TERRAPIN_TRY(artifacts::TensorFile file, artifacts::read_safetensors(path));
   const auto metadata = file.metadata.find(kMetadata);
   if (metadata == file.metadata.end()) {

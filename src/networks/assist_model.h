@@ -40,6 +40,8 @@ struct AssistModel {
   artifacts::TensorFile weights;                       // its metadata is made when writing
 };
 Status write_assist_model(const std::filesystem::path& path, const AssistModel& model);
+// The file itself where `path` is a folder that holds assist.safetensors.
+std::filesystem::path assist_model_file(const std::filesystem::path& path);
 // `path`: the file, or a folder that holds assist.safetensors. kNotFound, kCorrupt, kUnsupported (a newer
 // version) name the file.
 Result<AssistModel> read_assist_model(const std::filesystem::path& path);

@@ -120,8 +120,8 @@ json Portal::Implementation::assistance_json() const {
               {"classical", context_.assistant->has_classical()}};
 }
 
-Result<storage::ObjectName> Portal::Implementation::task_photo(const Call& call,
-                                                               const std::string& uri) const {
+Result<Portal::Implementation::TaskPhoto> Portal::Implementation::task_photo(const Call& call,
+                                                                             const std::string& uri) const {
   TERRAPIN_TRY(const labeling::Worker who, worker(call));
   TERRAPIN_TRY(const labeling::TaskContent content, context_.tasks.content(who, call.parameter("id")));
   if (!context_.assistant) return fail(ErrorCode::kUnsupported, "this server offers no assistance");
@@ -134,14 +134,16 @@ Result<storage::ObjectName> Portal::Implementation::task_photo(const Call& call,
     return fail(ErrorCode::kConflict, "the time for the task ended at {}", time_text(lease.deadline));
   const auto& uris = content.readable_uris;
   std::optional<storage::ObjectName> name;
+  std::string job_id;
   if (std::find(uris.begin(), uris.end(), uri) != uris.end()) {
     TERRAPIN_TRY(const labeling::JobRecord record, context_.jobs.describe(lease.job_name));
     TERRAPIN_TRY(name, readable_object(record, uri));
+    job_id = record.id;
   }
   if (!name)
     return fail(ErrorCode::kNotFound,
                 "'image' is no photo of this task: allowed are those that the 'images' of its content link");
-  return *std::move(name);
+  return TaskPhoto{*std::move(name), std::move(job_id)};
 }
 
 Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const storage::ObjectName& name,
@@ -171,20 +173,23 @@ Portal::Implementation::Handled Portal::Implementation::open_photo(Call& call) {
   Fields fields(call.body);
   const std::string image = fields.text("image");
   TERRAPIN_TRY_STATUS(fields.finish());
-  TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
+  TERRAPIN_TRY(const TaskPhoto asked, task_photo(call, image));
   if (auto refused = too_often(assist_rate_.take(call.account().id))) return std::move(*refused);
   TERRAPIN_TRY(const Questions::Place place, questions_.begin(call.account().id, {}));
   const ClientWatch watch(call.request, place);
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(asked.name, place.stop()));
   const imaging::Size size = (*photo).size();
   return json_answer(200, json{{"width", size.width}, {"height", size.height}});
 }
 
-Portal::Implementation::Handled Portal::Implementation::answer_question(const storage::ObjectName& name,
+Portal::Implementation::Handled Portal::Implementation::answer_question(const TaskPhoto& asked,
                                                                         const assist::Prompt& prompt,
                                                                         const Questions::Place& place) {
-  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(name, place.stop()));
-  TERRAPIN_TRY(const assist::Answer answer, context_.assistant->segment(*photo, prompt, place.stop()));
+  TERRAPIN_TRY(const OpenPhotos::Use photo, opened_photo(asked.name, place.stop()));
+  std::shared_ptr<const assist::Assistant> assistant;
+  if (context_.assistant_of_job) assistant = context_.assistant_of_job(asked.job_id);
+  if (!assistant) assistant = context_.assistant;
+  TERRAPIN_TRY(const assist::Answer answer, assistant->segment(*photo, prompt, place.stop()));
   const auto runs = imaging::encode_runs(answer.object.mask, kMaxRunBytes);
   if (!runs)
     return fail(ErrorCode::kTooLarge,
@@ -216,7 +221,7 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     prompt.previous_code = std::move(*mask);
   }
   TERRAPIN_TRY_STATUS(assist::check_extremes(prompt));
-  TERRAPIN_TRY(const storage::ObjectName name, task_photo(call, image));
+  TERRAPIN_TRY(const TaskPhoto asked, task_photo(call, image));
   TERRAPIN_TRY_STATUS(check_method(*context_.assistant, prompt.method));
   // Not before all this is known may it stop another question.
   if (auto refused = too_often(assist_rate_.take(call.account().id))) {
@@ -229,7 +234,7 @@ Portal::Implementation::Handled Portal::Implementation::ask_assistant(Call& call
     return tl::unexpected<Error>(std::move(place.error()));
   }
   const ClientWatch watch(call.request, *place);
-  Handled handled = answer_question(name, prompt, *place);
+  Handled handled = answer_question(asked, prompt, *place);
   if (place->superseded()) {
     ++superseded_;
     return refusal(409, "superseded", "a newer question about this task took this one's place");

@@ -1,5 +1,6 @@
 // The form for a new job, and what a job's page shows beside its objects.
 #include "artifacts/label_categories.h"
+#include "control/control_plane.h"
 #include "portal/new_job.h"
 
 namespace terrapin::portal {
@@ -103,6 +104,20 @@ Portal::Implementation::Handled Portal::Implementation::job_template(Call& call)
   return json_answer(200, json{{"template", text}});
 }
 
+// null: assistance has learned nothing from the job.
+json Portal::Implementation::learned_json(const labeling::JobRecord& record) const {
+  if (context_.control == nullptr) return nullptr;
+  const auto learned = context_.control->assist_learnings().learned(record.id);
+  // What cannot be read says nothing of how the job goes.
+  if (!learned || !*learned) return nullptr;
+  const control::AssistLearningOutcome& outcome = (*learned)->outcome;
+  return json{{"photos", outcome.learned_from},
+              {"held_out", outcome.held_out},
+              {"iou_before", outcome.before.iou},
+              {"iou_after", outcome.after.iou},
+              {"time", time_text((*learned)->made)}};
+}
+
 Portal::Implementation::Handled Portal::Implementation::job_progress(Call& call) {
   TERRAPIN_TRY(const labeling::JobRecord record, context_.jobs.describe(call.parameter("name")));
   TERRAPIN_TRY(const labeling::JobProgress progress, context_.jobs.progress(call.parameter("name")));
@@ -114,6 +129,7 @@ Portal::Implementation::Handled Portal::Implementation::job_progress(Call& call)
                                {"answers_last_hour", progress.answers_last_hour},
                                {"median_seconds_per_answer",
                                 progress.median_seconds ? json(*progress.median_seconds) : json()},
+                               {"assistance_learned", learned_json(record)},
                                {"series", std::move(series)}});
 }
 

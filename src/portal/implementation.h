@@ -133,12 +133,17 @@ class Portal::Implementation {
   // assist_routes.cpp
   Handled open_photo(Call& call);
   Handled ask_assistant(Call& call);
-  Handled answer_question(const storage::ObjectName& name, const assist::Prompt& prompt,
+  // A photo of a task that a worker holds.
+  struct TaskPhoto {
+    storage::ObjectName name;
+    std::string job_id;
+  };
+  Handled answer_question(const TaskPhoto& asked, const assist::Prompt& prompt,
                           const Questions::Place& place);
   json assistance_json() const;
   // The photo, if it is one of the task's and the worker may still paint. kNotFound says the same of what is
   // not there and of what is not theirs.
-  Result<storage::ObjectName> task_photo(const Call& call, const std::string& uri) const;
+  Result<TaskPhoto> task_photo(const Call& call, const std::string& uri) const;
   Result<OpenPhotos::Use> opened_photo(const storage::ObjectName& name, const std::stop_token& stop);
 
   // requester_routes.cpp
@@ -160,6 +165,7 @@ class Portal::Implementation {
   Handled job_categories(Call& call);
   Handled job_template(Call& call);
   Handled job_progress(Call& call);
+  json learned_json(const labeling::JobRecord& record) const;
 
   // upload_routes.cpp
   Handled buckets(Call& call);

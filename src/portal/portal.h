@@ -91,6 +91,9 @@ struct PortalContext {
   std::vector<Hyperparameter> hyperparameters = {};
   // What is wrong with the hyperparameters of a training job; may be empty.
   std::function<Status(const std::map<std::string, std::string>&)> check_hyperparameters = {};
+  // What answers questions about the tasks of the labeling job with this id in place of `assistant`; empty or
+  // null: nothing does. Its methods are those of `assistant`.
+  std::function<std::shared_ptr<const assist::Assistant>(const std::string& job_id)> assistant_of_job = {};
 };
 
 // Since the start.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "assist/assistant.h"
+#include "assist/assistants.h"
 #include "base/result.h"
 
 namespace terrapin::cli {
@@ -19,6 +20,10 @@ struct AssistanceOptions {
 struct Assistance {
   std::shared_ptr<const assist::Assistant> assistant;  // null: there is none
   std::string told;                                    // one line for people: what serves, and why not more
+  std::filesystem::path model;                         // the file of its network, absolute; "": it has none
+  // For models that labeling jobs have of their own, beside that one; they wait for the same turns. Null
+  // without a network.
+  std::shared_ptr<assist::Assistants> others;
 };
 
 // An error is about a model that was asked for. What ships may be missing or unusable: then the classical

@@ -4,6 +4,8 @@
 
 #include "cli/command.h"
 #include "cli/service/installation.h"
+#include "control/assist_learning.h"
+#include "control/process/assist_learning_work.h"
 #include "control/process/training_work.h"
 #include "control/process/transform_work.h"
 #include "training/hyperparameters.h"
@@ -33,6 +35,11 @@ Result<int> run(const Options& options) {
     work.program = program;
     return control::run_transform_work(*objects, system_clock(), work);
   }
+  if (options.kind == control::kAssistLearningKind) {
+    control::AssistLearningWork work;
+    work.program = program;
+    return control::run_assist_learning_work(*objects, system_clock(), work);
+  }
   control::TrainingWork work;
   work.program = program;
   work.processes = options.processes;
@@ -56,7 +63,8 @@ void add_job_work_command(CLI::App& app, Invocation& invocation) {
   add_installation_options(*command, options->installation, false);
   command->add_option("kind", options->kind, "What the job is")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>{control::kTrainingKind, control::kTransformKind}));
+      ->check(CLI::IsMember(std::vector<std::string>{control::kTrainingKind, control::kTransformKind,
+                                                     control::kAssistLearningKind}));
   command->add_option("--processes", options->processes, "That train together")->check(CLI::Range(1, 1024));
   command->callback([=, &invocation] { invocation.action = [=] { return run(*options); }; });
 }

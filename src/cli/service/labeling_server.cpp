@@ -150,6 +150,10 @@ class LabelingServer::Implementation {
     TERRAPIN_TRY(accounts_, identity::Accounts::open(*state_, clock_, people));
     TERRAPIN_TRY(sessions_, identity::Sessions::open(*state_, clock_));
     buckets_ = std::make_unique<identity::BucketAccess>(*keys_, *accounts_, options_.requester_buckets);
+    AssistLearnerOptions learning = options_.learning;
+    learning.retain_days = options_.retain_answers_days;
+    learner_ = std::make_unique<AssistLearner>(assistance_, labeling_->jobs(), control_->assist_learnings(),
+                                               clock_, may_read, learning);
     return {};
   }
 
@@ -234,7 +238,8 @@ class LabelingServer::Implementation {
               training::parse_hyperparameters(values, training::HyperparameterMode::kContainer);
           if (!parsed) return tl::unexpected<Error>(parsed.error());
           return {};
-        }});
+        },
+        [this](const std::string& job_id) { return learner_->assistant_of(job_id); }});
     s3_ = std::make_unique<api::S3Service>(*objects_, clock_, place, s3_options());
     sagemaker_ = std::make_unique<api::SageMakerService>(labeling_->jobs(), *workforces_, *control_, place,
                                                          options_.public_url);
@@ -257,6 +262,7 @@ class LabelingServer::Implementation {
     labeling_->start();
     notices_->start();
     control_->start();
+    learner_->start();
     TERRAPIN_TRY_STATUS(claim_.announce(server_->url(), options_.command));
     return {};
   }
@@ -264,6 +270,7 @@ class LabelingServer::Implementation {
   ~Implementation() { stop(); }
   void stop() {
     if (server_) server_->stop();
+    if (learner_) learner_->stop();
     if (functions_) functions_->stop();  // first: the engine waits for its calls
     if (labeling_) labeling_->stop();
     if (notices_) notices_->stop();
@@ -337,6 +344,7 @@ class LabelingServer::Implementation {
   std::unique_ptr<labeling::Notices> notices_;
   std::unique_ptr<labeling::LabelingService> labeling_;
   std::unique_ptr<control::ControlPlane> control_;
+  std::unique_ptr<AssistLearner> learner_;
   std::unique_ptr<identity::Accounts> accounts_;
   std::unique_ptr<identity::Sessions> sessions_;
   std::unique_ptr<identity::BucketAccess> buckets_;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "cli/service/assist_learner.h"
 #include "cli/service/assistance.h"
 #include "cli/service/installation.h"
 #include "control/slots.h"
@@ -47,6 +48,7 @@ struct LabelingServerOptions {
   bool log_requests = false;
   std::filesystem::path pages;  // a folder in place of the pages compiled in; "" = those
   AssistanceOptions assistance;
+  AssistLearnerOptions learning;                  // `retain_days` is retain_answers_days
   control::Slots slots;                           // `whole` without cores: this machine's
   std::optional<jobs::SlurmRunnerOptions> slurm;  // where training and transform jobs run; else here
 };

@@ -134,6 +134,25 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
                      ->check(CLI::Range(16, 1 << 24))
                      ->capture_default_str();
   none->excludes(memory);
+  AssistLearnerOptions& learning = options->server.learning;
+  auto* learn =
+      command->add_flag("--assist-learning", learning.wanted,
+                        "Tune the assistance to each labeling job by its own masks, measured on later "
+                        "photos before it is used; a job's tag terrapin:assist-learning, on or off, "
+                        "decides for that job");
+  auto* photos = command
+                     ->add_option("--assist-learning-photos", learning.first_photos,
+                                  "Labelled photos of a job at the first try; the next ones follow each time "
+                                  "that half as many have been added")
+                     ->check(CLI::Range(2, 1'000'000))
+                     ->capture_default_str();
+  auto* learning_steps =
+      command
+          ->add_option("--assist-learning-steps", learning.steps,
+                       "Batches to learn from at each try: about two seconds each on one core")
+          ->check(CLI::Range(1, 10'000))
+          ->capture_default_str();
+  for (auto* option : {learn, photos, learning_steps}) none->excludes(option);
   command
       ->add_option("--job-cores", options->server.slots.whole.cores,
                    "Cores lent to training and transform jobs, all together (default: all)")

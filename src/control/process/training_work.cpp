@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json_text.h"
+#include "control/process/child_environment.h"
 #include "control/process/phases.h"
 #include "control/process/transfer.h"
 #include "control/training_spec.h"
@@ -40,11 +41,6 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
 
 std::string size_text(std::int64_t bytes) {
   return bytes < 10 << 20 ? fmt::format("{} KiB", (bytes + 1023) >> 10) : fmt::format("{} MiB", bytes >> 20);
-}
-
-// Secrets of the server that this process needs and the training does not.
-bool is_secret(std::string_view variable) {
-  return variable.starts_with("AWS_") || variable.starts_with("TERRAPIN_S3_");
 }
 
 struct Outcome {
@@ -137,13 +133,7 @@ class Run {
   }
 
   std::vector<std::string> environment() const {
-    std::vector<std::string> variables;
-    for (char** variable = environ; *variable != nullptr; ++variable) {
-      const std::string_view text = *variable;
-      const std::string name(text.substr(0, text.find('=')));
-      if (!is_secret(text) && !spec_.environment.contains(name)) variables.emplace_back(text);
-    }
-    for (const auto& [name, value] : spec_.environment) variables.push_back(name + "=" + value);
+    std::vector<std::string> variables = child_environment(spec_.environment);
     // Relative to the folder that the training runs in.
     std::string roots = "TERRAPIN_S3_ROOTS=";
     for (const std::string& bucket : buckets_) roots += fmt::format("{0}=input/objects/{0};", bucket);

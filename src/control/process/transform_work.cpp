@@ -23,6 +23,7 @@
 #include "base/parallel.h"
 #include "control/instance_client.h"
 #include "control/models.h"
+#include "control/process/child_environment.h"
 #include "control/process/phases.h"
 #include "control/process/training_work.h"
 #include "control/process/transfer.h"
@@ -51,18 +52,6 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
   const std::lock_guard lock(say_mutex);
   fmt::print("terrapin job-work: {}\n", fmt::format(format, std::forward<Args>(args)...));
   std::fflush(stdout);
-}
-
-// Secrets of the server that this process needs and the model server does not.
-bool is_secret(std::string_view variable) {
-  return variable.starts_with("AWS_") || variable.starts_with("TERRAPIN_S3_");
-}
-
-std::vector<std::string> environment_of_server() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable)
-    if (!is_secret(*variable)) variables.emplace_back(*variable);
-  return variables;
 }
 
 // Hands on what the server says, and hears its address and why it fails.
@@ -181,7 +170,7 @@ class ChildModelServer final : public LocalModelServer {
       plan.arguments.emplace_back("--threads");
       plan.arguments.emplace_back(cores);
     }
-    plan.environment = environment_of_server();
+    plan.environment = child_environment();
     plan.folder = folder_.string();
     plan.output = plan.errors = to.get();
     TERRAPIN_TRY(ChildProcess child, ChildProcess::start(plan));

@@ -89,6 +89,12 @@ const BuiltInFunction* FunctionReference::find_built_in() const {
   return nullptr;
 }
 
+std::optional<bool> assist_learning_wanted(const JobSpec& spec) {
+  for (const auto& [name, value] : spec.tags)
+    if (name == kAssistLearningTag) return value == "on";
+  return std::nullopt;
+}
+
 TaskKind task_kind(const JobSpec& spec) {
   const BuiltInFunction* before = spec.pre_function.find_built_in();
   return before == nullptr ? TaskKind::kSegmentation : before->kind;

@@ -85,6 +85,12 @@ struct JobSpec {
   bool majority_vote = false;  // also where post_function says so
 };
 
+// Of a job's tags: whether assistance learns from its masks, "on" or "off" (docs/formats/assist-learning.md).
+inline constexpr const char* kAssistLearningTag = "terrapin:assist-learning";
+// nullopt: the job does not say. Values other than "on" are off; check_spec lets no others pass than these
+// two.
+std::optional<bool> assist_learning_wanted(const JobSpec& spec);
+
 // By the built-in pre-annotation function; kSegmentation for registered ones.
 TaskKind task_kind(const JobSpec& spec);
 

@@ -63,6 +63,33 @@ Result<ObjectRecord> Jobs::object(const std::string& name, std::int64_t index) {
   return record;
 }
 
+Result<FinishedMasks> Jobs::finished_masks(const std::string& name, int most) {
+  FinishedMasks masks;
+  TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
+    masks.newest.clear();
+    TERRAPIN_TRY(const JobHead job, require_job(state, name));
+    TERRAPIN_TRY(const auto count,
+                 state.select_one<I>("SELECT COUNT(*) FROM labeling_objects WHERE job_id = ? AND state = "
+                                     "'labeled' AND mask_uri <> ''",
+                                     job.id));
+    masks.count = std::get<0>(*count);
+    if (most <= 0) return {};
+    TERRAPIN_TRY(
+        const auto rows,
+        (state.select<I, std::string, std::string, I>(
+            "SELECT o.idx, o.source_uri, o.mask_uri, MAX(a.submitted) AS answered FROM labeling_objects o "
+            "JOIN "
+            "labeling_assignments a ON a.job_id = o.job_id AND a.idx = o.idx AND a.state = 'submitted' WHERE "
+            "o.job_id = ? AND o.state = 'labeled' AND o.mask_uri <> '' GROUP BY o.idx, o.source_uri, "
+            "o.mask_uri ORDER BY answered DESC, o.idx DESC LIMIT ?",
+            job.id, most)));
+    for (const auto& [index, source, mask, answered] : rows)
+      masks.newest.push_back({index, source, mask, from_microseconds(answered)});
+    return {};
+  }));
+  return masks;
+}
+
 Result<JobProgress> Jobs::progress(const std::string& name) {
   std::shared_ptr<const Progress> now;
   I recently = 0;

@@ -85,6 +85,13 @@ Status check_words(const JobSpec& spec) {
   return {};
 }
 
+Status check_tags(const JobSpec& spec) {
+  for (const auto& [name, value] : spec.tags)
+    if (name == kAssistLearningTag && value != "on" && value != "off")
+      return refuse("the tag '{}' is '{}': allowed are on and off", name, value);
+  return {};
+}
+
 Status check_numbers(const JobSpec& spec) {
   TERRAPIN_TRY_STATUS(check_range("workers_per_object", spec.workers_per_object, 1, 9));
   TERRAPIN_TRY_STATUS(
@@ -137,6 +144,7 @@ Status check_spec(const JobSpec& spec) {
   }
   TERRAPIN_TRY_STATUS(check_words(spec));
   TERRAPIN_TRY_STATUS(check_numbers(spec));
+  TERRAPIN_TRY_STATUS(check_tags(spec));
   return check_team(spec);
 }
 

@@ -47,6 +47,17 @@ struct ObjectFilter {
   int limit = 100;
 };
 
+// What answers have become, for who learns from it.
+struct FinishedMask {
+  std::int64_t index = 0;
+  std::string source_uri, mask_uri;
+  Timestamp answered;  // the last of its answers
+};
+struct FinishedMasks {
+  std::int64_t count = 0;            // all of them
+  std::vector<FinishedMask> newest;  // by `answered`, the newest first
+};
+
 struct WorkerStatistics {
   std::string worker_id;
   std::int64_t submitted = 0, declined = 0, returned = 0, expired = 0;
@@ -98,6 +109,9 @@ class JobService {
   virtual Result<JobRecord> chain(const std::string& name, JobSpec spec) = 0;
 
   virtual Result<std::vector<ObjectRecord>> objects(const std::string& name, const ObjectFilter& filter) = 0;
+  // Photos with a mask made from answers, lines that passed through aside. `most` 0 counts them alone, which
+  // is cheap.
+  virtual Result<FinishedMasks> finished_masks(const std::string& name, int most) = 0;
   virtual Result<std::vector<AnswerRecord>> answers(const std::string& name, std::int64_t index) = 0;
   // Takes the object's mask back and shows it to workers again; kept answers count unless `discard_answers`.
   // Of an ended job kConflict: continue it instead.

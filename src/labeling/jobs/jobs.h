@@ -37,6 +37,7 @@ class Jobs final : public JobService {
   Result<std::string> template_html(const std::string& name) override;
   Result<ObjectRecord> object(const std::string& name, std::int64_t index) override;
   Result<JobProgress> progress(const std::string& name) override;
+  Result<FinishedMasks> finished_masks(const std::string& name, int most) override;
 
  private:
   // What the pages ask for every few seconds and costs a pass over all answers or votes of a job, with what

@@ -104,6 +104,7 @@ class FakeJobs final : public labeling::JobService {
   Result<std::string> template_html(const std::string&) override { return not_asked(); }
   Result<labeling::ObjectRecord> object(const std::string&, std::int64_t) override { return not_asked(); }
   Result<labeling::JobProgress> progress(const std::string&) override { return not_asked(); }
+  Result<labeling::FinishedMasks> finished_masks(const std::string&, int) override { return not_asked(); }
   Status reopen_object(const std::string&, std::int64_t, bool) override { return not_asked(); }
   Status withdraw_worker(const std::string&, const std::string&) override { return not_asked(); }
   Result<std::vector<labeling::WorkerStatistics>> workers(const std::string&) override { return not_asked(); }

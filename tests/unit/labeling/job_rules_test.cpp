@@ -47,6 +47,9 @@ TEST_F(JobRules, NameWhatIsWrong) {
   refused("'max_human_labeled_objects'",
           [](JobSpec& spec) { spec.max_human_labeled_objects = (std::int64_t{1} << 53) + 1; });
   refused("'max_percent_labeled'", [](JobSpec& spec) { spec.max_percent_labeled = 101; });
+  refused("'terrapin:assist-learning' is 'yes': allowed are on and off", [](JobSpec& spec) {
+    spec.tags = {{"team", "yes"}, {kAssistLearningTag, "yes"}};
+  });
   refused("'workteam_arn'", [](JobSpec& spec) { spec.workteam_arn = "divers"; });
   refused("'price'", [](JobSpec& spec) { spec.price = Price{1, 0, 0}; });
 }

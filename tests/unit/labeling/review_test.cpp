@@ -39,6 +39,32 @@ TEST_F(Review, ProgressCountsAnswers) {
   EXPECT_EQ(jobs().progress("none").error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(Review, FinishedMasksAreInTheOrderOfTheirAnswers) {
+  put_photos(4);
+  create(spec());
+  EXPECT_EQ(jobs().finished_masks("job", 10)->count, 0);
+  const Assignment first = accept("anna"), second = accept("berta"), third = accept("carla");
+  for (const auto& [who, task] : {std::pair("carla", third), {"anna", first}, {"berta", second}}) {
+    submit(who, task, rectangle(1));
+    clock_.advance(seconds(10));
+  }
+  run();
+  const FinishedMasks masks = jobs().finished_masks("job", 2).value();
+  EXPECT_EQ(masks.count, 3);
+  ASSERT_EQ(masks.newest.size(), 2U);
+  EXPECT_EQ(masks.newest[0].index, second.object_index);
+  EXPECT_EQ(masks.newest[0].source_uri, jobs().object("job", second.object_index)->source_uri);
+  EXPECT_EQ(masks.newest[0].mask_uri, jobs().object("job", second.object_index)->mask_uri);
+  EXPECT_EQ(masks.newest[0].answered, clock_.now() - seconds(10));
+  EXPECT_EQ(masks.newest[1].index, first.object_index);
+  EXPECT_TRUE(jobs().finished_masks("job", 0)->newest.empty());
+  // What was taken back is none.
+  ASSERT_TRUE(jobs().reopen_object("job", second.object_index, true));
+  EXPECT_EQ(jobs().finished_masks("job", 10)->count, 2);
+  EXPECT_EQ(jobs().finished_masks("job", 10)->newest.front().index, first.object_index);
+  EXPECT_EQ(jobs().finished_masks("none", 1).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(Review, TheSeriesIsShortHoweverManyAnswers) {
   put_photos(130);
   create(spec());

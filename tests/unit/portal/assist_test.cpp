@@ -152,6 +152,22 @@ TEST_F(Assist, PointsBecomeABoxedMask) {
   EXPECT_FALSE(fake->last().previous);
 }
 
+TEST_F(Assist, AJobsOwnAssistantAnswersFromTheNextQuestionOn) {
+  EXPECT_EQ(ask(question()).body["box"], (json{5, 6, 3, 2}));
+  const auto own = std::make_shared<FakeAssistant>(), anothers = std::make_shared<FakeAssistant>();
+  own->answer = {{7, 8, 2, 1}, imaging::Mask({2, 1}, 1)};
+  assistants_of_jobs["id-of-another"] = anothers;
+  EXPECT_EQ(ask(question()).body["box"], (json{5, 6, 3, 2}));
+  assistants_of_jobs["id-1"] = own;
+  EXPECT_EQ(ask(question()).body["box"], (json{7, 8, 2, 1}));
+  EXPECT_EQ(own->asked, 1);
+  EXPECT_EQ(anothers->asked, 0);
+  EXPECT_EQ(fake->asked, 2);
+  EXPECT_EQ(figures().photos_opened, 1) << "an opened photo serves every model";
+  assistants_of_jobs.clear();
+  EXPECT_EQ(ask(question()).body["box"], (json{5, 6, 3, 2}));
+}
+
 TEST_F(Assist, TheContentTellsWhatServes) {
   EXPECT_EQ(get(path + "/content", browser).body["assistance"],
             (json{{"network", true}, {"classical", true}}));

@@ -329,6 +329,9 @@ class FakeJobs final : public labeling::JobService {
     progress.series = {{from_microseconds(0), 1}, {from_microseconds(1'000'000), 3}};
     return progress;
   }
+  Result<labeling::FinishedMasks> finished_masks(const std::string&, int) override {
+    return not_in_this_fake();
+  }
   Result<labeling::JobRecord> describe(const std::string& name) override { return find(name); }
   Result<labeling::JobPage> list(const labeling::JobFilter& filter) override {
     last_filter = filter;

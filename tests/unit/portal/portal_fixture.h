@@ -89,6 +89,10 @@ class PortalTest : public IdentityTest {
         [](const std::map<std::string, std::string>& values) -> Status {
           if (!values.contains("wrong")) return {};
           return fail(ErrorCode::kInvalidArgument, "wrong is {}: nothing is allowed", values.at("wrong"));
+        },
+        [this](const std::string& job_id) {
+          const auto found = assistants_of_jobs.find(job_id);
+          return found == assistants_of_jobs.end() ? nullptr : found->second;
         }};
     portal = std::make_unique<portal::Portal>(std::move(context));
     router = {};
@@ -153,6 +157,7 @@ class PortalTest : public IdentityTest {
   std::string readable_bucket = "photos", refused_address = "203.0.113.66";
   std::shared_ptr<identity::OpenIdConnect> open_id;
   std::shared_ptr<const assist::Assistant> assistant;
+  std::map<std::string, std::shared_ptr<const assist::Assistant>> assistants_of_jobs;  // by id
   std::unique_ptr<control::ControlPlane> control;
   std::string remote_address = "198.51.100.7", cookie_prefix = "terrapin-session=";
   bool secure = false;

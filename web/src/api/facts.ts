@@ -52,6 +52,13 @@ export interface Progress {
   answers: number;
   answers_last_hour: number;
   median_seconds_per_answer: number | null;
+  assistance_learned: {
+    photos: number;
+    held_out: number;
+    iou_before: number;
+    iou_after: number;
+    time: string;
+  } | null;
   series: { time: string; answers: number }[];
 }
 

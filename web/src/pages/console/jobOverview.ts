@@ -43,7 +43,14 @@ class JobOverview extends LitElement {
   @property({ attribute: false }) progress!: Progress;
 
   override render(): TemplateResult {
-    const { job, answers, answers_last_hour, median_seconds_per_answer, series } = this.progress;
+    const {
+      job,
+      answers,
+      answers_last_hour,
+      median_seconds_per_answer,
+      assistance_learned: learned,
+      series,
+    } = this.progress;
     const left = secondsLeft(job, answers, answers_last_hour);
     const figures: [string, string][] = [
       ["Labelled", `${countText(job.counters.total_labeled)} of ${countText(job.objects)}`],
@@ -82,6 +89,13 @@ class JobOverview extends LitElement {
             <h2>Answers over time</h2>
             <p-chart .series=${series}></p-chart>
           </section>`}
+      ${learned
+        ? html`<p>
+            Assistance learned from ${countText(learned.photos)} photos: IoU
+            ${learned.iou_before.toFixed(3)} → ${learned.iou_after.toFixed(3)} on
+            ${countText(learned.held_out)} later photos.
+          </p>`
+        : nothing}
       ${job.counters.failed_non_retryable > 0
         ? html`<p>
             <a href="/_/console/jobs/${part(job.name)}/gallery#failed">See why photos failed</a>
