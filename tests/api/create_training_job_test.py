@@ -242,8 +242,8 @@ class ARequest(TrainingCase):
                     ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 1001})
         sharded = self.request(bucket)["InputDataConfig"]
         sharded[1]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
-        self.refuse(re.compile("^InputDataConfig channel 'train_annotation': S3DataDistributionType 'ShardedByS3Key' is not served with InstanceCount 2: .*FullyReplicated"),
-                    InputDataConfig=sharded, ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2})
+        self.refuse(re.compile("^InputDataConfig channel 'train_annotation': S3DataDistributionType 'ShardedByS3Key' is not served with "
+                               "InstanceCount 2: .*FullyReplicated"), InputDataConfig=sharded, ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2})
         self.refuse("No S3 objects found under S3 URL \"s3://%s/nothing\" given in input data source. Please ensure that the bucket exists in the selected region "
                     "(us-east-1), that objects exist under that S3 prefix, and that the role \"%s\" has \"s3:ListBucket\" permissions on bucket \"%s\"."
                     % (bucket, ROLE, bucket), InputDataConfig=[self.channel("train", f"s3://{bucket}/nothing")])
