@@ -36,6 +36,19 @@ std::string words(int number) {
 
 }  // namespace
 
+Descriptor above_standard(Descriptor descriptor) {
+  if (!descriptor.is_open() || descriptor.get() > 2) return descriptor;
+  return Descriptor(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 3));
+}
+
+ChildPipe ChildPipe::make() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  ChildPipe pipe{above_standard(Descriptor(ends[0])), above_standard(Descriptor(ends[1]))};
+  if (pipe.read.is_open()) ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
+  return pipe;
+}
+
 Result<pid_t> start_child(const ChildPlan& plan) {
   if (plan.arguments.empty() || plan.arguments.front().empty() || plan.arguments.front()[0] != '/')
     return fail(ErrorCode::kInvalidArgument, "a command needs the absolute path of a program");
@@ -68,14 +81,16 @@ Result<pid_t> start_child(const ChildPlan& plan) {
   step(::posix_spawnattr_setsigdefault(&spawn.attributes, &defaults));
   step(::posix_spawnattr_setsigmask(&spawn.attributes, &mask));
   step(::posix_spawnattr_setpgroup(&spawn.attributes, 0));
-  const int group = plan.own_group ? POSIX_SPAWN_SETPGROUP : 0;
+  int group = plan.own_group ? POSIX_SPAWN_SETPGROUP : 0;
+  if (plan.own_session) group = POSIX_SPAWN_SETSID;
   step(::posix_spawnattr_setflags(
       &spawn.attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK)));
   pid_t pid = -1;
   if (problem == 0)
     problem = ::posix_spawn(&pid, argv[0], &spawn.actions, &spawn.attributes, argv.data(), envp.data());
   if (problem != 0)
-    return fail(ErrorCode::kIo, "{} cannot be started: {}", plan.arguments.front(), words(problem));
+    return fail(problem == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{} cannot be started: {}",
+                plan.arguments.front(), words(problem));
   return pid;
 }
 

@@ -96,19 +96,15 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       endpoint_logs_(make_endpoint_logs(resources_, endpoints_, endpoint_runner_)),
       transform_jobs_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                       {options_.program, options_.data_dir, options_.slots}),
-      tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots) {}
+      tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots),
+      settles_(options_.settle_interval, [this] { settle_all(); }) {}
 
 ControlPlane::~ControlPlane() {
   stop();
 }
 
 void ControlPlane::start() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (thread_.joinable()) return;
-    stopping_ = false;
-    thread_ = std::thread([this] { labor(); });
-  }
+  settles_.start();
   batch_supervisor_.start();
   endpoint_supervisor_.start();
   endpoint_keeper_.start();
@@ -122,12 +118,7 @@ void ControlPlane::stop() {
   batch_supervisor_.stop();
   endpoint_supervisor_.stop();
   capture_.stop();
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  settles_.stop();
 }
 
 // What is missed here (the database is away for a moment) settle_all() finds.
@@ -145,17 +136,6 @@ void ControlPlane::settle_all() {
     spdlog::debug("transform jobs: {}", settled.error().message);
   if (const Status looked = tuning_jobs_.look(); !looked)
     spdlog::debug("tuning jobs: {}", looked.error().message);
-}
-
-// A job's end and its row are two writes: a server that is killed between them comes by here.
-void ControlPlane::labor() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    settle_all();
-    lock.lock();
-    changed_.wait_for(lock, options_.settle_interval, [this] { return stopping_; });
-  }
 }
 
 }  // namespace terrapin::control

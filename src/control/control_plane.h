@@ -3,16 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/repeating_thread.h"
 #include "base/result.h"
 #include "control/async_invocations.h"
 #include "control/endpoint_capture.h"
@@ -92,7 +90,6 @@ class ControlPlane {
                jobs::JobStore job_store, AsyncQueue async_queue);
   void job_changed(const std::string& job_id);
   void settle_all();
-  void labor();
 
   storage::ObjectStore& objects_;
   const Clock& clock_;
@@ -115,10 +112,8 @@ class ControlPlane {
   TransformJobs transform_jobs_;
   TuningJobs tuning_jobs_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  // A job's end and its row are two writes: a server that is killed between them comes by here.
+  RepeatingThread settles_;
 };
 
 }  // namespace terrapin::control

@@ -63,26 +63,14 @@ storage::ObjectName capture_object(const std::string& destination, const Capture
 }
 
 EndpointCapture::EndpointCapture(storage::ObjectStore& objects, CaptureOptions options)
-    : objects_(objects), options_(options) {}
+    : objects_(objects), options_(options), thread_(options_.interval / 2, [this] { write_ripe(); }) {}
 
 EndpointCapture::~EndpointCapture() {
   stop();
 }
 
-void EndpointCapture::start() {
-  const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { labor(); });
-}
-
 void EndpointCapture::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  thread_.stop();
   (void)flush();  // logged there
 }
 
@@ -102,10 +90,7 @@ void EndpointCapture::add(const CaptureSpec& capture, const CapturedInvocation& 
   }
   batch.lines += line;
   waiting_bytes_ += bytes;
-  if (static_cast<std::int64_t>(batch.lines.size()) >= options_.max_object_bytes) {
-    due_ = true;
-    changed_.notify_all();
-  }
+  if (static_cast<std::int64_t>(batch.lines.size()) >= options_.max_object_bytes) thread_.wake();
 }
 
 Status EndpointCapture::flush() {
@@ -135,12 +120,10 @@ Status EndpointCapture::write(std::map<std::string, Batch> batches) {
   return first;
 }
 
-void EndpointCapture::labor() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    changed_.wait_for(lock, options_.interval / 2, [&] { return stopping_ || due_; });
-    due_ = false;
-    std::map<std::string, Batch> ripe;
+void EndpointCapture::write_ripe() {
+  std::map<std::string, Batch> ripe;
+  {
+    const std::lock_guard lock(mutex_);
     const auto now = Steady::now();
     for (auto one = waiting_.begin(); one != waiting_.end();) {
       const auto bytes = static_cast<std::int64_t>(one->second.lines.size());
@@ -151,11 +134,8 @@ void EndpointCapture::labor() {
       waiting_bytes_ -= bytes;
       ripe.insert(waiting_.extract(one++));
     }
-    if (ripe.empty()) continue;
-    lock.unlock();
-    (void)write(std::move(ripe));  // logged there
-    lock.lock();
   }
+  if (!ripe.empty()) (void)write(std::move(ripe));  // logged there
 }
 
 }  // namespace terrapin::control

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/repeating_thread.h"
 #include "base/result.h"
 #include "control/endpoint_configs.h"
 #include "storage/object_store.h"
@@ -46,7 +45,7 @@ class EndpointCapture {
   EndpointCapture(const EndpointCapture&) = delete;
   EndpointCapture& operator=(const EndpointCapture&) = delete;
 
-  void start();
+  void start() { thread_.start(); }
   void stop();  // writes what waits
   void add(const CaptureSpec& capture, const CapturedInvocation& invocation);
   // Writes what waits now. kIo and the like if some of it could not be written; it is dropped.
@@ -59,17 +58,15 @@ class EndpointCapture {
     std::chrono::steady_clock::time_point since;
   };
   Status write(std::map<std::string, Batch> batches);
-  void labor();
+  void write_ripe();
 
   storage::ObjectStore& objects_;
   const CaptureOptions options_;
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::map<std::string, Batch> waiting_;  // guarded by mutex_; by destination, endpoint and variant
   std::int64_t waiting_bytes_ = 0;        // guarded by mutex_
   std::int64_t lost_lines_ = 0;           // guarded by mutex_
-  bool stopping_ = false, due_ = false;   // guarded by mutex_
-  std::thread thread_;
+  RepeatingThread thread_;
 };
 
 }  // namespace terrapin::control

@@ -88,18 +88,24 @@ EndpointKeeper::EndpointKeeper(Resources resources, jobs::JobStore jobs, jobs::R
       routes_(routes),
       slots_(slots),
       clock_(clock),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      looks_(options_.look_interval,
+             [this] {
+               (void)look(); /* logged there; tried again */
+             }),
+      questions_(options_.first_ping_interval, [this] { ask_after_health(); }) {}
 
 EndpointKeeper::~EndpointKeeper() {
   stop();
 }
 
 void EndpointKeeper::start() {
-  const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { labor(); });
-  health_thread_ = std::thread([this] { watch_health(); });
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = false;
+  }
+  looks_.start();
+  questions_.start();
 }
 
 void EndpointKeeper::stop() {
@@ -108,40 +114,13 @@ void EndpointKeeper::stop() {
     stopping_ = true;
     changed_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
-  if (health_thread_.joinable()) health_thread_.join();
-}
-
-void EndpointKeeper::wake() {
-  const std::lock_guard lock(mutex_);
-  due_ = true;
-  changed_.notify_all();
+  looks_.stop();
+  questions_.stop();
 }
 
 bool EndpointKeeper::wait_until_ready(std::chrono::milliseconds most) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, most, [&] { return ready_ || stopping_; }) && ready_;
-}
-
-void EndpointKeeper::labor() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    due_ = false;
-    lock.unlock();
-    (void)look();  // logged there; tried again
-    lock.lock();
-    changed_.wait_for(lock, options_.look_interval, [&] { return stopping_ || due_; });
-  }
-}
-
-void EndpointKeeper::watch_health() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    ask_after_health();
-    lock.lock();
-    changed_.wait_for(lock, options_.first_ping_interval, [&] { return stopping_; });
-  }
 }
 
 Status EndpointKeeper::look() {

@@ -8,9 +8,9 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/repeating_thread.h"
 #include "control/endpoint_routes.h"
 #include "control/endpoint_state.h"
 #include "control/resources.h"
@@ -60,7 +60,7 @@ class EndpointKeeper {
   // Ends the threads; model servers go on and are taken up by the next keeper.
   void stop();
   // Something changed: look now.
-  void wake();
+  void wake() { looks_.wake(); }
   // True once every endpoint was looked at, so that routes are what they should be; waits that long for it.
   bool wait_until_ready(std::chrono::milliseconds most);
 
@@ -76,8 +76,6 @@ class EndpointKeeper {
   InstanceSight sight_of(const Instance& instance, const std::map<std::string, jobs::JobRecord>& live);
   ServedInstancePtr known(const Instance& instance);
   void publish(const Resource& row, const EndpointState& state);
-  void labor();
-  void watch_health();
 
   Resources resources_;
   jobs::JobStore jobs_;
@@ -93,11 +91,11 @@ class EndpointKeeper {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false, due_ = false, ready_ = false;  // guarded by mutex_
-  std::map<std::string, ServedInstancePtr> instances_;   // guarded by mutex_; by job
-  std::map<std::string, std::string> handles_;           // guarded by mutex_; of those that run
+  bool stopping_ = false, ready_ = false;               // guarded by mutex_
+  std::map<std::string, ServedInstancePtr> instances_;  // guarded by mutex_; by job
+  std::map<std::string, std::string> handles_;          // guarded by mutex_; of those that run
   std::map<std::string, std::chrono::steady_clock::time_point> asked_;  // guarded by mutex_
-  std::thread thread_, health_thread_;
+  RepeatingThread looks_, questions_;
 };
 
 }  // namespace terrapin::control

@@ -1,12 +1,9 @@
 #include "control/training_jobs.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "control/control_plane.h"
 #include "control/job_logs.h"
 #include "control/process/training_work.h"
 
@@ -21,18 +18,10 @@ constexpr std::size_t kMostScraped = 200;       // jobs whose numbers are kept i
 constexpr std::int64_t kMaxOverlayBytes = 4 << 20;
 
 jobs::Work work_of(const TrainingJobSpec& spec, const Slot& slot, const TrainingJobsOptions& options) {
-  jobs::Work work;
-  work.lane = kBatchLane;
-  work.arguments = {options.program, "job-work", kTrainingKind, "--data-dir", options.data_dir.string()};
+  jobs::Work work =
+      batch_work(options.program, kTrainingKind, options.data_dir, slot, training_spec_text(spec));
   work.environment = options.environment;
-  // Of the objects' place, and how threads wait for each other.
-  work.inherited = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-                    "TERRAPIN_S3_CREDENTIALS_FILE", "OMP_WAIT_POLICY"};
-  work.cores = slot.cores;
-  work.gpus = slot.gpus;
   work.max_run = std::chrono::seconds(spec.max_run_s);
-  work.failure_file = kFailureFile;
-  work.files = {{kTaskFile, training_spec_text(spec)}};
   return work;
 }
 
@@ -59,6 +48,18 @@ TrainingJobs::TrainingJobs(Resources& resources, jobs::JobStore& job_store, jobs
       runner_(runner),
       supervisor_(supervisor),
       options_(std::move(options)),
+      rows_(resources, job_store, runner, supervisor,
+            {kTrainingJobKind, "training job", {kPhasesFile, kKeptOverlays}},
+            [this](const JobRecord& job, const std::vector<jobs::JobChange>& changes,
+                   const std::vector<Phase>& phases) -> Result<BatchFacts> {
+              std::vector<MetricValue> metrics;
+              if (!job.handle.empty()) {
+                TERRAPIN_TRY(metrics, scrape(job.id));
+              }
+              const TrainingJobState state =
+                  derive_training_state(job, changes, phases, last_of_each(metrics));
+              return BatchFacts{state.status, training_state_text(state)};
+            }),
       log_source_(make_job_logs(resources_, runner_, kTrainingJobKind, "/aws/sagemaker/TrainingJobs",
                                 [](const Resource& row) {
                                   const auto spec = parse_training_spec(row.spec);
@@ -93,7 +94,7 @@ Result<TrainingJob> TrainingJobs::create(const TrainingJobSpec& spec, const std:
     job.modified = resources_.now();
     row.state =
         training_state_text(derive_training_state(job, {{jobs::JobState::kPending, job.modified}}, {}, {}));
-    row.status = training_status_name(TrainingStatus::kInProgress);
+    row.status = batch_status_name(BatchStatus::kInProgress);
     TERRAPIN_TRY(row.job_id, job_store_.create(state, kTrainingKind, spec.name, work));
     TERRAPIN_TRY(made, resources_.create(state, std::move(row)));
     return {};
@@ -120,16 +121,8 @@ Result<TrainingJobPage> TrainingJobs::list(ResourceFilter filter) {
 }
 
 Result<TrainingJob> TrainingJobs::stop(const std::string& name) {
-  TERRAPIN_TRY(const Resource row, resources_.find(kTrainingJobKind, name));
-  TERRAPIN_TRY(const TrainingStatus status, parse_training_status(row.status));
-  if (has_ended(status))
-    return fail(ErrorCode::kConflict, "the training job '{}' is {}; it has ended", row.name, row.status);
-  const auto stopped = job_store_.stop(row.job_id);
-  // It ended just now: what became of it is told below.
-  if (!stopped && stopped.error().code != ErrorCode::kConflict) return tl::unexpected<Error>(stopped.error());
-  supervisor_.wake();
-  TERRAPIN_TRY(Resource settled, settle_row(row));
-  return read(std::move(settled));
+  TERRAPIN_TRY(Resource row, rows_.stop(name));
+  return read(std::move(row));
 }
 
 Result<std::vector<MetricValue>> TrainingJobs::scrape(const std::string& job_id) {
@@ -189,68 +182,6 @@ Result<std::optional<OverlayIndex>> TrainingJobs::overlays(const std::string& na
 
 Result<std::string> TrainingJobs::overlay(const std::string& name, int epoch, std::int64_t photo) {
   return overlay_file(name, fmt::format("{}/{}.jpg", epoch == 0 ? "truth" : std::to_string(epoch), photo));
-}
-
-Result<Resource> TrainingJobs::settle_row(const Resource& row) {
-  TERRAPIN_TRY(const JobRecord job, job_store_.find(row.job_id));
-  TERRAPIN_TRY(const auto changes, job_store_.changes(row.job_id));
-  std::vector<Phase> phases;
-  std::vector<MetricValue> metrics;
-  if (!job.handle.empty()) {
-    const auto text = runner_.read_file(job.id, job.handle, kPhasesFile, kMaxPhasesBytes);
-    if (text) {
-      phases = parse_phases(*text);
-    } else if (text.error().code != ErrorCode::kNotFound) {
-      return tl::unexpected<Error>(text.error());
-    }
-    TERRAPIN_TRY(metrics, scrape(job.id));
-  }
-  const bool ended = jobs::has_ended(job.state);
-  if (ended && !job.handle.empty()) {
-    // A job that was killed could not do it; before the row says that all is done.
-    if (const Status cleared = runner_.clear(job.id, job.handle, {kPhasesFile, kKeptOverlays}); !cleared)
-      spdlog::warn("the files of training job {}: {}", row.name, cleared.error().message);
-  }
-  const TrainingJobState state = derive_training_state(job, changes, phases, last_of_each(metrics));
-  const std::string status_text = training_status_name(state.status), state_text = training_state_text(state);
-  // Every look at a job that waits is no write.
-  if (row.status == status_text && row.state == state_text) return row;
-  return resources_.change(kTrainingJobKind, row.name, [&](Transaction&, Resource& now) -> Status {
-    // Another job of the name, or one that was settled meanwhile.
-    TERRAPIN_TRY(const TrainingStatus status, parse_training_status(now.status));
-    if (now.job_id != row.job_id || has_ended(status)) return {};
-    now.status = status_text;
-    now.state = state_text;
-    return {};
-  });
-}
-
-Status TrainingJobs::settle(const std::string& job_id) {
-  const auto row = resources_.find_by_job(job_id);
-  if (!row && row.error().code == ErrorCode::kNotFound) return {};
-  if (!row) return tl::unexpected<Error>(row.error());
-  if (row->kind != kTrainingJobKind) return {};
-  return settle_row(*row).map([](const Resource&) {});
-}
-
-Status TrainingJobs::settle_all() {
-  ResourceFilter filter;
-  filter.kind = kTrainingJobKind;
-  filter.statuses = {training_status_name(TrainingStatus::kInProgress),
-                     training_status_name(TrainingStatus::kStopping)};
-  Status first;
-  for (bool more = true; more; filter.offset += filter.limit) {
-    // Those that are settled leave the list: a row that is passed over comes the next time.
-    TERRAPIN_TRY(const ResourcePage page, resources_.list(filter));
-    for (const Resource& row : page.resources) {
-      const auto settled = settle_row(row);
-      if (settled) continue;
-      spdlog::error("training job {}: {}", row.name, settled.error().message);
-      if (first) first = tl::unexpected<Error>(settled.error());
-    }
-    more = page.more;
-  }
-  return first;
 }
 
 }  // namespace terrapin::control

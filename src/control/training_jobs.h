@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "control/batch_rows.h"
 #include "control/log_source.h"
 #include "control/resources.h"
 #include "control/slots.h"
@@ -74,10 +75,9 @@ class TrainingJobs {
   // The group /aws/sagemaker/TrainingJobs.
   LogSource& log_source() { return *log_source_; }
 
-  // Brings the row of the job's process up to date; nothing for a process of another kind.
-  Status settle(const std::string& job_id);
-  // All that have not ended. What cannot be settled is logged and holds up no other.
-  Status settle_all();
+  // As BatchRows.
+  Status settle(const std::string& job_id) { return rows_.settle(job_id); }
+  Status settle_all() { return rows_.settle_all(); }
 
  private:
   struct Scraped {
@@ -87,7 +87,6 @@ class TrainingJobs {
   };
   Result<std::string> overlay_file(const std::string& name, const std::string& file);
   Result<std::vector<MetricValue>> scrape(const std::string& job_id);
-  Result<Resource> settle_row(const Resource& row);
   static Result<TrainingJob> read(Resource row);
 
   Resources& resources_;
@@ -95,6 +94,7 @@ class TrainingJobs {
   jobs::Runner& runner_;
   jobs::Supervisor& supervisor_;
   const TrainingJobsOptions options_;
+  BatchRows rows_;
   std::unique_ptr<LogSource> log_source_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Scraped>> scraped_;  // guarded by mutex_; by job id

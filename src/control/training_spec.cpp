@@ -11,28 +11,16 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-const char* kind_name(DataSource::Kind kind) {
-  switch (kind) {
-    case DataSource::Kind::kPrefix:
-      return "prefix";
-    case DataSource::Kind::kManifest:
-      return "manifest";
-    case DataSource::Kind::kAugmentedManifest:
-      return "augmented-manifest";
-  }
-  return "prefix";
-}
-
 Result<DataSource::Kind> parse_kind(const std::string& name) {
   for (const auto kind :
        {DataSource::Kind::kPrefix, DataSource::Kind::kManifest, DataSource::Kind::kAugmentedManifest})
-    if (name == kind_name(kind)) return kind;
+    if (name == data_source_kind_name(kind)) return kind;
   return fail(ErrorCode::kCorrupt, "'{}' is no kind of data source", name);
 }
 
 ordered_json channel_json(const DataChannel& channel) {
   ordered_json made{{"name", channel.name},
-                    {"kind", kind_name(channel.source.kind)},
+                    {"kind", data_source_kind_name(channel.source.kind)},
                     {"uri", channel.source.uri},
                     {"attributes", channel.source.attributes},
                     {"content_type", channel.content_type},
@@ -61,6 +49,18 @@ Result<DataChannel> parse_channel(const json& from) {
 }
 
 }  // namespace
+
+const char* data_source_kind_name(DataSource::Kind kind) {
+  switch (kind) {
+    case DataSource::Kind::kPrefix:
+      return "prefix";
+    case DataSource::Kind::kManifest:
+      return "manifest";
+    case DataSource::Kind::kAugmentedManifest:
+      return "augmented-manifest";
+  }
+  return "prefix";
+}
 
 std::string training_spec_text(const TrainingJobSpec& spec) {
   ordered_json channels = ordered_json::array();

@@ -21,6 +21,7 @@ struct DataSource {
   std::string uri;                      // "s3://bucket/key"
   std::vector<std::string> attributes;  // of an augmented manifest
 };
+const char* data_source_kind_name(DataSource::Kind kind);  // "augmented-manifest"
 
 // What the edge gives back as it was written has no meaning here: input_mode "File", distribution
 // "FullyReplicated".

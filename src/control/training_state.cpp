@@ -14,18 +14,6 @@ using jobs::JobState;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kMostReason = 1024;
-
-struct StatusName {
-  TrainingStatus status;
-  const char* name;
-};
-constexpr StatusName kStatuses[] = {{TrainingStatus::kInProgress, "InProgress"},
-                                    {TrainingStatus::kStopping, "Stopping"},
-                                    {TrainingStatus::kCompleted, "Completed"},
-                                    {TrainingStatus::kFailed, "Failed"},
-                                    {TrainingStatus::kStopped, "Stopped"}};
-
 struct StepWords {
   TrainingStep step;
   const char *name, *message;
@@ -55,24 +43,6 @@ const StepWords* step_named(const std::string& name) {
   return found == std::end(kSteps) ? nullptr : &*found;
 }
 
-// Whose fault it was begins the sentence, as the service that this follows has it.
-std::string reason_of(const jobs::JobRecord& job) {
-  const std::string& reason = job.failure;
-  for (const char* begin : {"ClientError:", "AlgorithmError:", "InternalServerError:"})
-    if (reason.starts_with(begin)) return jobs::first_characters(reason, kMostReason);
-  const auto& ending = job.ending;
-  const char* whose = "AlgorithmError: ";
-  if (!ending) {
-    // No process: it asks for more than there is.
-    whose = "CapacityError: Unable to provision requested ML compute capacity. ";
-  } else if (ending->out_of_memory) {
-    whose = "ClientError: ";
-  } else if (!ending->problem.empty() || ending->stop_asked) {
-    whose = "InternalServerError: ";
-  }
-  return jobs::first_characters(whose + reason, kMostReason);
-}
-
 std::string model_of(const std::vector<Phase>& phases) {
   for (auto phase = phases.rbegin(); phase != phases.rend(); ++phase)
     if (const auto fact = phase->facts.find(kModelFact); fact != phase->facts.end()) return fact->second;
@@ -83,48 +53,30 @@ void end_with(TrainingJobState& state, const jobs::JobRecord& job, const std::ve
   state.model_uri = model_of(phases);
   TrainingStep step = TrainingStep::kStopped;
   std::string message;
-  state.status = TrainingStatus::kStopped;
+  state.status = BatchStatus::kStopped;
   if (job.state == JobState::kFailed || (job.state == JobState::kCompleted && state.model_uri.empty())) {
-    state.status = TrainingStatus::kFailed;
+    state.status = BatchStatus::kFailed;
     step = TrainingStep::kFailed;
     state.model_uri.clear();
     state.failure_reason =
         job.state == JobState::kFailed
-            ? reason_of(job)
+            ? failure_reason(job, "AlgorithmError")
             : "InternalServerError: The job ended without an error and did not say where its model lies.";
   } else if (job.state == JobState::kCompleted) {
-    state.status = TrainingStatus::kCompleted;
+    state.status = BatchStatus::kCompleted;
     step = TrainingStep::kCompleted;
   } else if (!job.failure.empty()) {
     // Stopped, and not because somebody asked for it.
     step = TrainingStep::kMaxRuntimeExceeded;
   }
   // What went wrong while it was stopped is told, though it failed nobody.
-  if (state.status == TrainingStatus::kStopped && job.ending && !job.ending->said.empty())
+  if (state.status == BatchStatus::kStopped && job.ending && !job.ending->said.empty())
     message = fmt::format("{}. {}", words_of(step).message, job.ending->said);
-  if (state.status == TrainingStatus::kFailed) message = state.failure_reason;
+  if (state.status == BatchStatus::kFailed) message = state.failure_reason;
   state.transitions.push_back({step, job.modified, {}, message.empty() ? words_of(step).message : message});
 }
 
-std::optional<Timestamp> time_of(const json& from, const char* name) {
-  const auto member = from.find(name);
-  if (member == from.end() || !member->is_number_integer()) return std::nullopt;
-  return from_microseconds(member->get<std::int64_t>());
-}
-
 }  // namespace
-
-const char* training_status_name(TrainingStatus status) {
-  return std::find_if(std::begin(kStatuses), std::end(kStatuses),
-                      [&](const StatusName& one) { return one.status == status; })
-      ->name;
-}
-
-Result<TrainingStatus> parse_training_status(std::string_view name) {
-  for (const StatusName& one : kStatuses)
-    if (one.name == name) return one.status;
-  return fail(ErrorCode::kInvalidArgument, "'{}' is no status of a training job", name);
-}
 
 const char* training_step_name(TrainingStep step) {
   return words_of(step).name;
@@ -160,7 +112,7 @@ TrainingJobState derive_training_state(const jobs::JobRecord& job,
   }
   std::stable_sort(state.transitions.begin(), state.transitions.end(),
                    [](const auto& a, const auto& b) { return a.start < b.start; });
-  if (job.state == JobState::kStopping) state.status = TrainingStatus::kStopping;
+  if (job.state == JobState::kStopping) state.status = BatchStatus::kStopping;
   if (jobs::has_ended(job.state)) {
     end_with(state, job, phases);
     if (state.started) state.ended = job.modified;
@@ -189,25 +141,25 @@ std::string training_state_text(const TrainingJobState& state) {
                        {"time_us", to_microseconds(one.time)},
                        {"epoch", one.epoch}});
   ordered_json made{{"version", 1},
-                    {"status", training_status_name(state.status)},
+                    {"status", batch_status_name(state.status)},
                     {"transitions", std::move(transitions)},
                     {"failure_reason", state.failure_reason},
                     {"model_uri", state.model_uri},
                     {"metrics", std::move(metrics)}};
-  if (state.started) made["started_us"] = to_microseconds(*state.started);
-  if (state.ended) made["ended_us"] = to_microseconds(*state.ended);
+  jobs::put_time(made, "started_us", state.started);
+  jobs::put_time(made, "ended_us", state.ended);
   return json_text(made);
 }
 
 Result<TrainingJobState> parse_training_state(const std::string& text) {
   TERRAPIN_TRY(const json from, jobs::parse_object(text, "the state of a training job"));
   TrainingJobState state;
-  TERRAPIN_TRY(state.status, parse_training_status(jobs::text_of(from, "status")));
+  TERRAPIN_TRY(state.status, parse_batch_status(jobs::text_of(from, "status")));
   for (const json& one : from.value("transitions", json::array())) {
     const StepWords* const step = one.is_object() ? step_named(jobs::text_of(one, "step")) : nullptr;
     if (step == nullptr) return fail(ErrorCode::kCorrupt, "a transition of a training job names no step");
     state.transitions.push_back({step->step, from_microseconds(jobs::integer_of(one, "start_us", 0)),
-                                 time_of(one, "end_us"), jobs::text_of(one, "message")});
+                                 jobs::time_of(one, "end_us"), jobs::text_of(one, "message")});
   }
   if (state.transitions.empty()) return fail(ErrorCode::kCorrupt, "a training job has no transitions");
   state.failure_reason = jobs::text_of(from, "failure_reason");
@@ -220,8 +172,8 @@ Result<TrainingJobState> parse_training_state(const std::string& text) {
                              from_microseconds(jobs::integer_of(one, "time_us", 0)),
                              static_cast<int>(jobs::integer_of(one, "epoch", 0))});
   }
-  state.started = time_of(from, "started_us");
-  state.ended = time_of(from, "ended_us");
+  state.started = jobs::time_of(from, "started_us");
+  state.ended = jobs::time_of(from, "ended_us");
   return state;
 }
 

@@ -9,18 +9,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "control/training_metrics.h"
+#include "control/batch_status.h"
 #include "control/process/phases.h"
+#include "control/training_metrics.h"
 #include "jobs/job_store.h"
 
 namespace terrapin::control {
-
-enum class TrainingStatus { kInProgress, kStopping, kCompleted, kFailed, kStopped };
-const char* training_status_name(TrainingStatus status);  // "InProgress"
-Result<TrainingStatus> parse_training_status(std::string_view name);
-inline bool has_ended(TrainingStatus status) {
-  return status != TrainingStatus::kInProgress && status != TrainingStatus::kStopping;
-}
 
 enum class TrainingStep {
   kPending,
@@ -44,7 +38,7 @@ struct TrainingTransition {
 };
 
 struct TrainingJobState {
-  TrainingStatus status = TrainingStatus::kInProgress;
+  BatchStatus status = BatchStatus::kInProgress;
   std::vector<TrainingTransition> transitions;  // oldest first, never empty
   std::string failure_reason;                   // begins with whose fault it is: "ClientError: ..."
   std::optional<Timestamp> started, ended;      // of the process

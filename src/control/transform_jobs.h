@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "control/batch_rows.h"
 #include "control/log_source.h"
 #include "control/resources.h"
 #include "control/slots.h"
@@ -47,19 +48,16 @@ class TransformJobs {
   // The group /aws/sagemaker/TransformJobs.
   LogSource& log_source() { return *log_source_; }
 
-  // Brings the row of the job's process up to date; nothing for a process of another kind.
-  Status settle(const std::string& job_id);
-  // All that have not ended. What cannot be settled is logged and holds up no other.
-  Status settle_all();
+  // As BatchRows.
+  Status settle(const std::string& job_id) { return rows_.settle(job_id); }
+  Status settle_all() { return rows_.settle_all(); }
 
  private:
-  Result<Resource> settle_row(const Resource& row);
-
   Resources& resources_;
   jobs::JobStore& job_store_;
-  jobs::Runner& runner_;
   jobs::Supervisor& supervisor_;
   const TransformJobsOptions options_;
+  BatchRows rows_;
   std::unique_ptr<LogSource> log_source_;
 };
 

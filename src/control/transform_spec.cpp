@@ -15,45 +15,12 @@ using jobs::JobState;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kMostReason = 1024;
-
-struct StatusName {
-  TransformStatus status;
-  const char* name;
-};
-constexpr StatusName kStatuses[] = {{TransformStatus::kInProgress, "InProgress"},
-                                    {TransformStatus::kStopping, "Stopping"},
-                                    {TransformStatus::kCompleted, "Completed"},
-                                    {TransformStatus::kFailed, "Failed"},
-                                    {TransformStatus::kStopped, "Stopped"}};
-
-// Whose fault it was begins the sentence, as the service that this follows has it.
-std::string reason_of(const jobs::JobRecord& job) {
-  const std::string& reason = job.failure;
-  for (const char* begin : {"ClientError:", "AlgorithmError:", "InternalServerError:"})
-    if (reason.starts_with(begin)) return jobs::first_characters(reason, kMostReason);
-  const char* whose = "InternalServerError: ";
-  if (!job.ending) whose = "CapacityError: Unable to provision requested ML compute capacity. ";
-  if (job.ending && job.ending->out_of_memory) whose = "ClientError: ";
-  return jobs::first_characters(whose + reason, kMostReason);
-}
-
 std::int64_t count_of(const Phase& phase, const char* name) {
   const auto fact = phase.facts.find(name);
   if (fact == phase.facts.end()) return 0;
   std::int64_t count = 0;
   std::from_chars(fact->second.data(), fact->second.data() + fact->second.size(), count);
   return count;
-}
-
-void put_time(ordered_json& made, const char* name, const std::optional<Timestamp>& time) {
-  if (time) made[name] = to_microseconds(*time);
-}
-
-std::optional<Timestamp> time_of(const json& from, const char* name) {
-  const auto member = from.find(name);
-  if (member == from.end() || !member->is_number_integer()) return std::nullopt;
-  return from_microseconds(member->get<std::int64_t>());
 }
 
 bool is_text(const std::string& media_type) {
@@ -147,18 +114,6 @@ std::string transform_output_uri(const TransformSpec& spec, const std::string& f
   return uri + "/" + file + ".out";
 }
 
-const char* transform_status_name(TransformStatus status) {
-  return std::find_if(std::begin(kStatuses), std::end(kStatuses),
-                      [&](const StatusName& one) { return one.status == status; })
-      ->name;
-}
-
-Result<TransformStatus> parse_transform_status(std::string_view name) {
-  for (const StatusName& one : kStatuses)
-    if (one.name == name) return one.status;
-  return fail(ErrorCode::kInvalidArgument, "'{}' is no status of a transform", name);
-}
-
 TransformState derive_transform_state(const jobs::JobRecord& job, const std::vector<jobs::JobChange>& changes,
                                       const std::vector<Phase>& phases) {
   TransformState state;
@@ -170,42 +125,42 @@ TransformState derive_transform_state(const jobs::JobRecord& job, const std::vec
     state.done = count_of(*whole, kDoneFact);
     state.failed = count_of(*whole, kFailedFact);
   }
-  if (job.state == JobState::kStopping) state.status = TransformStatus::kStopping;
+  if (job.state == JobState::kStopping) state.status = BatchStatus::kStopping;
   if (!jobs::has_ended(job.state)) return state;
   state.ended = job.modified;
-  state.status = TransformStatus::kStopped;
+  state.status = BatchStatus::kStopped;
   if (job.state == JobState::kFailed) {
-    state.status = TransformStatus::kFailed;
-    state.failure_reason = reason_of(job);
+    state.status = BatchStatus::kFailed;
+    state.failure_reason = failure_reason(job, "InternalServerError");
   } else if (job.state == JobState::kCompleted && whole == phases.end()) {
-    state.status = TransformStatus::kFailed;
+    state.status = BatchStatus::kFailed;
     state.failure_reason = "InternalServerError: The job ended without an error and did not say what it did.";
   } else if (job.state == JobState::kCompleted) {
-    state.status = TransformStatus::kCompleted;
+    state.status = BatchStatus::kCompleted;
   }
   return state;
 }
 
 std::string transform_state_text(const TransformState& state) {
   ordered_json made{{"version", 1},
-                    {"status", transform_status_name(state.status)},
+                    {"status", batch_status_name(state.status)},
                     {"failure_reason", state.failure_reason},
                     {"done", state.done},
                     {"failed", state.failed}};
-  put_time(made, "started_us", state.started);
-  put_time(made, "ended_us", state.ended);
+  jobs::put_time(made, "started_us", state.started);
+  jobs::put_time(made, "ended_us", state.ended);
   return json_text(made);
 }
 
 Result<TransformState> parse_transform_state(const std::string& text) {
   TERRAPIN_TRY(const json from, jobs::parse_object(text, "the state of a transform"));
   TransformState state;
-  TERRAPIN_TRY(state.status, parse_transform_status(jobs::text_of(from, "status")));
+  TERRAPIN_TRY(state.status, parse_batch_status(jobs::text_of(from, "status")));
   state.failure_reason = jobs::text_of(from, "failure_reason");
   state.done = jobs::integer_of(from, "done", 0);
   state.failed = jobs::integer_of(from, "failed", 0);
-  state.started = time_of(from, "started_us");
-  state.ended = time_of(from, "ended_us");
+  state.started = jobs::time_of(from, "started_us");
+  state.ended = jobs::time_of(from, "ended_us");
   return state;
 }
 

@@ -11,8 +11,9 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "control/training_spec.h"
+#include "control/batch_status.h"
 #include "control/process/phases.h"
+#include "control/training_spec.h"
 #include "jobs/job_store.h"
 
 namespace terrapin::control {
@@ -51,15 +52,8 @@ Result<TransformSpec> parse_transform_spec(const std::string& text);
 // <output_uri>/<file>.out
 std::string transform_output_uri(const TransformSpec& spec, const std::string& file);
 
-enum class TransformStatus { kInProgress, kStopping, kCompleted, kFailed, kStopped };
-const char* transform_status_name(TransformStatus status);  // "InProgress"
-Result<TransformStatus> parse_transform_status(std::string_view name);
-inline bool has_ended(TransformStatus status) {
-  return status != TransformStatus::kInProgress && status != TransformStatus::kStopping;
-}
-
 struct TransformState {
-  TransformStatus status = TransformStatus::kInProgress;
+  BatchStatus status = BatchStatus::kInProgress;
   std::string failure_reason;               // begins with whose fault it is: "ClientError: ..."
   std::optional<Timestamp> started, ended;  // of the process
   std::int64_t done = 0, failed = 0;        // objects, once it has ended

@@ -61,7 +61,7 @@ Result<TuningJob> TuningJobs::read(Resource row) {
   TuningJob job;
   TERRAPIN_TRY(job.spec, parse_tuning_spec(row.spec));
   TERRAPIN_TRY(job.state, parse_tuning_state(row.state));
-  TERRAPIN_TRY(job.status, parse_tuning_status(row.status));
+  TERRAPIN_TRY(job.status, parse_batch_status(row.status));
   job.resource = std::move(row);
   return job;
 }
@@ -76,7 +76,7 @@ Status TuningJobs::check_parents(const TuningSpec& spec) {
     if (!has_ended(parent.status))
       return fail(ErrorCode::kInvalidArgument,
                   "the parent tuning job '{}' is in status {}; it must have ended", name,
-                  tuning_status_name(parent.status));
+                  batch_status_name(parent.status));
     if (parent.spec.objective != spec.objective)
       return fail(ErrorCode::kInvalidArgument,
                   "the parent tuning job '{}' went for {}, this one goes for {}: they cannot be compared",
@@ -95,7 +95,7 @@ Result<TuningJob> TuningJobs::create(const TuningSpec& spec, const std::string& 
   row.kind = kTuningJobKind;
   row.name = spec.name;
   row.owner = owner;
-  row.status = tuning_status_name(TuningStatus::kInProgress);
+  row.status = batch_status_name(BatchStatus::kInProgress);
   row.spec = tuning_spec_text(spec);
   row.state = tuning_state_text({});
   row.tags = tags;
@@ -111,12 +111,12 @@ Result<TuningJob> TuningJobs::describe(const std::string& name) {
 Result<TuningJob> TuningJobs::stop(const std::string& name) {
   TERRAPIN_TRY(Resource changed,
                resources_.change(kTuningJobKind, name, [&](storage::Transaction&, Resource& row) -> Status {
-                 TERRAPIN_TRY(const TuningStatus status, parse_tuning_status(row.status));
-                 if (status == TuningStatus::kStopping) return {};
-                 if (!may_move(status, TuningStatus::kStopping))
+                 TERRAPIN_TRY(const BatchStatus status, parse_batch_status(row.status));
+                 if (status == BatchStatus::kStopping) return {};
+                 if (!may_move(status, BatchStatus::kStopping))
                    return fail(ErrorCode::kConflict, "the tuning job '{}' is in status {}", row.name,
                                row.status);
-                 row.status = tuning_status_name(TuningStatus::kStopping);
+                 row.status = batch_status_name(BatchStatus::kStopping);
                  return {};
                }));
   return read(std::move(changed));
@@ -126,8 +126,7 @@ Status TuningJobs::look() {
   Status first;
   ResourceFilter filter;
   filter.kind = kTuningJobKind;
-  filter.statuses = {tuning_status_name(TuningStatus::kInProgress),
-                     tuning_status_name(TuningStatus::kStopping)};
+  filter.statuses = {batch_status_name(BatchStatus::kInProgress), batch_status_name(BatchStatus::kStopping)};
   std::vector<Resource> rows;
   // All of them before any is touched: those that end meanwhile would move the pages.
   for (bool more = true; more; filter.offset += filter.limit) {
@@ -146,22 +145,22 @@ Status TuningJobs::look() {
 
 // Writes what has changed, and the end where there is one. Someone may have asked for the end meanwhile: that
 // stays.
-Status TuningJobs::keep(Standing& standing, std::optional<TuningStatus> ended) {
+Status TuningJobs::keep(Standing& standing, std::optional<BatchStatus> ended) {
   if (!standing.changed && !ended) return {};
   if (ended) standing.job.state.ended = resources_.now();
-  TuningStatus status = standing.job.status;
+  BatchStatus status = standing.job.status;
   TERRAPIN_TRY(
       const Resource written,
       resources_.change(
           kTuningJobKind, standing.job.resource.name, [&](storage::Transaction&, Resource& row) -> Status {
-            TERRAPIN_TRY(status, parse_tuning_status(row.status));
+            TERRAPIN_TRY(status, parse_batch_status(row.status));
             row.state = tuning_state_text(standing.job.state);
             if (!ended) return {};
-            const TuningStatus to = status == TuningStatus::kStopping ? TuningStatus::kStopped : *ended;
+            const BatchStatus to = status == BatchStatus::kStopping ? BatchStatus::kStopped : *ended;
             if (!may_move(status, to))
               return fail(ErrorCode::kConflict, "a tuning job that is {} cannot become {}", row.status,
-                          tuning_status_name(to));
-            row.status = tuning_status_name(to);
+                          batch_status_name(to));
+            row.status = batch_status_name(to);
             status = to;
             return {};
           }));
@@ -182,14 +181,14 @@ Status TuningJobs::make(Standing& standing, std::size_t index) {
   if (!made && made.error().code == ErrorCode::kAlreadyExists) {
     TERRAPIN_TRY(const TrainingJob there, trainings_->describe(trial.training));
     if (there.resource.parent != spec.name) {
-      trial.status = TrainingStatus::kFailed;
+      trial.status = BatchStatus::kFailed;
       trial.failure_reason =
           fmt::format("ClientError: there is another training job of the name {} already", trial.training);
       trial.ended = resources_.now();
     }
   } else if (!made && (made.error().code == ErrorCode::kInvalidArgument ||
                        made.error().code == ErrorCode::kUnsupported)) {
-    trial.status = TrainingStatus::kFailed;
+    trial.status = BatchStatus::kFailed;
     trial.failure_reason = "ClientError: " + made.error().message;
     trial.ended = resources_.now();
   } else if (!made) {
@@ -209,7 +208,7 @@ Status TuningJobs::follow(Standing& standing, std::size_t index) {
   const auto training = trainings_->describe(trial.training);
   if (!training && training.error().code == ErrorCode::kNotFound) {
     // Somebody removed it.
-    trial.status = TrainingStatus::kFailed;
+    trial.status = BatchStatus::kFailed;
     trial.failure_reason = "ClientError: the training job no longer exists";
     trial.ended = resources_.now();
     standing.changed = true;
@@ -225,12 +224,12 @@ Status TuningJobs::follow(Standing& standing, std::size_t index) {
   if (!has_ended(state.status)) return {};
   trial.ended = state.ended.value_or(resources_.now());
   trial.failure_reason = state.failure_reason;
-  if (state.status != TrainingStatus::kFailed) {
+  if (state.status != BatchStatus::kFailed) {
     for (const MetricValue& metric : state.metrics)
       if (metric.name == standing.job.spec.objective) trial.objective = metric.value;
   }
   if (is_retryable(trial) && trial.attempt < standing.job.spec.retries &&
-      standing.job.status == TuningStatus::kInProgress) {
+      standing.job.status == BatchStatus::kInProgress) {
     TuningTrial again;
     again.values = trial.values;
     again.attempt = trial.attempt + 1;
@@ -259,7 +258,7 @@ void TuningJobs::close_where_due(Standing& standing) const {
       resources_.now() - standing.job.resource.created >= std::chrono::seconds(spec.max_run_s))
     close(fmt::format("the {} seconds that the tuning job had are over", spec.max_run_s));
   const bool all_failed = std::all_of(state.trials.begin(), state.trials.end(), [](const TuningTrial& trial) {
-    return trial.status == TrainingStatus::kFailed;
+    return trial.status == BatchStatus::kFailed;
   });
   const auto ended = static_cast<std::size_t>(std::count_if(state.trials.begin(), state.trials.end(),
                                                             [](const auto& trial) { return !runs(trial); }));
@@ -274,14 +273,14 @@ void TuningJobs::close_where_due(Standing& standing) const {
 
 Status TuningJobs::stop_all(Standing& standing) {
   for (TuningTrial& trial : standing.job.state.trials) {
-    if (!runs(trial) || trial.status == TrainingStatus::kStopping) continue;
+    if (!runs(trial) || trial.status == BatchStatus::kStopping) continue;
     if (!trial.made) {
       // A crash may have come between its making and the note of it.
       const auto there = trainings_->describe(trial.training);
       if (!there && there.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(there.error());
       trial.made = standing.changed = true;
       if (!there || there->resource.parent != standing.job.spec.name) {
-        trial.status = TrainingStatus::kStopped;
+        trial.status = BatchStatus::kStopped;
         trial.ended = resources_.now();
         continue;
       }
@@ -298,7 +297,7 @@ Status TuningJobs::stop_the_poor(Standing& standing) {
   TuningState& state = standing.job.state;
   const std::string& objective = standing.job.spec.objective;
   const bool any = std::any_of(state.trials.begin(), state.trials.end(),
-                               [](const auto& trial) { return trial.status == TrainingStatus::kInProgress; });
+                               [](const auto& trial) { return trial.status == BatchStatus::kInProgress; });
   if (!any) return {};
   std::vector<tuning::Curve> earlier;
   for (const TuningTrial& trial : state.trials) {
@@ -312,7 +311,7 @@ Status TuningJobs::stop_the_poor(Standing& standing) {
   }
   if (earlier.size() < tuning::kCurvesBeforeStopping) return {};
   for (TuningTrial& trial : state.trials) {
-    if (trial.status != TrainingStatus::kInProgress || !trial.made) continue;
+    if (trial.status != BatchStatus::kInProgress || !trial.made) continue;
     TERRAPIN_TRY(const auto values, trainings_->metrics(trial.training));
     if (!tuning::worse_than_median(curve_of(values, objective), earlier)) continue;
     const Status stopped = trainings_->stop(trial.training);
@@ -350,7 +349,7 @@ Status TuningJobs::add_trials(Standing& standing) {
     ++running;
   }
   TERRAPIN_TRY_STATUS(keep(standing));
-  if (standing.job.status != TuningStatus::kInProgress) return {};  // stopped meanwhile: the next look sees
+  if (standing.job.status != BatchStatus::kInProgress) return {};  // stopped meanwhile: the next look sees
   for (std::size_t index = before; index < state.trials.size(); ++index) {
     TERRAPIN_TRY_STATUS(make(standing, index));
   }
@@ -369,7 +368,7 @@ Status TuningJobs::attend(const Resource& row) {
       if (trial.objective) standing.earlier.push_back(trial);
   }
   // A job that is to be stopped makes no training.
-  const bool stopping = standing.job.status == TuningStatus::kStopping;
+  const bool stopping = standing.job.status == BatchStatus::kStopping;
   if (stopping) {
     TERRAPIN_TRY_STATUS(stop_all(standing));
   }
@@ -398,15 +397,15 @@ Status TuningJobs::attend(const Resource& row) {
   if (!stopping && state.closing.empty() && !full && !state.found_nothing_new) return {};
   const bool failed = !state.trials.empty() &&
                       std::all_of(state.trials.begin(), state.trials.end(),
-                                  [](const auto& trial) { return trial.status == TrainingStatus::kFailed; });
+                                  [](const auto& trial) { return trial.status == BatchStatus::kFailed; });
   if (!failed || stopping) {
     state.failure_reason.clear();
-    return keep(standing, TuningStatus::kCompleted);
+    return keep(standing, BatchStatus::kCompleted);
   }
   if (state.failure_reason.empty())
     state.failure_reason =
         "All training jobs failed. Please take a look at the training jobs failures to get more details.";
-  return keep(standing, TuningStatus::kFailed);
+  return keep(standing, BatchStatus::kFailed);
 }
 
 }  // namespace terrapin::control

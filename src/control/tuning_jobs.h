@@ -31,7 +31,7 @@ struct TuningJob {
   Resource resource;
   TuningSpec spec;
   TuningState state;
-  TuningStatus status = TuningStatus::kInProgress;
+  BatchStatus status = BatchStatus::kInProgress;
 };
 
 // Thread-safe. Everything given outlives it.
@@ -68,7 +68,7 @@ class TuningJobs {
   Status stop_all(Standing& standing);
   void close_where_due(Standing& standing) const;
   Status add_trials(Standing& standing);
-  Status keep(Standing& standing, std::optional<TuningStatus> ended = {});
+  Status keep(Standing& standing, std::optional<BatchStatus> ended = {});
 
   Resources& resources_;
   const std::unique_ptr<TunedTrainings> trainings_;

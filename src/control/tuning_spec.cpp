@@ -25,16 +25,6 @@ struct KindName {
 constexpr KindName kKinds[] = {
     {Kind::kWhole, "integer"}, {Kind::kContinuous, "continuous"}, {Kind::kCategorical, "categorical"}};
 
-struct StatusName {
-  TuningStatus status;
-  const char* name;
-};
-constexpr StatusName kStatuses[] = {{TuningStatus::kInProgress, "InProgress"},
-                                    {TuningStatus::kStopping, "Stopping"},
-                                    {TuningStatus::kCompleted, "Completed"},
-                                    {TuningStatus::kFailed, "Failed"},
-                                    {TuningStatus::kStopped, "Stopped"}};
-
 // What of the algorithm may be tuned, and within which ends: docs/formats/hyperparameters.md.
 struct Tunable {
   const char* name;
@@ -139,28 +129,18 @@ Result<ParameterRange> parse_range(const json& from) {
   return range;
 }
 
-void put_time(ordered_json& made, const char* name, const std::optional<Timestamp>& time) {
-  if (time) made[name] = to_microseconds(*time);
-}
-
-std::optional<Timestamp> time_of(const json& from, const char* name) {
-  const auto member = from.find(name);
-  if (member == from.end() || !member->is_number_integer()) return std::nullopt;
-  return from_microseconds(member->get<std::int64_t>());
-}
-
 ordered_json trial_json(const TuningTrial& trial) {
   ordered_json made{{"training", trial.training},
                     {"values", trial.values},
                     {"attempt", trial.attempt},
                     {"made", trial.made},
-                    {"status", training_status_name(trial.status)},
+                    {"status", batch_status_name(trial.status)},
                     {"created_us", to_microseconds(trial.created)},
                     {"failure_reason", trial.failure_reason},
                     {"stopped_early", trial.stopped_early}};
   if (trial.objective) made["objective"] = *trial.objective;
-  put_time(made, "started_us", trial.started);
-  put_time(made, "ended_us", trial.ended);
+  jobs::put_time(made, "started_us", trial.started);
+  jobs::put_time(made, "ended_us", trial.ended);
   return made;
 }
 
@@ -171,13 +151,13 @@ Result<TuningTrial> parse_trial(const json& from) {
   trial.values = jobs::text_map_of(from, "values");
   trial.attempt = static_cast<int>(jobs::integer_of(from, "attempt", 0));
   trial.made = jobs::flag_of(from, "made");
-  TERRAPIN_TRY(trial.status, parse_training_status(jobs::text_of(from, "status")));
+  TERRAPIN_TRY(trial.status, parse_batch_status(jobs::text_of(from, "status")));
   trial.created = from_microseconds(jobs::integer_of(from, "created_us", 0));
   trial.failure_reason = jobs::text_of(from, "failure_reason");
   trial.stopped_early = jobs::flag_of(from, "stopped_early");
   trial.objective = number_of(from, "objective");
-  trial.started = time_of(from, "started_us");
-  trial.ended = time_of(from, "ended_us");
+  trial.started = jobs::time_of(from, "started_us");
+  trial.ended = jobs::time_of(from, "ended_us");
   return trial;
 }
 
@@ -266,34 +246,22 @@ Result<TuningSpec> parse_tuning_spec(const std::string& text) {
   return spec;
 }
 
-const char* tuning_status_name(TuningStatus status) {
-  return std::find_if(std::begin(kStatuses), std::end(kStatuses),
-                      [&](const StatusName& one) { return one.status == status; })
-      ->name;
-}
-
-Result<TuningStatus> parse_tuning_status(std::string_view name) {
-  for (const StatusName& one : kStatuses)
-    if (one.name == name) return one.status;
-  return fail(ErrorCode::kInvalidArgument, "'{}' is no status of a tuning job", name);
-}
-
-bool may_move(TuningStatus from, TuningStatus to) {
+bool may_move(BatchStatus from, BatchStatus to) {
   switch (from) {
-    case TuningStatus::kInProgress:
-      return to == TuningStatus::kStopping || to == TuningStatus::kCompleted || to == TuningStatus::kFailed;
-    case TuningStatus::kStopping:
-      return to == TuningStatus::kStopped;
-    case TuningStatus::kCompleted:
-    case TuningStatus::kFailed:
-    case TuningStatus::kStopped:
+    case BatchStatus::kInProgress:
+      return to == BatchStatus::kStopping || to == BatchStatus::kCompleted || to == BatchStatus::kFailed;
+    case BatchStatus::kStopping:
+      return to == BatchStatus::kStopped;
+    case BatchStatus::kCompleted:
+    case BatchStatus::kFailed:
+    case BatchStatus::kStopped:
       return false;
   }
   return false;
 }
 
 bool is_retryable(const TuningTrial& trial) {
-  return trial.status == TrainingStatus::kFailed && trial.failure_reason.starts_with("InternalServerError");
+  return trial.status == BatchStatus::kFailed && trial.failure_reason.starts_with("InternalServerError");
 }
 
 std::string tuning_state_text(const TuningState& state) {
@@ -304,7 +272,7 @@ std::string tuning_state_text(const TuningState& state) {
                     {"closing", state.closing},
                     {"found_nothing_new", state.found_nothing_new},
                     {"failure_reason", state.failure_reason}};
-  put_time(made, "ended_us", state.ended);
+  jobs::put_time(made, "ended_us", state.ended);
   return json_text(made);
 }
 
@@ -318,7 +286,7 @@ Result<TuningState> parse_tuning_state(const std::string& text) {
   state.closing = jobs::text_of(from, "closing");
   state.found_nothing_new = jobs::flag_of(from, "found_nothing_new");
   state.failure_reason = jobs::text_of(from, "failure_reason");
-  state.ended = time_of(from, "ended_us");
+  state.ended = jobs::time_of(from, "ended_us");
   return state;
 }
 

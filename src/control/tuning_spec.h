@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "control/batch_status.h"
 #include "control/training_spec.h"
 #include "control/training_state.h"
 #include "control/tuning/search_space.h"
@@ -45,14 +46,8 @@ Status check_tuning_spec(const TuningSpec& spec);
 std::string tuning_spec_text(const TuningSpec& spec);
 Result<TuningSpec> parse_tuning_spec(const std::string& text);
 
-enum class TuningStatus { kInProgress, kStopping, kCompleted, kFailed, kStopped };
-const char* tuning_status_name(TuningStatus status);  // "InProgress"
-Result<TuningStatus> parse_tuning_status(std::string_view name);
 // The whole life of a tuning job; docs/states.md shows the same table.
-bool may_move(TuningStatus from, TuningStatus to);
-inline bool has_ended(TuningStatus status) {
-  return status != TuningStatus::kInProgress && status != TuningStatus::kStopping;
-}
+bool may_move(BatchStatus from, BatchStatus to);
 
 // A training job of a tuning job. It stands here before it is made.
 struct TuningTrial {
@@ -60,7 +55,7 @@ struct TuningTrial {
   tuning::Assignment values;
   int attempt = 0;  // 1: the first repetition after a failure
   bool made = false;
-  TrainingStatus status = TrainingStatus::kInProgress;
+  BatchStatus status = BatchStatus::kInProgress;
   std::optional<double> objective;  // the last value, once it has ended
   Timestamp created;                // of the trial
   std::optional<Timestamp> started, ended;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace terrapin::jobs {
@@ -57,6 +58,17 @@ inline std::map<std::string, std::string> text_map_of(const nlohmann::json& json
     for (const auto& [key, value] : member->items())
       if (value.is_string()) texts[key] = value.get<std::string>();
   return texts;
+}
+
+// A time in microseconds; none leaves the member out.
+inline void put_time(nlohmann::ordered_json& made, const char* name, const std::optional<Timestamp>& time) {
+  if (time) made[name] = to_microseconds(*time);
+}
+
+inline std::optional<Timestamp> time_of(const nlohmann::json& json, const char* name) {
+  const auto member = json.find(name);
+  if (member == json.end() || !member->is_number_integer()) return std::nullopt;
+  return from_microseconds(member->get<std::int64_t>());
 }
 
 }  // namespace terrapin::jobs

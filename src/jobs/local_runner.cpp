@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -11,6 +10,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/child_process.h"
 #include "base/descriptor.h"
 #include "base/files.h"
 #include "base/json_text.h"
@@ -65,44 +65,23 @@ Result<std::optional<std::string>> LocalRunner::reserve(const std::string& id, c
 }
 
 Status LocalRunner::launch(const JobFolder& folder) {
-  std::vector<std::string> arguments = options_.keeper;
-  arguments.push_back(folder.path.string());
-  std::vector<std::string> variables = plain_environment();
-  std::vector<char*> argv, envp;
-  for (std::string& text : arguments) argv.push_back(text.data());
-  for (std::string& text : variables) envp.push_back(text.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  int problem = 0;
-  const auto step = [&](int result) {
-    if (problem == 0) problem = result;
+  const auto open = [](const fs::path& path, int flags) {
+    return above_standard(Descriptor(::open(path.c_str(), flags | O_CLOEXEC, 0600)));
   };
-  sigset_t defaults, mask;
-  sigfillset(&defaults);
-  sigdelset(&defaults, SIGKILL);
-  sigdelset(&defaults, SIGSTOP);
-  sigemptyset(&mask);
-  step(::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0));
-  step(::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0));
-  step(::posix_spawn_file_actions_addopen(&actions, 2, folder.keeper_log().c_str(),
-                                          O_WRONLY | O_CREAT | O_APPEND, 0600));
-  step(::posix_spawn_file_actions_addclosefrom_np(&actions, 3));
-  step(::posix_spawnattr_setsigdefault(&attributes, &defaults));
-  step(::posix_spawnattr_setsigmask(&attributes, &mask));
-  step(::posix_spawnattr_setflags(&attributes,
-                                  POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
-  pid_t pid = -1;
-  if (problem == 0) problem = ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), envp.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (problem != 0)
-    return fail(ErrorCode::kIo, "{}: the keeper of a job cannot be started: {}", argv[0],
-                system_message(problem));
+  const Descriptor nothing = open("/dev/null", O_WRONLY);
+  const Descriptor log = open(folder.keeper_log(), O_WRONLY | O_CREAT | O_APPEND);
+  if (!nothing.is_open() || !log.is_open())
+    return fail(ErrorCode::kIo, "{}: {}", folder.keeper_log().string(), system_message());
+  ChildPlan plan;
+  plan.arguments = options_.keeper;
+  plan.arguments.push_back(folder.path.string());
+  plan.environment = plain_environment();
+  plan.output = nothing.get();
+  plan.errors = log.get();
+  plan.own_session = true;
+  const auto started = start_child(plan);
+  if (!started) return fail(ErrorCode::kIo, "the keeper of a job: {}", started.error().message);
+  const pid_t pid = *started;
 
   // It ends as soon as the job runs. How it ended does not matter: its folder says what is so.
   const auto give_up = Steady::now() + options_.start_timeout;

@@ -1,15 +1,15 @@
 #include "jobs/short_command.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "base/child_process.h"
 #include "base/descriptor.h"
 #include "jobs/job_files.h"
 
@@ -17,59 +17,6 @@ namespace terrapin::jobs {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-
-// Never 0, 1 or 2, so that giving the child its standard descriptors overwrites none of these.
-Descriptor above_standard(Descriptor descriptor) {
-  if (!descriptor.is_open() || descriptor.get() > 2) return descriptor;
-  return Descriptor(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 3));
-}
-
-struct Pipe {
-  Descriptor read, write;
-  static Pipe make() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-    Pipe pipe{above_standard(Descriptor(ends[0])), above_standard(Descriptor(ends[1]))};
-    ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
-    return pipe;
-  }
-};
-
-// 0, or what the system says.
-int spawn(const ShortCommand& command, int output, int errors, pid_t& pid) {
-  std::vector<std::string> arguments = command.arguments, variables = command.environment;
-  std::vector<char*> argv, envp;
-  for (std::string& text : arguments) argv.push_back(text.data());
-  for (std::string& text : variables) envp.push_back(text.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  int problem = 0;
-  const auto step = [&](int result) {
-    if (problem == 0) problem = result;
-  };
-  sigset_t defaults, mask;
-  sigfillset(&defaults);
-  sigdelset(&defaults, SIGKILL);
-  sigdelset(&defaults, SIGSTOP);
-  sigemptyset(&mask);
-  step(::posix_spawn_file_actions_adddup2(&actions, output, 1));
-  step(::posix_spawn_file_actions_adddup2(&actions, errors, 2));
-  step(::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0));
-  step(::posix_spawn_file_actions_addclosefrom_np(&actions, 3));
-  step(::posix_spawnattr_setsigdefault(&attributes, &defaults));
-  step(::posix_spawnattr_setsigmask(&attributes, &mask));
-  step(::posix_spawnattr_setpgroup(&attributes, 0));
-  step(::posix_spawnattr_setflags(&attributes,
-                                  POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
-  if (problem == 0) problem = ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), envp.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  return problem;
-}
 
 // Takes what is there; what is beyond `most` is dropped. Closes at the end of the stream. True: some was
 // dropped.
@@ -94,16 +41,18 @@ bool take(Descriptor& from, std::string& into, std::size_t most) {
 
 Result<Answer> ask(const ShortCommand& command) {
   const std::string& program = command.arguments.front();
-  Pipe output = Pipe::make(), errors = Pipe::make();
-  if (!output.write.is_open() || !errors.write.is_open())
+  ChildPipe output = ChildPipe::make(), errors = ChildPipe::make();
+  if (!output.is_open() || !errors.is_open())
     return fail(ErrorCode::kIo, "cannot make a pipe for {}: {}", program, system_message());
-  pid_t pid = -1;
-  const int problem = spawn(command, output.write.get(), errors.write.get(), pid);
+  ChildPlan plan;
+  plan.arguments = command.arguments;
+  plan.environment = command.environment;
+  plan.output = output.write.get();
+  plan.errors = errors.write.get();
+  plan.own_group = true;
+  TERRAPIN_TRY(const pid_t pid, start_child(plan));
   output.write.reset();
   errors.write.reset();
-  if (problem != 0)
-    return fail(problem == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{} cannot be started: {}",
-                program, system_message(problem));
   // System call by number: Debian 12's <sys/pidfd.h> is not for C++.
   const Descriptor end(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const auto give_up = Steady::now() + command.timeout;

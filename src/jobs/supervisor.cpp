@@ -12,44 +12,13 @@ constexpr int kQueueLook = 100;  // jobs that are looked at for a place, at a ti
 }  // namespace
 
 Supervisor::Supervisor(JobStore store, Runner& runner, const Clock& clock, SupervisorOptions options)
-    : store_(std::move(store)), runner_(runner), clock_(clock), options_(std::move(options)) {}
-
-Supervisor::~Supervisor() {
-  stop();
-}
-
-void Supervisor::start() {
-  const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { labor(); });
-}
-
-void Supervisor::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void Supervisor::wake() {
-  const std::lock_guard lock(mutex_);
-  due_ = true;
-  changed_.notify_all();
-}
-
-void Supervisor::labor() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    due_ = false;
-    lock.unlock();
-    (void)look();  // logged there; tried again
-    lock.lock();
-    changed_.wait_for(lock, options_.look_interval, [&] { return stopping_ || due_; });
-  }
-}
+    : store_(std::move(store)),
+      runner_(runner),
+      clock_(clock),
+      options_(std::move(options)),
+      looks_(options_.look_interval, [this] {
+        (void)look(); /* logged there; tried again */
+      }) {}
 
 void Supervisor::tell(const std::string& id) {
   if (options_.changed) options_.changed(id);

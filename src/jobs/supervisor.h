@@ -3,15 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/repeating_thread.h"
 #include "jobs/job_store.h"
 #include "jobs/runner.h"
 
@@ -28,17 +27,16 @@ struct SupervisorOptions {
 class Supervisor {
  public:
   Supervisor(JobStore store, Runner& runner, const Clock& clock, SupervisorOptions options = {});
-  ~Supervisor();  // as stop()
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  void start();
+  void start() { looks_.start(); }
   // Ends the thread; jobs go on and are taken up by the next supervisor.
-  void stop();
+  void stop() { looks_.stop(); }
   // What a job that is Starting waits for, where it is in a queue behind the runner; else "".
   std::string waiting(const std::string& id);
   // Something was queued or is to be stopped: look now.
-  void wake();
+  void wake() { looks_.wake(); }
 
   // One look at everything, as the thread does it again and again. A job that cannot be dealt with now (the
   // disk is full) is logged and holds up no other; the error is the first of these. Not beside the thread.
@@ -52,7 +50,6 @@ class Supervisor {
   Status finish(const JobRecord& job, const Ending& ending);
   Status start_queued();
   void tell(const std::string& id);
-  void labor();
 
   JobStore store_;
   Runner& runner_;
@@ -61,11 +58,8 @@ class Supervisor {
   std::set<std::string> known_;  // jobs whose places this supervisor holds; of whoever looks
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;                       // guarded by mutex_
-  bool due_ = false;                            // guarded by mutex_
   std::map<std::string, std::string> waiting_;  // guarded by mutex_; by job id
-  std::thread thread_;
+  RepeatingThread looks_;
 };
 
 }  // namespace terrapin::jobs

@@ -351,7 +351,7 @@ Portal::Implementation::Handled Portal::Implementation::deploy_training_job(Call
   TERRAPIN_TRY_STATUS(fields.finish());
   if (job.state.model_uri.empty())
     return fail(ErrorCode::kConflict, "the training job '{}' is {} and has no model", job.spec.name,
-                control::training_status_name(job.state.status));
+                control::batch_status_name(job.state.status));
   // A model that was made of it before does; the name may be taken by another.
   control::ModelSpec spec;
   bool there = false;

@@ -121,7 +121,7 @@ Portal::Implementation::Handled Portal::Implementation::training_jobs(Call& call
   TERRAPIN_TRY_STATUS(query.finish());
   TERRAPIN_TRY(filter.sort_by, parse_sort(sort));
   if (!status.empty()) {
-    if (const auto known = control::parse_training_status(status); !known)
+    if (const auto known = control::parse_batch_status(status); !known)
       return fail(ErrorCode::kInvalidArgument,
                   "'status' is '{}': allowed are InProgress, Stopping, Completed, Failed, Stopped", status);
     filter.statuses = {status};

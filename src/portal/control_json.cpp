@@ -17,18 +17,6 @@ bool is_set(Timestamp time) {
   return time.time_since_epoch().count() != 0;
 }
 
-const char* kind_name(DataSource::Kind kind) {
-  switch (kind) {
-    case DataSource::Kind::kPrefix:
-      return "prefix";
-    case DataSource::Kind::kManifest:
-      return "manifest";
-    case DataSource::Kind::kAugmentedManifest:
-      return "augmented-manifest";
-  }
-  return "prefix";
-}
-
 const control::ServedInstance* served(const control::EndpointRoute* route, const std::string& id) {
   if (route == nullptr) return nullptr;
   for (const control::VariantRoute& variant : route->variants)
@@ -71,7 +59,7 @@ json training_summary_json(const control::TrainingJob& job) {
   for (const control::MetricValue& one : state.metrics) metrics[one.name] = one.value;
   const auto epochs = job.spec.hyperparameters.find("epochs");
   return json{{"name", job.spec.name},
-              {"status", control::training_status_name(state.status)},
+              {"status", control::batch_status_name(state.status)},
               {"step", control::training_step_name(state.transitions.back().step)},
               {"created", time_text(job.resource.created)},
               {"modified", time_text(job.resource.modified)},
@@ -95,7 +83,7 @@ json training_json(const control::TrainingJob& job) {
                                {"message", one.message}});
   for (const control::DataChannel& one : job.spec.channels)
     channels.push_back(json{{"name", one.name},
-                            {"kind", kind_name(one.source.kind)},
+                            {"kind", control::data_source_kind_name(one.source.kind)},
                             {"uri", one.source.uri},
                             {"attributes", one.source.attributes},
                             {"content_type", one.content_type}});

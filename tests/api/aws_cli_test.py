@@ -11,40 +11,23 @@ import shutil
 import subprocess
 import tempfile
 import time
-import unittest
 
 from support.aws_case import S3Case, SageMakerCase, unique
+from support.aws_cli import AWS, AwsCli
 
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 FILES = 10_000 if os.environ.get("TERRAPIN_LONG_TESTS") else 300
 NAMES = ["plain.txt", "with space.txt", " leading.txt", "ümlaut.txt", "日本語/ファイル.txt", "🐢/turtle.jpg", "a+b&c=d;e.txt", "per%cent.txt", "it's \"quoted\".txt",
          "deep/er/and/deeper/file", "UPPER.TXT", "upper.txt", "#hash?question.txt", "comma,semi.txt", "[brackets](parens).txt", "tilde~.txt"]
 
 
-class Cli:
-    """`aws` with the service's address and an admin's key."""
-
-    @classmethod
-    def setUpClass(cls):
-        if not os.access(AWS, os.X_OK):
-            raise unittest.SkipTest(f"{AWS} is not installed: script/setup installs awscli")
-        super().setUpClass()
+class Cli(AwsCli):
+    """Each test has a folder of its own."""
 
     def setUp(self):
         super().setUp()
         folder = tempfile.TemporaryDirectory(prefix="terrapin-cli-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-
-    def run_cli(self, *arguments):
-        return subprocess.run([AWS, "--endpoint-url", self.server.url, *arguments], env=self.server.environment(), cwd=self.folder,
-                              capture_output=True, text=True, check=False)
-
-    def aws(self, *arguments):
-        """Standard output of a command that must succeed."""
-        done = self.run_cli(*arguments)
-        self.assertEqual(done.returncode, 0, f"aws {' '.join(arguments)}: {done.stderr}\n{done.stdout[-1000:]}")
-        return done.stdout
 
     def refused_cli(self, expected, *arguments):
         """Returns what the command said."""

@@ -12,12 +12,14 @@ class CreateHyperParameterTuningJob(TuningCase):
         self.assertEqual(len(trainings), 3)
         values = [one["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for one in trainings]
         best = job["BestTrainingJob"]
+        static = {**request["TrainingJobDefinition"]["StaticHyperParameters"], "_tuning_objective_metric": OBJECTIVE}
+        self.assertEqual(job["TrainingJobDefinition"]["StaticHyperParameters"], static)
         self.assertEqual(best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], max(values))
         for one in trainings:
             training = self.job(one["TrainingJobName"])
             self.assertEqual(training["TuningJobArn"], job["HyperParameterTuningJobArn"])
             tuned = one["TunedHyperParameters"]
-            self.assertEqual(training["HyperParameters"], {**request["TrainingJobDefinition"]["StaticHyperParameters"], **tuned})
+            self.assertEqual(training["HyperParameters"], {**static, **tuned})
             self.assertLessEqual(0.001, float(tuned["learning_rate"]))
             self.assertLessEqual(float(tuned["learning_rate"]), 0.1)
             final = {metric["MetricName"]: metric["Value"] for metric in training["FinalMetricDataList"]}

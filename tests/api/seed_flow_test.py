@@ -11,18 +11,16 @@ import os
 import pathlib
 import re
 import subprocess
-import tempfile
-import unittest
 
 import numpy
 import PIL.Image
 
 from support import labeling_material
 from support.aws_case import SageMakerCase, unique
+from support.aws_cli import AwsCli
 from support.labeling_worker import Refused, Worker, answer_of
 from support.terrapin_server import program
 
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 WIDTH, HEIGHT, PHOTOS, WORKERS = 160, 120, 10, 3
 JOB = "labelturtles"
@@ -41,23 +39,8 @@ def painted(index, worker):
     return numpy.roll(labeling_material.disc(WIDTH, HEIGHT, index), (worker - 1) * 2, axis=1)
 
 
-class SeedFlow(SageMakerCase):
+class SeedFlow(AwsCli, SageMakerCase):
     own_server = True
-
-    @classmethod
-    def setUpClass(cls):
-        if not os.access(AWS, os.X_OK):
-            raise unittest.SkipTest(f"{AWS} is not installed: script/setup installs awscli")
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory(prefix="terrapin-seed-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-
-    def aws(self, *arguments):
-        done = subprocess.run([AWS, "--endpoint-url", self.server.url, *arguments], env=self.server.environment(), cwd=self.folder, capture_output=True,
-                              text=True, check=False)
-        self.assertEqual(done.returncode, 0, f"aws {' '.join(arguments)}: {done.stderr}")
-        return done.stdout
 
     def terrapin(self, *arguments):
         done = subprocess.run([program(), *arguments], cwd=self.folder, env={"TERRAPIN_SHARE": str(MODELS), **os.environ}, capture_output=True, text=True,

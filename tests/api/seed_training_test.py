@@ -17,11 +17,11 @@ import PIL.Image
 
 from support import labeling_material
 from support.aws_case import SageMakerCase
+from support.aws_cli import AWS
 from support.sagemaker_sdk import PYTHON, run_script
 from support.seed_case import Photos, SeedCase
 
 HERE = pathlib.Path(__file__).resolve().parent
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 TEST_PHOTOS = 10
 
 # (of the page, in its place). Each stands in the code exactly once.

@@ -2,38 +2,21 @@
 
 import io
 import json
-import os
-import pathlib
-import subprocess
-import tempfile
-import unittest
 
 import numpy
 import PIL.Image
 
 from support import labeling_material
 from support.aws_case import unique
+from support.aws_cli import AwsCli
 from support.training_case import IMAGE, ROLE, TrainingCase
 
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 
-
-class TrainCli(TrainingCase):
-    @classmethod
-    def setUpClass(cls):
-        if not os.access(AWS, os.X_OK):
-            raise unittest.SkipTest(f"{AWS} is not installed: script/setup installs awscli")
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory(prefix="terrapin-train-cli-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-
+class TrainCli(AwsCli, TrainingCase):
     def aws(self, *arguments):
         """What it prints, as JSON where it is."""
-        done = subprocess.run([AWS, "--endpoint-url", self.server.url, *arguments], env=self.server.environment(), cwd=self.folder, capture_output=True,
-                              text=True, check=False)
-        self.assertEqual(done.returncode, 0, f"aws {' '.join(arguments)}: {done.stderr}")
-        return json.loads(done.stdout) if done.stdout.lstrip().startswith("{") else done.stdout
+        printed = super().aws(*arguments)
+        return json.loads(printed) if printed.lstrip().startswith("{") else printed
 
     def test_train_deploy_predict_transform_delete(self):
         bucket = self.make_data()

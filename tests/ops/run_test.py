@@ -13,11 +13,11 @@ import tempfile
 import textwrap
 import unittest
 
+from support.aws_cli import AWS
 from support.terrapin_server import ACCOUNT, TerrapinServer, program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAGEMAKER = ROOT / ".venv-sagemaker" / "bin" / "python"
-AWS = os.environ.get("TERRAPIN_AWS_CLI", "/usr/bin/aws")
 LIMIT_S = 240
 
 try:

@@ -3,7 +3,6 @@
 import io
 import os
 
-import numpy
 import PIL.Image
 
 from support import labeling_material
@@ -78,13 +77,16 @@ class TrainingCase(SageMakerCase):
             return job if any(one["Status"] in steps for one in job["SecondaryStatusTransitions"]) else None
         return self.wait_for(reached, f"{' or '.join(steps)} of training job {name}", 300)
 
-    def wait_for_end(self, name):
-        waiter = self.sagemaker.get_waiter("training_job_completed_or_stopped")
+    def wait_with(self, waiter, status, **job):
+        """Until the client's waiter sees the job's end. `status`: asks for how it stands."""
         try:
-            waiter.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
+            self.sagemaker.get_waiter(waiter).wait(**job, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
         except Exception:  # a failure is an end, too
-            if self.job(name)["TrainingJobStatus"] != "Failed":
+            if status() != "Failed":
                 raise
+
+    def wait_for_end(self, name):
+        self.wait_with("training_job_completed_or_stopped", lambda: self.job(name)["TrainingJobStatus"], TrainingJobName=name)
         return self.job(name)
 
     def run_job(self, request):

@@ -68,12 +68,7 @@ class TransformCase(TrainingCase):
 
     def wait_for_transform(self, name):
         """The job as it ended."""
-        waiter = self.sagemaker.get_waiter("transform_job_completed_or_stopped")
-        try:
-            waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
-        except Exception:  # a failure is an end, too
-            if self.transform_job(name)["TransformJobStatus"] != "Failed":
-                raise
+        self.wait_with("transform_job_completed_or_stopped", lambda: self.transform_job(name)["TransformJobStatus"], TransformJobName=name)
         return self.transform_job(name)
 
     def run_transform(self, request):

@@ -14,9 +14,9 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json_text.h"
-#include "control/training_spec.h"
 #include "control/process/phases.h"
 #include "control/process/transfer.h"
+#include "control/training_spec.h"
 #include "jobs/ending.h"
 
 namespace terrapin::control {

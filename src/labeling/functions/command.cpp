@@ -58,12 +58,6 @@ class WorkingFolder {
   std::string path_;
 };
 
-// Never 0, 1 or 2, so that giving the child its standard descriptors overwrites none of these.
-Descriptor above_standard(Descriptor descriptor) {
-  if (descriptor.get() < 0 || descriptor.get() > 2) return descriptor;
-  return Descriptor(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 3));
-}
-
 // The input as a file without a name: the child reads it at its own pace and nothing here waits for it.
 Descriptor input_file(const std::string& input) {
   Descriptor file = above_standard(Descriptor(::memfd_create("function-input", MFD_CLOEXEC)));
@@ -76,18 +70,6 @@ Descriptor input_file(const std::string& input) {
   if (file.get() >= 0 && ::lseek(file.get(), 0, SEEK_SET) != 0) return Descriptor();
   return file;
 }
-
-struct Pipe {
-  Descriptor read, write;
-  static Pipe make() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-    Pipe pipe{above_standard(Descriptor(ends[0])), above_standard(Descriptor(ends[1]))};
-    if (pipe.read.get() >= 0) ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
-    return pipe;
-  }
-  bool ok() const { return read.get() >= 0 && write.get() >= 0; }
-};
 
 // A child that runs, and the thread that waits for it. The thread kills what is left of the group before it
 // collects the child, for until then nobody else can get the group's number.
@@ -217,13 +199,13 @@ Attempt run_command(const Command& command, const std::string& input, const Stop
   const WorkingFolder folder(command.scratch_folder);
   if (folder.path().empty()) return system_failure("cannot make a working folder");
   Child child;
-  Pipe output, errors;
+  ChildPipe output, errors;
   {
     Descriptor file = input_file(input);
     if (file.get() < 0) return system_failure("cannot hold the input");
-    output = Pipe::make();
-    errors = Pipe::make();
-    if (!output.ok() || !errors.ok()) return system_failure("cannot make a pipe");
+    output = ChildPipe::make();
+    errors = ChildPipe::make();
+    if (!output.is_open() || !errors.is_open()) return system_failure("cannot make a pipe");
     const auto pid =
         start_child(plan_of(command, folder.path(), file.get(), output.write.get(), errors.write.get()));
     if (!pid) return final_failure(tl::unexpected<Error>(pid.error()));

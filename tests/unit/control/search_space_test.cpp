@@ -6,26 +6,16 @@
 #include <cmath>
 #include <set>
 
+#include "unit/control/ranges.h"
+
 namespace terrapin::control::tuning {
 namespace {
 
+using test::choice;
+using test::number;
+using test::space_of;
+using test::whole;
 using testing::HasSubstr;
-using Kind = ParameterRange::Kind;
-
-ParameterRange number(const std::string& name, double low, double high, Scaling scaling = Scaling::kLinear) {
-  return {name, Kind::kContinuous, low, high, scaling, {}};
-}
-ParameterRange whole(const std::string& name, double low, double high, Scaling scaling = Scaling::kLinear) {
-  return {name, Kind::kWhole, low, high, scaling, {}};
-}
-ParameterRange choice(const std::string& name, std::vector<std::string> values) {
-  return {name, Kind::kCategorical, 0, 0, Scaling::kAuto, std::move(values)};
-}
-SearchSpace space_of(std::vector<ParameterRange> ranges) {
-  auto space = SearchSpace::make(std::move(ranges));
-  EXPECT_TRUE(space) << space.error().message;
-  return *space;
-}
 
 TEST(SearchSpace, ImpossibleRangesAreNamed) {
   const std::vector<std::pair<std::vector<ParameterRange>, const char*>> cases = {

@@ -8,23 +8,17 @@
 #include <functional>
 #include <set>
 
+#include "unit/control/ranges.h"
+
 namespace terrapin::control::tuning {
 namespace {
 
-using Kind = ParameterRange::Kind;
+using test::choice;
+using test::number;
+using test::space_of;
+using test::whole;
 using Function = std::function<double(const Assignment&)>;
 
-ParameterRange number(const std::string& name, double low, double high, Scaling scaling = Scaling::kLinear) {
-  return {name, Kind::kContinuous, low, high, scaling, {}};
-}
-ParameterRange choice(const std::string& name, std::vector<std::string> values) {
-  return {name, Kind::kCategorical, 0, 0, Scaling::kAuto, std::move(values)};
-}
-SearchSpace space_of(std::vector<ParameterRange> ranges) {
-  auto space = SearchSpace::make(std::move(ranges));
-  EXPECT_TRUE(space);
-  return *space;
-}
 double value(const Assignment& assignment, const char* name) {
   return std::stod(assignment.at(name));
 }
@@ -99,7 +93,7 @@ TEST(Bayesian, BeatsRandomOnBraninsFunction) {
 TEST(Bayesian, BeatsRandomOnMixedParametersInParallel) {
   const SearchSpace space = space_of({number("learning_rate", 1e-5, 1, Scaling::kLogarithmic),
                                       choice("optimizer", {"sgd", "adam", "adadelta"}),
-                                      {"mini_batch_size", Kind::kWhole, 1, 64, Scaling::kAuto, {}},
+                                      whole("mini_batch_size", 1, 64, Scaling::kAuto),
                                       number("momentum", 0.5, 0.999, Scaling::kReverseLogarithmic)});
   const auto training = [](const Assignment& at) {
     const std::string& optimizer = at.at("optimizer");
@@ -186,8 +180,7 @@ TEST(Strategies, TheSameArgumentsGiveTheSameProposal) {
 }
 
 TEST(Strategies, AFiniteSpaceIsTriedOutWithoutRepetition) {
-  const SearchSpace space =
-      space_of({choice("c", {"a", "b", "c"}), {"n", Kind::kWhole, 1, 4, Scaling::kAuto, {}}});
+  const SearchSpace space = space_of({choice("c", {"a", "b", "c"}), whole("n", 1, 4, Scaling::kAuto)});
   for (const Strategy strategy : {Strategy::kBayesian, Strategy::kRandom, Strategy::kGrid}) {
     std::vector<Trial> trials;
     std::set<Assignment> tried;

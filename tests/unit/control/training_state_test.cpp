@@ -60,7 +60,7 @@ TEST(TrainingState, Completed) {
                          .phase("Uploading", 38)
                          .phase("Uploaded", 39, {{kModelFact, "s3://b/m"}})
                          .state();
-  EXPECT_EQ(state.status, TrainingStatus::kCompleted);
+  EXPECT_EQ(state.status, BatchStatus::kCompleted);
   EXPECT_THAT(steps(state),
               ElementsAre("Pending", "Starting", "Downloading", "Training", "Uploading", "Completed"));
   EXPECT_EQ(state.model_uri, "s3://b/m");
@@ -73,12 +73,12 @@ TEST(TrainingState, Completed) {
 TEST(TrainingState, OnItsWay) {
   EXPECT_THAT(steps(Life({{kPending, 0}}).state()), ElementsAre("Pending"));
   const auto state = Life({{kPending, 0}, {kStarting, 2}, {kRunning, 3}}).phase("Downloading", 4).state();
-  EXPECT_EQ(state.status, TrainingStatus::kInProgress);
+  EXPECT_EQ(state.status, BatchStatus::kInProgress);
   EXPECT_FALSE(state.transitions.back().end);
   EXPECT_FALSE(state.ended);
   EXPECT_EQ(state.started, at(3));
   const auto stopping = Life({{kPending, 0}, {kStarting, 2}, {kRunning, 3}, {kStopping, 9}}).state();
-  EXPECT_EQ(stopping.status, TrainingStatus::kStopping);
+  EXPECT_EQ(stopping.status, BatchStatus::kStopping);
   EXPECT_EQ(steps(stopping).back(), "Stopping");
 }
 
@@ -101,7 +101,7 @@ TEST(TrainingState, Stopped) {
   Life life({{kPending, 0}, {kStarting, 2}, {kRunning, 3}, {kStopping, 10}, {JobState::kStopped, 14}});
   life.phase("Training", 5).phase("Uploading", 12).phase("Uploaded", 13, {{kModelFact, "s3://b/m"}});
   const auto state = life.ended(ending, "").state();
-  EXPECT_EQ(state.status, TrainingStatus::kStopped);
+  EXPECT_EQ(state.status, BatchStatus::kStopped);
   EXPECT_THAT(steps(state),
               ElementsAre("Pending", "Starting", "Training", "Stopping", "Uploading", "Stopped"));
   EXPECT_EQ(state.model_uri, "s3://b/m");
@@ -109,7 +109,7 @@ TEST(TrainingState, Stopped) {
   // By nobody's wish.
   const auto late = life.ended(ending, "The job was stopped because it ran longer ...").state();
   EXPECT_EQ(steps(late).back(), "MaxRuntimeExceeded");
-  EXPECT_EQ(late.status, TrainingStatus::kStopped);
+  EXPECT_EQ(late.status, BatchStatus::kStopped);
   // Before it began.
   const auto early = Life({{kPending, 0}, {JobState::kStopped, 4}}).state();
   EXPECT_THAT(steps(early), ElementsAre("Pending", "Stopped"));
@@ -151,7 +151,7 @@ TEST(TrainingState, WithoutAPlaceOrAModel) {
   EXPECT_THAT(life.state().failure_reason, StartsWith("CapacityError: "));
   // Completed, it says, and no model: that is none.
   const auto state = Life({{kPending, 0}, {kStarting, 2}, {kRunning, 3}, {JobState::kCompleted, 9}}).state();
-  EXPECT_EQ(state.status, TrainingStatus::kFailed);
+  EXPECT_EQ(state.status, BatchStatus::kFailed);
   EXPECT_THAT(state.failure_reason, HasSubstr("where its model lies"));
 }
 

@@ -310,15 +310,15 @@ TEST(TransformStates, FollowTheProcess) {
     return derive_transform_state(job, {{JobState::kRunning, time}}, phases);
   };
   const std::vector<Phase> whole{{"Transformed", time, {{kDoneFact, "7"}, {kFailedFact, "0"}}}};
-  EXPECT_EQ(derive(JobState::kPending, "", false, {}).status, TransformStatus::kInProgress);
-  EXPECT_EQ(derive(JobState::kRunning, "", false, {}).status, TransformStatus::kInProgress);
-  EXPECT_EQ(derive(JobState::kStopping, "", false, {}).status, TransformStatus::kStopping);
-  EXPECT_EQ(derive(JobState::kStopped, "", true, {}).status, TransformStatus::kStopped);
+  EXPECT_EQ(derive(JobState::kPending, "", false, {}).status, BatchStatus::kInProgress);
+  EXPECT_EQ(derive(JobState::kRunning, "", false, {}).status, BatchStatus::kInProgress);
+  EXPECT_EQ(derive(JobState::kStopping, "", false, {}).status, BatchStatus::kStopping);
+  EXPECT_EQ(derive(JobState::kStopped, "", true, {}).status, BatchStatus::kStopped);
   const TransformState completed = derive(JobState::kCompleted, "", true, whole);
-  EXPECT_EQ(completed.status, TransformStatus::kCompleted);
+  EXPECT_EQ(completed.status, BatchStatus::kCompleted);
   EXPECT_EQ(completed.done, 7);
   EXPECT_EQ(completed.ended, time);
-  EXPECT_EQ(derive(JobState::kCompleted, "", true, {}).status, TransformStatus::kFailed);
+  EXPECT_EQ(derive(JobState::kCompleted, "", true, {}).status, BatchStatus::kFailed);
   EXPECT_EQ(derive(JobState::kFailed, "ClientError: a", true, {}).failure_reason, "ClientError: a");
   EXPECT_THAT(derive(JobState::kFailed, "no such GPU", false, {}).failure_reason,
               StartsWith("CapacityError:"));

@@ -47,7 +47,7 @@ class FakeTrainings final : public TunedTrainings {
     TrainingJob& job = jobs.at(name);
     if (has_ended(job.state.status)) return fail(ErrorCode::kConflict, "it has ended");
     stopped.insert(name);
-    job.state.status = TrainingStatus::kStopping;
+    job.state.status = BatchStatus::kStopping;
     return {};
   }
   Result<std::vector<MetricValue>> metrics(const std::string& name) override {
@@ -59,7 +59,7 @@ class FakeTrainings final : public TunedTrainings {
     return values;
   }
 
-  void end(const std::string& name, TrainingStatus status, std::optional<double> objective,
+  void end(const std::string& name, BatchStatus status, std::optional<double> objective,
            const std::string& reason = "") {
     TrainingJobState& state = jobs.at(name).state;
     state.status = status;
@@ -152,12 +152,12 @@ TEST_P(Tuning, MakesSoManyTrainingsSoManyAtATime) {
     look();
     ASSERT_LE(trainings_->running().size(), 2u);
     ASSERT_FALSE(trainings_->running().empty());
-    trainings_->end(trainings_->running().front(), TrainingStatus::kCompleted, objective += 0.1);
+    trainings_->end(trainings_->running().front(), BatchStatus::kCompleted, objective += 0.1);
   }
   look();
   ASSERT_EQ(trainings_->made.size(), 5u);
   const TuningJob ended = job();
-  EXPECT_EQ(ended.status, TuningStatus::kCompleted);
+  EXPECT_EQ(ended.status, BatchStatus::kCompleted);
   EXPECT_TRUE(ended.state.ended);
   ASSERT_NE(best_trial(ended.state.trials), nullptr);
   EXPECT_NEAR(*best_trial(ended.state.trials)->objective, 0.6, 1e-12);
@@ -196,9 +196,9 @@ TEST_P(Tuning, AStopAfterSuchAKillLeavesNoTrainingBehind) {
   ASSERT_TRUE(tuning_->stop("tune"));
   look();
   EXPECT_EQ(trainings_->stopped.size(), 1u);
-  trainings_->end(trainings_->made.front(), TrainingStatus::kStopped, {});
+  trainings_->end(trainings_->made.front(), BatchStatus::kStopped, {});
   look();
-  EXPECT_EQ(job().status, TuningStatus::kStopped);
+  EXPECT_EQ(job().status, BatchStatus::kStopped);
 }
 
 TEST_P(Tuning, ProposalsDoNotDependOnKills) {
@@ -206,8 +206,7 @@ TEST_P(Tuning, ProposalsDoNotDependOnKills) {
   create(spec(4, 1, "two"));
   for (int round = 0; round < 5; ++round) {
     look();
-    for (const std::string& name : trainings_->running())
-      trainings_->end(name, TrainingStatus::kCompleted, 0.5);
+    for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kCompleted, 0.5);
     restart();
   }
   const auto one = job("one").state.trials, two = job("two").state.trials;
@@ -221,13 +220,13 @@ TEST_P(Tuning, ProposalsDoNotDependOnKills) {
 TEST_P(Tuning, FailedTrainingsDoNotEndIt) {
   create(spec(3, 1));
   look();
-  trainings_->end(trainings_->made.back(), TrainingStatus::kFailed, {}, "AlgorithmError: diverged");
+  trainings_->end(trainings_->made.back(), BatchStatus::kFailed, {}, "AlgorithmError: diverged");
   look();
-  trainings_->end(trainings_->made.back(), TrainingStatus::kCompleted, 0.4);
+  trainings_->end(trainings_->made.back(), BatchStatus::kCompleted, 0.4);
   look();
-  trainings_->end(trainings_->made.back(), TrainingStatus::kFailed, {}, "AlgorithmError: diverged");
+  trainings_->end(trainings_->made.back(), BatchStatus::kFailed, {}, "AlgorithmError: diverged");
   look();
-  EXPECT_EQ(job().status, TuningStatus::kCompleted);
+  EXPECT_EQ(job().status, BatchStatus::kCompleted);
   EXPECT_EQ(job().state.failure_reason, "");
 }
 
@@ -236,11 +235,11 @@ TEST_P(Tuning, FailsIfNothingComesOfFiveTrainings) {
   for (int round = 0; round < 6; ++round) {
     look();
     for (const std::string& name : trainings_->running())
-      trainings_->end(name, TrainingStatus::kFailed, {}, "ClientError: no data");
+      trainings_->end(name, BatchStatus::kFailed, {}, "ClientError: no data");
   }
   look();
   EXPECT_EQ(trainings_->made.size(), 5u);
-  EXPECT_EQ(job().status, TuningStatus::kFailed);
+  EXPECT_EQ(job().status, BatchStatus::kFailed);
   EXPECT_THAT(job().state.failure_reason, StartsWith("No training job succeeded after 5 attempts."));
 }
 
@@ -248,9 +247,9 @@ TEST_P(Tuning, FailsIfAllOfAFewFailed) {
   create(spec(2, 2));
   look();
   for (const std::string& name : trainings_->running())
-    trainings_->end(name, TrainingStatus::kFailed, {}, "ClientError: no data");
+    trainings_->end(name, BatchStatus::kFailed, {}, "ClientError: no data");
   look();
-  EXPECT_EQ(job().status, TuningStatus::kFailed);
+  EXPECT_EQ(job().status, BatchStatus::kFailed);
   EXPECT_THAT(job().state.failure_reason, StartsWith("All training jobs failed."));
 }
 
@@ -261,17 +260,17 @@ TEST_P(Tuning, RetriesWhatFailedThroughNoFaultOfItsOwn) {
   look();
   const auto values = job().state.trials.front().values;
   for (int attempt = 1; attempt <= 2; ++attempt) {
-    trainings_->end(trainings_->made.back(), TrainingStatus::kFailed, {}, "InternalServerError: disk");
+    trainings_->end(trainings_->made.back(), BatchStatus::kFailed, {}, "InternalServerError: disk");
     look();
     look();
     ASSERT_EQ(trainings_->made.size(), static_cast<std::size_t>(attempt) + 1);
     EXPECT_EQ(job().state.trials.front().values, values);
   }
-  trainings_->end(trainings_->made.back(), TrainingStatus::kFailed, {}, "InternalServerError: disk");
+  trainings_->end(trainings_->made.back(), BatchStatus::kFailed, {}, "InternalServerError: disk");
   look();
   look();
   EXPECT_EQ(trainings_->made.size(), 3u);
-  EXPECT_EQ(job().status, TuningStatus::kFailed);
+  EXPECT_EQ(job().status, BatchStatus::kFailed);
 }
 
 TEST_P(Tuning, StopEndsWhatRunsAndMakesNoMore) {
@@ -281,10 +280,10 @@ TEST_P(Tuning, StopEndsWhatRunsAndMakesNoMore) {
   ASSERT_TRUE(tuning_->stop("tune"));
   look();
   EXPECT_EQ(trainings_->stopped.size(), 2u);
-  EXPECT_EQ(job().status, TuningStatus::kStopping);
-  for (const std::string& name : trainings_->running()) trainings_->end(name, TrainingStatus::kStopped, 0.3);
+  EXPECT_EQ(job().status, BatchStatus::kStopping);
+  for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kStopped, 0.3);
   look();
-  EXPECT_EQ(job().status, TuningStatus::kStopped);
+  EXPECT_EQ(job().status, BatchStatus::kStopped);
   EXPECT_EQ(trainings_->made.size(), 2u);
   EXPECT_NEAR(*best_trial(job().state.trials)->objective, 0.3, 1e-12) << "what was stopped has its objective";
   const auto again = tuning_->stop("tune");
@@ -297,7 +296,7 @@ TEST_P(Tuning, StopBeforeTheFirstLook) {
   create(spec(10, 2));
   ASSERT_TRUE(tuning_->stop("tune"));
   look();
-  EXPECT_EQ(job().status, TuningStatus::kStopped);
+  EXPECT_EQ(job().status, BatchStatus::kStopped);
   EXPECT_TRUE(trainings_->made.empty());
 }
 
@@ -306,13 +305,13 @@ TEST_P(Tuning, EndsAtTheTarget) {
   wanted.target = 0.8;
   create(wanted);
   look();
-  trainings_->end(trainings_->made.front(), TrainingStatus::kCompleted, 0.8);
+  trainings_->end(trainings_->made.front(), BatchStatus::kCompleted, 0.8);
   look();
   EXPECT_EQ(trainings_->stopped.size(), 1u) << "the other one is stopped";
-  EXPECT_EQ(job().status, TuningStatus::kInProgress);
-  trainings_->end(trainings_->made.back(), TrainingStatus::kStopped, {});
+  EXPECT_EQ(job().status, BatchStatus::kInProgress);
+  trainings_->end(trainings_->made.back(), BatchStatus::kStopped, {});
   look();
-  EXPECT_EQ(job().status, TuningStatus::kCompleted);
+  EXPECT_EQ(job().status, BatchStatus::kCompleted);
   EXPECT_THAT(job().state.closing, HasSubstr("target was 0.8"));
 }
 
@@ -323,11 +322,11 @@ TEST_P(Tuning, EndsWhenNothingGetsBetter) {
   for (const double objective : {0.2, 0.6, 0.5, 0.6, 0.4, 0.9}) {
     look();
     if (trainings_->running().empty()) break;
-    trainings_->end(trainings_->running().front(), TrainingStatus::kCompleted, objective);
+    trainings_->end(trainings_->running().front(), BatchStatus::kCompleted, objective);
   }
   look();
   EXPECT_EQ(trainings_->made.size(), 5u);
-  EXPECT_EQ(job().status, TuningStatus::kCompleted);
+  EXPECT_EQ(job().status, BatchStatus::kCompleted);
 }
 
 TEST_P(Tuning, EndsWhenItsTimeIsOver) {
@@ -339,9 +338,9 @@ TEST_P(Tuning, EndsWhenItsTimeIsOver) {
   EXPECT_TRUE(trainings_->stopped.empty());
   look();
   EXPECT_EQ(trainings_->stopped.size(), 1u);
-  trainings_->end(trainings_->made.back(), TrainingStatus::kStopped, 0.2);
+  trainings_->end(trainings_->made.back(), BatchStatus::kStopped, 0.2);
   look();
-  EXPECT_EQ(job().status, TuningStatus::kCompleted);
+  EXPECT_EQ(job().status, BatchStatus::kCompleted);
 }
 
 TEST_P(Tuning, StopsPoorTrainingsEarly) {
@@ -351,7 +350,7 @@ TEST_P(Tuning, StopsPoorTrainingsEarly) {
   for (int i = 0; i < 3; ++i) {
     look();
     trainings_->curves[trainings_->made.back()] = {0.5, 0.6, 0.7};
-    trainings_->end(trainings_->made.back(), TrainingStatus::kCompleted, 0.7);
+    trainings_->end(trainings_->made.back(), BatchStatus::kCompleted, 0.7);
   }
   look();
   ASSERT_EQ(trainings_->made.size(), 4u);
@@ -362,7 +361,7 @@ TEST_P(Tuning, StopsPoorTrainingsEarly) {
   trainings_->curves[poor] = {0.1, 0.2};
   look();
   EXPECT_EQ(trainings_->stopped, std::set<std::string>{poor});
-  trainings_->end(poor, TrainingStatus::kStopped, 0.2);
+  trainings_->end(poor, BatchStatus::kStopped, 0.2);
   look();
   trainings_->curves[trainings_->made.back()] = {0.6, 0.8};
   look();
@@ -389,11 +388,10 @@ TEST_P(Tuning, AFiniteSpaceMayEndItEarlier) {
   wanted.ranges = {{"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}}};
   create(wanted);
   look();
-  for (const std::string& name : trainings_->running())
-    trainings_->end(name, TrainingStatus::kCompleted, 0.3);
+  for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kCompleted, 0.3);
   look();
   EXPECT_EQ(trainings_->made.size(), 2u);
-  EXPECT_EQ(job().status, TuningStatus::kCompleted);
+  EXPECT_EQ(job().status, BatchStatus::kCompleted);
 }
 
 TEST_P(Tuning, WhatAParentTriedIsNotTriedAgain) {
@@ -405,8 +403,7 @@ TEST_P(Tuning, WhatAParentTriedIsNotTriedAgain) {
   second.parents = {"first"};
   EXPECT_THAT(error(second), HasSubstr("is in status InProgress"));
   look();
-  for (const std::string& name : trainings_->running())
-    trainings_->end(name, TrainingStatus::kCompleted, 0.3);
+  for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kCompleted, 0.3);
   look();
   create(second);
   look();
@@ -487,15 +484,15 @@ TEST_P(Tuning, TextsComeBackAsTheyWere) {
 }
 
 TEST(TuningStates, MoveAsTheTableSays) {
-  using enum TuningStatus;
+  using enum BatchStatus;
   EXPECT_TRUE(may_move(kInProgress, kStopping));
   EXPECT_TRUE(may_move(kInProgress, kCompleted));
   EXPECT_TRUE(may_move(kInProgress, kFailed));
   EXPECT_TRUE(may_move(kStopping, kStopped));
   EXPECT_FALSE(may_move(kInProgress, kStopped));
   EXPECT_FALSE(may_move(kStopping, kCompleted));
-  for (const TuningStatus ended : {kCompleted, kFailed, kStopped})
-    for (const TuningStatus to : {kInProgress, kStopping, kCompleted, kFailed, kStopped})
+  for (const BatchStatus ended : {kCompleted, kFailed, kStopped})
+    for (const BatchStatus to : {kInProgress, kStopping, kCompleted, kFailed, kStopped})
       EXPECT_FALSE(may_move(ended, to));
 }
 

@@ -8,6 +8,7 @@ import { sheet } from "../ui/style";
 import "../ui/table";
 import type { Column } from "../ui/table";
 import { busy, problemText } from "../ui/toast";
+import { loading } from "../ui/waiting";
 import { timeText } from "../ui/words";
 
 const kPage = 50;
@@ -63,7 +64,7 @@ class History extends LitElement {
       </div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.assignments === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.assignments.length === 0
           ? html`<t-empty heading="Nothing yet">
               <p>Here you find each photo you have labelled.</p>

@@ -6,7 +6,8 @@ import type { Assignment, WorkerJob } from "../api/facts";
 import { Poll } from "../ui/poll";
 import "../ui/small";
 import { sheet } from "../ui/style";
-import { busy, problemText, toast } from "../ui/toast";
+import { busy, toast } from "../ui/toast";
+import { loading, pollNote } from "../ui/waiting";
 import { durationText, plural } from "../ui/words";
 import { navigate } from "./navigation";
 import { priceText } from "./price";
@@ -61,7 +62,7 @@ class Jobs extends LitElement {
   override render(): TemplateResult {
     return html`<div class="page middle">
       <h1>Tasks</h1>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.leases.length > 0
         ? html`<section class="stack" aria-label="Begun">
             ${this.leases.map(
@@ -80,7 +81,7 @@ class Jobs extends LitElement {
           </section>`
         : nothing}
       ${this.jobs === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.jobs.length === 0
           ? html`<t-empty heading="No tasks right now">
               <p>This page looks for new ones by itself. Tasks appear when a job is sent to a team you are in.</p>

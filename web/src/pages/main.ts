@@ -11,152 +11,103 @@ import { isHere, linksOf, may, type Access } from "./links";
 import { navigate, onNavigate } from "./navigation";
 import { signOut } from "./session";
 
-/** What an address shows: `open` loads the page's code and gives its element. */
+/** What an address shows. */
 interface Route {
   pattern: RegExp;
   title: string;
   access: Access;
   /** Without the header: the page uses the whole window. */
   bare?: boolean;
-  open: (parts: string[]) => Promise<TemplateResult>;
+  /** The page's code, which knows its element. */
+  load: () => Promise<unknown>;
+  page: (parts: string[]) => TemplateResult;
 }
 
 // The first that fits counts. `parts`: the pattern's groups, decoded.
 const routes: Route[] = [
   {
-    pattern: /^\/_\/join$/,
-    title: "Join",
-    access: "anyone",
-    open: async () => (await import("./join"), html`<p-join></p-join>`),
+    pattern: /^\/_\/join$/, title: "Join", access: "anyone",
+    load: () => import("./join"), page: () => html`<p-join></p-join>`,
   },
   {
-    pattern: /^\/_\/reset$/,
-    title: "New password",
-    access: "anyone",
-    open: async () => (await import("./join"), html`<p-reset></p-reset>`),
+    pattern: /^\/_\/reset$/, title: "New password", access: "anyone",
+    load: () => import("./join"), page: () => html`<p-reset></p-reset>`,
   },
   {
-    pattern: /^\/_\/(?:jobs)?$/,
-    title: "Tasks",
-    access: "worker",
-    open: async () => (await import("./jobs"), html`<p-jobs></p-jobs>`),
+    pattern: /^\/_\/(?:jobs)?$/, title: "Tasks", access: "worker",
+    load: () => import("./jobs"), page: () => html`<p-jobs></p-jobs>`,
   },
   {
-    pattern: /^\/_\/task\/([^/]+)$/,
-    title: "Task",
-    access: "signed in",
-    bare: true,
-    open: async ([id]) => (
-      await import("./taskPage"), html`<terrapin-task-page .assignmentId=${id}></terrapin-task-page>`
-    ),
+    pattern: /^\/_\/task\/([^/]+)$/, title: "Task", access: "signed in", bare: true,
+    load: () => import("./taskPage"), page: ([id]) => html`<terrapin-task-page .assignmentId=${id}></terrapin-task-page>`,
   },
   {
-    pattern: /^\/_\/history$/,
-    title: "History",
-    access: "worker",
-    open: async () => (await import("./history"), html`<p-history></p-history>`),
+    pattern: /^\/_\/history$/, title: "History", access: "worker",
+    load: () => import("./history"), page: () => html`<p-history></p-history>`,
   },
   {
-    pattern: /^\/_\/account$/,
-    title: "Account",
-    access: "signed in",
-    open: async () => (await import("./account"), html`<p-account></p-account>`),
+    pattern: /^\/_\/account$/, title: "Account", access: "signed in",
+    load: () => import("./account"), page: () => html`<p-account></p-account>`,
   },
   {
-    pattern: /^\/_\/console$/,
-    title: "Labeling jobs",
-    access: "requester",
-    open: async () => (await import("./console/jobList"), html`<p-job-list></p-job-list>`),
+    pattern: /^\/_\/console$/, title: "Labeling jobs", access: "requester",
+    load: () => import("./console/jobList"), page: () => html`<p-job-list></p-job-list>`,
   },
   {
-    pattern: /^\/_\/console\/new$/,
-    title: "New labeling job",
-    access: "requester",
-    open: async () => (await import("./console/newJob"), html`<p-new-job></p-new-job>`),
+    pattern: /^\/_\/console\/new$/, title: "New labeling job", access: "requester",
+    load: () => import("./console/newJob"), page: () => html`<p-new-job></p-new-job>`,
   },
   {
-    pattern: /^\/_\/console\/jobs\/([^/]+)(?:\/(overview|gallery|workers|settings))?$/,
-    title: "Labeling job",
-    access: "requester",
-    open: async ([name, tab]) => (
-      await import("./console/job"), html`<p-job .name=${name} .tab=${tab || "overview"}></p-job>`
-    ),
+    pattern: /^\/_\/console\/jobs\/([^/]+)(?:\/(overview|gallery|workers|settings))?$/, title: "Labeling job", access: "requester",
+    load: () => import("./console/job"), page: ([name, tab]) => html`<p-job .name=${name} .tab=${tab || "overview"}></p-job>`,
   },
   {
-    pattern: /^\/_\/console\/jobs\/([^/]+)\/objects\/(\d+)$/,
-    title: "Photo",
-    access: "requester",
-    open: async ([name, index]) => (
-      await import("./console/object"), html`<p-object .name=${name} .index=${Number(index)}></p-object>`
-    ),
+    pattern: /^\/_\/console\/jobs\/([^/]+)\/objects\/(\d+)$/, title: "Photo", access: "requester",
+    load: () => import("./console/object"), page: ([name, index]) => html`<p-object .name=${name} .index=${Number(index)}></p-object>`,
   },
   {
-    pattern: /^\/_\/console\/training$/,
-    title: "Training jobs",
-    access: "requester",
-    open: async () => (await import("./console/trainingList"), html`<p-training-list></p-training-list>`),
+    pattern: /^\/_\/console\/training$/, title: "Training jobs", access: "requester",
+    load: () => import("./console/trainingList"), page: () => html`<p-training-list></p-training-list>`,
   },
   {
-    pattern: /^\/_\/console\/new-training$/,
-    title: "New training job",
-    access: "requester",
-    open: async () => (await import("./console/newTraining"), html`<p-new-training></p-new-training>`),
+    pattern: /^\/_\/console\/new-training$/, title: "New training job", access: "requester",
+    load: () => import("./console/newTraining"), page: () => html`<p-new-training></p-new-training>`,
   },
   {
-    pattern: /^\/_\/console\/training\/([^/]+)$/,
-    title: "Training job",
-    access: "requester",
-    open: async ([name]) => (
-      await import("./console/trainingJob"), html`<p-training-job .name=${name}></p-training-job>`
-    ),
+    pattern: /^\/_\/console\/training\/([^/]+)$/, title: "Training job", access: "requester",
+    load: () => import("./console/trainingJob"), page: ([name]) => html`<p-training-job .name=${name}></p-training-job>`,
   },
   {
-    pattern: /^\/_\/console\/models$/,
-    title: "Models",
-    access: "requester",
-    open: async () => (await import("./console/models"), html`<p-model-list></p-model-list>`),
+    pattern: /^\/_\/console\/models$/, title: "Models", access: "requester",
+    load: () => import("./console/models"), page: () => html`<p-model-list></p-model-list>`,
   },
   {
-    pattern: /^\/_\/console\/models\/([^/]+)$/,
-    title: "Model",
-    access: "requester",
-    open: async ([name]) => (await import("./console/models"), html`<p-model .name=${name}></p-model>`),
+    pattern: /^\/_\/console\/models\/([^/]+)$/, title: "Model", access: "requester",
+    load: () => import("./console/models"), page: ([name]) => html`<p-model .name=${name}></p-model>`,
   },
   {
-    pattern: /^\/_\/console\/endpoints$/,
-    title: "Endpoints",
-    access: "requester",
-    open: async () => (await import("./console/endpointList"), html`<p-endpoint-list></p-endpoint-list>`),
+    pattern: /^\/_\/console\/endpoints$/, title: "Endpoints", access: "requester",
+    load: () => import("./console/endpointList"), page: () => html`<p-endpoint-list></p-endpoint-list>`,
   },
   {
-    pattern: /^\/_\/console\/compare$/,
-    title: "Compare",
-    access: "requester",
-    open: async () => (await import("./console/endpoint"), html`<p-compare></p-compare>`),
+    pattern: /^\/_\/console\/compare$/, title: "Compare", access: "requester",
+    load: () => import("./console/endpoint"), page: () => html`<p-compare></p-compare>`,
   },
   {
-    pattern: /^\/_\/console\/endpoints\/([^/]+)$/,
-    title: "Endpoint",
-    access: "requester",
-    open: async ([name]) => (await import("./console/endpoint"), html`<p-endpoint .name=${name}></p-endpoint>`),
+    pattern: /^\/_\/console\/endpoints\/([^/]+)$/, title: "Endpoint", access: "requester",
+    load: () => import("./console/endpoint"), page: ([name]) => html`<p-endpoint .name=${name}></p-endpoint>`,
   },
   {
-    pattern: /^\/_\/console\/teams$/,
-    title: "Work teams",
-    access: "requester",
-    open: async () => (await import("./console/teams"), html`<p-teams></p-teams>`),
+    pattern: /^\/_\/console\/teams$/, title: "Work teams", access: "requester",
+    load: () => import("./console/teams"), page: () => html`<p-teams></p-teams>`,
   },
   {
-    pattern: /^\/_\/console\/people$/,
-    title: "People",
-    access: "admin",
-    open: async () => (await import("./console/people"), html`<p-people></p-people>`),
+    pattern: /^\/_\/console\/people$/, title: "People", access: "admin",
+    load: () => import("./console/people"), page: () => html`<p-people></p-people>`,
   },
   {
-    pattern: /^\/_\/console\/keys$/,
-    title: "Keys",
-    access: "admin",
-    open: async () => (await import("./console/keys"), html`<p-keys></p-keys>`),
+    pattern: /^\/_\/console\/keys$/, title: "Keys", access: "admin",
+    load: () => import("./console/keys"), page: () => html`<p-keys></p-keys>`,
   },
 ];
 
@@ -337,7 +288,8 @@ class App extends LitElement {
         return { shown: refusal(kRefusals[route.access], "Your account does not have that role; an admin can give it."), bare: false, title: route.title, route: null };
       try {
         const parts = match.slice(1).map((text: string | undefined) => decodeURIComponent(text ?? ""));
-        return { shown: await route.open(parts), bare: route.bare ?? !account, title: route.title, route };
+        await route.load();
+        return { shown: route.page(parts), bare: route.bare ?? !account, title: route.title, route };
       } catch (thrown) {
         return { shown: refusal("The page could not be loaded", problemText(thrown)), bare: !account, title: route.title, route: null };
       }

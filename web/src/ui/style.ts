@@ -178,6 +178,11 @@ export const sheet = css`
     gap: 4px;
     min-width: 0;
   }
+  .filters {
+    align-items: end;
+    display: grid;
+    gap: var(--gap);
+  }
   .field > label,
   .legend {
     font-weight: 600;

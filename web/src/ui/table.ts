@@ -2,6 +2,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { property } from "lit/decorators.js";
 import { sheet } from "./style";
+import { loading } from "./waiting";
 
 export interface Column<Row> {
   title: string;
@@ -174,3 +175,9 @@ export class Table<Row = unknown> extends LitElement {
   }
 }
 customElements.define("t-table", Table);
+
+/** All rows in a table; `none` in its place where there is no row. They are null while they are loading. */
+export function tableOf<Row>(caption: string, columns: Column<Row>[], rows: Row[] | null, none: TemplateResult): TemplateResult {
+  if (rows === null) return loading;
+  return rows.length === 0 ? none : html`<t-table caption=${caption} .columns=${columns} .rows=${rows}></t-table>`;
+}

@@ -164,14 +164,10 @@ std::string next_token(const OperationContext& context, const json& input, std::
   return base64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
-AwsResult<json> list_resources(const OperationContext& context, const json& input, const char* kind,
-                               const char* member,
-                               const std::function<json(const control::Resource&)>& summary) {
-  TERRAPIN_AWS_TRY(const PageRequest page, page_request(context, input));
+control::ResourceFilter resource_filter(const json& input, const PageRequest& page, const char* order) {
   using SortBy = control::ResourceFilter::SortBy;
   const std::string sort_by = text_member(input, "SortBy");
   control::ResourceFilter filter;
-  filter.kind = kind;
   filter.name_contains = text_member(input, "NameContains");
   if (input.contains("StatusEquals")) filter.statuses = {text_member(input, "StatusEquals")};
   filter.created_after = time_member(input, "CreationTimeAfter");
@@ -181,12 +177,22 @@ AwsResult<json> list_resources(const OperationContext& context, const json& inpu
   filter.sort_by = sort_by == "Name"     ? SortBy::kName
                    : sort_by == "Status" ? SortBy::kStatus
                                          : SortBy::kCreationTime;
-  // AWS lists these newest first, unless it is told otherwise.
-  filter.descending = input.value("SortOrder", "Descending") == "Descending";
+  filter.descending = input.value("SortOrder", order) == "Descending";
   filter.offset = page.offset;
   filter.limit = page.limit;
+  // What is made between two pages would push the others on.
   if (page.as_of && (!filter.created_before || *page.as_of < *filter.created_before))
     filter.created_before = page.as_of;
+  return filter;
+}
+
+AwsResult<json> list_resources(const OperationContext& context, const json& input, const char* kind,
+                               const char* member,
+                               const std::function<json(const control::Resource&)>& summary) {
+  TERRAPIN_AWS_TRY(const PageRequest page, page_request(context, input));
+  // AWS lists these newest first, unless it is told otherwise.
+  control::ResourceFilter filter = resource_filter(input, page, "Descending");
+  filter.kind = kind;
   TERRAPIN_AWS_TRY(const control::ResourcePage found,
                    told(context, context.control.resources().list(filter)));
   json list = json::array();
@@ -195,7 +201,7 @@ AwsResult<json> list_resources(const OperationContext& context, const json& inpu
   if (found.more && !found.resources.empty()) {
     // Pages after the first leave out what is newer than the first one's: it would push the others on.
     std::optional<Timestamp> as_of = page.as_of;
-    if (!as_of && filter.descending && filter.sort_by == SortBy::kCreationTime)
+    if (!as_of && filter.descending && filter.sort_by == control::ResourceFilter::SortBy::kCreationTime)
       as_of = found.resources.front().created + std::chrono::microseconds(1);
     answer["NextToken"] =
         next_token(context, input, page.offset + static_cast<std::int64_t>(found.resources.size()), as_of);

@@ -89,6 +89,9 @@ AwsResult<PageRequest> page_request(const OperationContext& context, const nlohm
 std::string next_token(const OperationContext& context, const nlohmann::json& input, std::int64_t offset,
                        std::optional<Timestamp> as_of = {});
 
+// What the members that all lists share ask for; `order`: where SortOrder is missing.
+control::ResourceFilter resource_filter(const nlohmann::json& input, const PageRequest& page,
+                                        const char* order);
 // A page of control's rows of that kind: the filters, order and paging that every list of them takes, and
 // their summaries as `member` of the answer.
 AwsResult<nlohmann::json> list_resources(

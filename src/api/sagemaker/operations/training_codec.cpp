@@ -346,7 +346,7 @@ json training_job_description(const control::TrainingJob& job, const Place& plac
   if (!answer.is_object()) answer = json::object();
   answer["TrainingJobName"] = spec.name;
   answer["TrainingJobArn"] = arn_of(job, place);
-  answer["TrainingJobStatus"] = control::training_status_name(state.status);
+  answer["TrainingJobStatus"] = control::batch_status_name(state.status);
   answer["SecondaryStatus"] = control::training_step_name(state.transitions.back().step);
   answer["SecondaryStatusTransitions"] = transitions_json(state);
   answer["AlgorithmSpecification"] = algorithm_json(spec);
@@ -396,7 +396,7 @@ json training_job_summary(const control::TrainingJob& job, const Place& place) {
                {"TrainingJobArn", arn_of(job, place)},
                {"CreationTime", epoch_seconds(job.resource.created)},
                {"LastModifiedTime", epoch_seconds(job.resource.modified)},
-               {"TrainingJobStatus", control::training_status_name(job.state.status)},
+               {"TrainingJobStatus", control::batch_status_name(job.state.status)},
                {"SecondaryStatus", control::training_step_name(job.state.transitions.back().step)}};
   if (job.state.ended) summary["TrainingEndTime"] = epoch_seconds(*job.state.ended);
   return summary;

@@ -20,28 +20,6 @@ AwsResult<T> found(const OperationContext& context, Result<T> result) {
   return told(context, std::move(result));
 }
 
-control::ResourceFilter job_filter(const json& input, const PageRequest& page) {
-  control::ResourceFilter filter;
-  filter.name_contains = text_member(input, "NameContains");
-  if (input.contains("StatusEquals")) filter.statuses = {text_member(input, "StatusEquals")};
-  filter.created_after = time_member(input, "CreationTimeAfter");
-  filter.created_before = time_member(input, "CreationTimeBefore");
-  filter.modified_after = time_member(input, "LastModifiedTimeAfter");
-  filter.modified_before = time_member(input, "LastModifiedTimeBefore");
-  const std::string sort_by = text_member(input, "SortBy");
-  using SortBy = control::ResourceFilter::SortBy;
-  filter.sort_by = sort_by == "Name"     ? SortBy::kName
-                   : sort_by == "Status" ? SortBy::kStatus
-                                         : SortBy::kCreationTime;
-  filter.descending = text_member(input, "SortOrder") == "Descending";
-  filter.offset = page.offset;
-  filter.limit = page.limit;
-  // Jobs made between two pages would push the others on.
-  if (page.as_of && (!filter.created_before || *page.as_of < *filter.created_before))
-    filter.created_before = page.as_of;
-  return filter;
-}
-
 }  // namespace
 
 AwsResult<json> create_training_job(const OperationContext& context, const json& input) {
@@ -78,7 +56,7 @@ AwsResult<json> list_training_jobs(const OperationContext& context, const json& 
   // There are neither warm pools nor plans: no job is of one.
   if (input.contains("WarmPoolStatusEquals") || input.contains("TrainingPlanArnEquals"))
     return json{{"TrainingJobSummaries", json::array()}};
-  const control::ResourceFilter filter = job_filter(input, page);
+  const control::ResourceFilter filter = resource_filter(input, page, "Ascending");
   TERRAPIN_AWS_TRY(const control::TrainingJobPage found,
                    told(context, context.control.training_jobs().list(filter)));
   json list = json::array();
@@ -103,7 +81,7 @@ AwsResult<json> stop_training_job(const OperationContext& context, const json& i
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
     TERRAPIN_AWS_TRY(const TrainingJob now, found(context, jobs.describe(name)));
     return invalid("The request was rejected because the training job is in status {}.",
-                   control::training_status_name(now.state.status));
+                   control::batch_status_name(now.state.status));
   }
   TERRAPIN_AWS_TRY_STATUS(found(context, stopped));
   return json();

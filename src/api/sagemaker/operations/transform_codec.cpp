@@ -148,7 +148,7 @@ json transform_job_summary(const control::TransformJob& job, const Place& place)
                {"TransformJobArn", control_arn(place, control::kTransformJobKind, job.spec.name)},
                {"CreationTime", epoch_seconds(job.resource.created)},
                {"LastModifiedTime", epoch_seconds(job.resource.modified)},
-               {"TransformJobStatus", control::transform_status_name(job.state.status)}};
+               {"TransformJobStatus", control::batch_status_name(job.state.status)}};
   if (job.state.ended) summary["TransformEndTime"] = epoch_seconds(*job.state.ended);
   if (!job.state.failure_reason.empty()) summary["FailureReason"] = job.state.failure_reason;
   return summary;

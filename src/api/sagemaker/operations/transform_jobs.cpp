@@ -77,7 +77,7 @@ AwsResult<json> stop_transform_job(const OperationContext& context, const json& 
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
     TERRAPIN_AWS_TRY(const TransformJob now, found(context, jobs.describe(name), name));
     return invalid("The request was rejected because the transform job is in status {}.",
-                   control::transform_status_name(now.state.status));
+                   control::batch_status_name(now.state.status));
   }
   TERRAPIN_AWS_TRY_STATUS(found(context, stopped, name));
   return json();

@@ -15,7 +15,7 @@
 namespace terrapin::api {
 namespace {
 
-using control::TrainingStatus;
+using control::BatchStatus;
 using control::TuningSpec;
 using control::TuningTrial;
 using control::tuning::ParameterRange;
@@ -85,6 +85,9 @@ AwsResult<std::vector<ParameterRange>> parameter_ranges(const json& config) {
   return found;
 }
 
+// Added to what stays; clients that take up a tuning job count on it (the Python SDK's attach).
+constexpr const char* kObjectiveParameter = "_tuning_objective_metric";
+
 // As CreateTrainingJob would be asked for one of the trainings.
 AwsResult<json> training_request(const json& input, TuningSpec& spec) {
   TERRAPIN_AWS_TRY_STATUS(refuse_member(input, "TrainingJobDefinitions",
@@ -100,6 +103,7 @@ AwsResult<json> training_request(const json& input, TuningSpec& spec) {
   for (const char* member : kSharedMembers)
     if (definition.contains(member)) request[member] = definition[member];
   request["HyperParameters"] = definition.value("StaticHyperParameters", json::object());
+  request["HyperParameters"][kObjectiveParameter] = spec.objective;
   if (definition.contains("HyperParameterTuningResourceConfig")) {
     const json& resources = definition["HyperParameterTuningResourceConfig"];
     for (const char* member : {"InstanceConfigs", "AllocationStrategy"}) {
@@ -180,17 +184,17 @@ json status_counters(const control::TuningJob& job) {
   for (const TuningTrial& trial : job.state.trials) {
     retryable += trial.attempt;  // what failed before is not among the trials
     switch (trial.status) {
-      case TrainingStatus::kInProgress:
-      case TrainingStatus::kStopping:
+      case BatchStatus::kInProgress:
+      case BatchStatus::kStopping:
         ++in_progress;
         break;
-      case TrainingStatus::kCompleted:
+      case BatchStatus::kCompleted:
         ++completed;
         break;
-      case TrainingStatus::kFailed:
+      case BatchStatus::kFailed:
         ++failed;
         break;
-      case TrainingStatus::kStopped:
+      case BatchStatus::kStopped:
         ++stopped;
         break;
     }
@@ -249,6 +253,7 @@ AwsResult<TuningSpec> tuning_spec(const json& input) {
   json kept = json::object();
   for (const char* member : {"HyperParameterTuningJobConfig", "TrainingJobDefinition", "WarmStartConfig"})
     if (input.contains(member)) kept[member] = input[member];
+  kept["TrainingJobDefinition"]["StaticHyperParameters"][kObjectiveParameter] = spec.objective;
   spec.kept = json_text(kept);
   return spec;
 }
@@ -258,7 +263,7 @@ json trial_summary(const control::TuningJob& job, const TuningTrial& trial, cons
                {"TrainingJobArn", control_arn(place, control::kTrainingJobKind, trial.training)},
                {"TuningJobName", job.spec.name},
                {"CreationTime", epoch_seconds(trial.created)},
-               {"TrainingJobStatus", control::training_status_name(trial.status)},
+               {"TrainingJobStatus", control::batch_status_name(trial.status)},
                {"TunedHyperParameters", trial.values},
                {"ObjectiveStatus", objective_status(trial)}};
   if (trial.started) summary["TrainingStartTime"] = epoch_seconds(*trial.started);
@@ -276,7 +281,7 @@ json tuning_job_summary(const control::TuningJob& job, const Place& place) {
   if (job.spec.max_run_s > 0) limits["MaxRuntimeInSeconds"] = job.spec.max_run_s;
   json summary{{"HyperParameterTuningJobName", job.spec.name},
                {"HyperParameterTuningJobArn", arn_of(job, place)},
-               {"HyperParameterTuningJobStatus", control::tuning_status_name(job.status)},
+               {"HyperParameterTuningJobStatus", control::batch_status_name(job.status)},
                {"Strategy", control::tuning::strategy_name(job.spec.strategy)},
                {"CreationTime", epoch_seconds(job.resource.created)},
                {"LastModifiedTime", epoch_seconds(job.resource.modified)},

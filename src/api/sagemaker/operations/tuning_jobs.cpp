@@ -40,10 +40,10 @@ std::vector<const TuningTrial*> chosen_trials(const TuningJob& job, const json& 
   std::vector<const TuningTrial*> trials;
   for (const TuningTrial& trial : job.state.trials) {
     if (!trial.made) continue;
-    if (status.empty() || status == control::training_status_name(trial.status)) trials.push_back(&trial);
+    if (status.empty() || status == control::batch_status_name(trial.status)) trials.push_back(&trial);
   }
   const auto status_of = [](const TuningTrial* trial) {
-    return std::string_view(control::training_status_name(trial->status));
+    return std::string_view(control::batch_status_name(trial->status));
   };
   // Trials stand in the order of their creation.
   const auto sort = [&](auto less) { std::stable_sort(trials.begin(), trials.end(), less); };
@@ -116,7 +116,7 @@ AwsResult<json> stop_hyper_parameter_tuning_job(const OperationContext& context,
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
     TERRAPIN_AWS_TRY(const TuningJob now, visible_job(context, input));
     return invalid("The request was rejected because the hyperparameter tuning job is in status {}.",
-                   control::tuning_status_name(now.status));
+                   control::batch_status_name(now.status));
   }
   TERRAPIN_AWS_TRY_STATUS(found(context, stopped, name));
   return json();

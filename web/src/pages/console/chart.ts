@@ -13,11 +13,8 @@ class Chart extends Plot {
   protected get data(): uPlot.AlignedData {
     return [this.series.map((one) => Date.parse(one.time) / 1000), this.series.map((one) => one.answers)];
   }
-  protected options(color: Color): Omit<uPlot.Options, "width" | "height"> {
-    const axis = this.axis(color);
+  protected options(axis: uPlot.Axis, color: Color): Pick<uPlot.Options, "scales" | "axes" | "series"> {
     return {
-      legend: { show: false },
-      cursor: { y: false },
       scales: {
         // A minute at least: a time axis of milliseconds tells nobody anything.
         x: { range: (_chart, least, most) => [least, Math.max(most, least + kLeastSeconds)] },

@@ -52,11 +52,8 @@ export class Curves extends Plot {
   protected get data(): uPlot.AlignedData {
     return aligned(this.curves);
   }
-  protected options(color: Color): Omit<uPlot.Options, "width" | "height"> {
-    const axis = this.axis(color);
+  protected options(axis: uPlot.Axis, color: Color): Pick<uPlot.Options, "scales" | "axes" | "series"> {
     return {
-      legend: { show: false },
-      cursor: { y: false },
       scales: {
         x: { time: false, range: (_chart, least, most) => [Math.min(least, 1), Math.max(most, least + 1)] },
         y: { range: (_chart, _least, most) => [0, Math.max(this.most, most * 1.05, 1e-6)] },

@@ -10,7 +10,9 @@ import { icons } from "../../ui/icons";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { lastPart, plural, sizeText } from "../../ui/words";
+import { photoDrop, photoDropStyle } from "./photoDrop";
 import { placeOf } from "./place";
 
 const kPhoto = /\.(jpe?g|png|webp)$/i;
@@ -22,6 +24,7 @@ const kFirstFolder = "photos/";
 export class DataPicker extends LitElement {
   static override styles = [
     sheet,
+    photoDropStyle,
     css`
       .bar {
         align-items: end;
@@ -59,23 +62,6 @@ export class DataPicker extends LitElement {
         margin-left: auto;
         white-space: nowrap;
       }
-      .drop {
-        align-items: center;
-        border: 2px dashed var(--line);
-        border-radius: 12px;
-        cursor: pointer;
-        display: grid;
-        gap: 4px;
-        justify-items: center;
-        padding: 22px;
-        text-align: center;
-      }
-      .drop.over,
-      .drop:hover,
-      .drop:focus-within {
-        background: var(--accent-soft);
-        border-color: var(--accent);
-      }
       .path {
         align-items: center;
         display: flex;
@@ -92,7 +78,6 @@ export class DataPicker extends LitElement {
   @state() private folder = "";
   @state() private listing: Listing | null = null;
   @state() private problem = "";
-  @state() private over = false;
   private uploads: UploadQueue | null = null;
   private turn = 0;
 
@@ -195,22 +180,11 @@ export class DataPicker extends LitElement {
     }
     for (const file of fine) this.uploads.add(file, `${folder}${file.name}`);
   }
-  private pick(event: Event): void {
-    const input = event.target as HTMLInputElement;
-    this.send([...(input.files ?? [])]);
-    input.value = "";
-  }
-  private drop(event: DragEvent): void {
-    event.preventDefault();
-    this.over = false;
-    this.send([...(event.dataTransfer?.files ?? [])]);
-  }
-
   override render(): TemplateResult {
     if (this.buckets === null)
       return this.problem
         ? html`<p class="note bad" role="alert">${this.problem}</p>`
-        : html`<p class="quiet" role="status">Loading …</p>`;
+        : loading;
     if (this.buckets.length === 0)
       return html`<t-empty heading="No bucket yet">
         <p>Photos are kept in buckets. Make one, then drop your photos in.</p>
@@ -302,20 +276,8 @@ export class DataPicker extends LitElement {
         : nothing}`;
   }
   private dropZone(): TemplateResult {
-    return html`<label
-      class="drop ${this.over ? "over" : ""}"
-      @dragover=${(event: DragEvent) => {
-        event.preventDefault();
-        this.over = true;
-      }}
-      @dragleave=${() => (this.over = false)}
-      @drop=${(event: DragEvent) => this.drop(event)}
-    >
-      ${icons.upload}
-      <strong>Drop photos here, or click to choose them</strong>
-      <span class="quiet">JPEG, PNG or WebP; into s3://${this.bucket}/${this.folder || kFirstFolder}</span>
-      <input class="visually-hidden" type="file" multiple accept="image/jpeg,image/png,image/webp" @change=${(event: Event) => this.pick(event)} />
-    </label>`;
+    const hint = `JPEG, PNG or WebP; into s3://${this.bucket}/${this.folder || kFirstFolder}`;
+    return photoDrop({ heading: "Drop photos here, or click to choose them", hint }, (files) => this.send(files));
   }
   private progress(queue: UploadQueue): TemplateResult {
     const { uploads } = queue;

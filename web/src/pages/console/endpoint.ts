@@ -8,10 +8,12 @@ import { selectField } from "../../ui/field";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import { busy, problemText, toast } from "../../ui/toast";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { countText, percentText, plural } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
+import { pageHead } from "./pageHead";
 import { ageText, answersPhotos, endpointBadge, serversOf, trafficOf } from "./trainingFigures";
 import "./tryPhotos";
 
@@ -89,28 +91,23 @@ class EndpointPage extends LitElement {
   }
   override render(): TemplateResult {
     const endpoint = this.endpoint;
+    const there = this.gone ? null : endpoint;
     return html`<div class="page">
-      <p><a href="/_/console/endpoints">Endpoints</a></p>
-      <div class="row between">
-        <div class="row">
-          <h1>${this.name}</h1>
-          ${endpoint && !this.gone ? endpointBadge(endpoint.status) : nothing}
-        </div>
-        ${endpoint && !this.gone
-          ? html`<div class="row">
-              <a class="button" href="/_/console/compare?with=${part(this.name)}">Compare</a>
-              <button class="danger" ?disabled=${endpoint.status === "Deleting"} @click=${() => void deleteEndpoint(this.name, () => this.poll.now())}>Delete</button>
-            </div>`
-          : nothing}
-      </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pageHead({ href: "/_/console/endpoints", label: "Endpoints" }, this.name, there && endpointBadge(there.status), there && this.actions(there))}
+      ${pollNote(this.poll)}
       ${this.gone
         ? html`<t-empty heading="The endpoint is deleted"><a class="button" href="/_/console/endpoints">To the endpoints</a></t-empty>`
         : endpoint
           ? this.panel(endpoint)
           : this.poll.problem
             ? nothing
-            : html`<p class="quiet" role="status">Loading …</p>`}
+            : loading}
+    </div>`;
+  }
+  private actions(endpoint: Endpoint): TemplateResult {
+    return html`<div class="row">
+      <a class="button" href="/_/console/compare?with=${part(this.name)}">Compare</a>
+      <button class="danger" ?disabled=${endpoint.status === "Deleting"} @click=${() => void deleteEndpoint(this.name, () => this.poll.now())}>Delete</button>
     </div>`;
   }
   private panel(endpoint: Endpoint): TemplateResult {
@@ -207,9 +204,9 @@ class ComparePage extends LitElement {
     return html`<div class="page">
       <p><a href="/_/console/endpoints">Endpoints</a></p>
       <h1>Compare two endpoints</h1>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.endpoints === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : names.length < 2
           ? html`<t-empty heading="Two endpoints are needed">
               <p>${names.length === 0 ? "None is in service." : `Only ${names[0]} is in service.`} Deploy another training job, then come back.</p>

@@ -5,13 +5,14 @@ import { part } from "../../api/facts";
 import { ask } from "../../ui/dialog";
 import { toast } from "../../ui/toast";
 import { navigate } from "../navigation";
+import { kNameHint } from "./names";
 
 /** Asks for the endpoint's name and goes to it. */
 export async function deployModel(model: string): Promise<void> {
   await ask({
     heading: `Deploy ${model}`,
     text: "An endpoint of this model alone, with one server.",
-    input: { label: "Name of the endpoint", value: model, hint: "Letters, digits and hyphens, at most 63." },
+    input: { label: "Name of the endpoint", value: model, hint: kNameHint },
     action: "Deploy it",
     perform: async (name) => {
       const { endpoint } = await client.post<{ endpoint: Endpoint }>("console/endpoints", { name, variants: [{ model }] });
@@ -20,16 +21,26 @@ export async function deployModel(model: string): Promise<void> {
   });
 }
 
-export async function deleteEndpoint(name: string, done: () => void): Promise<void> {
+async function deleteNamed(kind: "endpoint" | "model", name: string, words: { text: string; deleted: string }, done: () => void): Promise<void> {
   await ask({
     heading: `Delete ${name}?`,
-    text: "What it is asked now is still answered, then its servers end. Programs that ask it get an error from then on. The model stays.",
-    action: "Delete the endpoint",
+    text: words.text,
+    action: `Delete the ${kind}`,
     danger: true,
     perform: async () => {
-      await client.delete(`console/endpoints/${part(name)}`);
-      toast("The endpoint is being deleted.");
+      await client.delete(`console/${kind}s/${part(name)}`);
+      toast(words.deleted);
       done();
     },
   });
+}
+
+export function deleteEndpoint(name: string, done: () => void): Promise<void> {
+  const text = "What it is asked now is still answered, then its servers end. Programs that ask it get an error from then on. The model stays.";
+  return deleteNamed("endpoint", name, { text, deleted: "The endpoint is being deleted." }, done);
+}
+
+export function deleteModel(name: string, done: () => void): Promise<void> {
+  const text = "Its name goes. The file in the bucket stays, and endpoints that serve it go on.";
+  return deleteNamed("model", name, { text, deleted: "The model is deleted." }, done);
 }

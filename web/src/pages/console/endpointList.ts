@@ -10,9 +10,9 @@ import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import "../../ui/table";
-import type { Column } from "../../ui/table";
-import { busy, problemText } from "../../ui/toast";
+import { tableOf, type Column } from "../../ui/table";
+import { busy } from "../../ui/toast";
+import { pollNote } from "../../ui/waiting";
 import { countText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { deleteEndpoint } from "./endpointActions";
@@ -93,15 +93,16 @@ class EndpointList extends LitElement {
           <button class="primary" @click=${busy(() => this.open())}>${icons.plus} New endpoint</button>
         </div>
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
-      ${this.endpoints === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
-        : this.endpoints.length === 0
-          ? html`<t-empty heading="No endpoint yet">
-              <p>An endpoint answers photos with masks. Open a training job that is completed and press Deploy.</p>
-              <a class="button" href="/_/console/training">Look at the training jobs</a>
-            </t-empty>`
-          : html`<t-table caption="Endpoints" .columns=${this.columns} .rows=${this.endpoints}></t-table>`}
+      ${pollNote(this.poll)}
+      ${tableOf(
+        "Endpoints",
+        this.columns,
+        this.endpoints,
+        html`<t-empty heading="No endpoint yet">
+          <p>An endpoint answers photos with masks. Open a training job that is completed and press Deploy.</p>
+          <a class="button" href="/_/console/training">Look at the training jobs</a>
+        </t-empty>`,
+      )}
       <t-dialog heading="New endpoint" .open=${this.making} @close=${() => (this.making = false)}>
         ${this.models?.length === 0
           ? html`<p>There is no model yet: deploy a training job, or make a model of a package first.</p>

@@ -2,14 +2,14 @@
 import { LitElement, css, html, nothing, type TemplateResult } from "lit";
 import { property, state } from "lit/decorators.js";
 import { address, client } from "../../api/client";
-import { hasEnded, part, type Category, type Progress } from "../../api/facts";
+import { hasEnded, part, type Category, type Job, type Progress } from "../../api/facts";
 import { icons } from "../../ui/icons";
 import "../../ui/menu";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import type { Tabs } from "../../ui/small";
 import { sheet } from "../../ui/style";
-import { problemText } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { navigate } from "../navigation";
 import { jobActions, stopJob } from "./jobActions";
 import "./jobGallery";
@@ -17,6 +17,7 @@ import "./jobOverview";
 import "./jobSettings";
 import { statusBadge } from "./jobStatus";
 import "./jobWorkers";
+import { pageHead } from "./pageHead";
 
 const kLeastLabeled = 2; // one to learn from, one to validate
 
@@ -71,33 +72,9 @@ class JobPage extends LitElement {
   }
   override render(): TemplateResult {
     const job = this.progress?.job;
-    const base = `requester/jobs/${part(this.name)}`;
     return html`<div class="page">
-      <p><a href="/_/console">Labeling jobs</a></p>
-      <div class="row between">
-        <div class="row">
-          <h1>${this.name}</h1>
-          ${job ? statusBadge(job.status) : nothing}
-        </div>
-        ${job
-          ? html`<div class="tools">
-              ${hasEnded(job.status) || job.status === "Stopping"
-                ? nothing
-                : html`<button class="danger" @click=${() => void stopJob(job, () => this.poll.now())}>Stop</button>`}
-              ${job.objects > 0
-                ? html`<a class="button" download href=${address(`${base}/download`, { what: "manifest" })}>${icons.download} Manifest</a>
-                    <a class="button" download href=${address(`${base}/download`, { what: "dataset" })}>${icons.download} Dataset</a>`
-                : nothing}
-              ${job.output_dataset_uri && job.counters.total_labeled >= kLeastLabeled
-                ? html`<a class="button primary" href="/_/console/new-training?labeling-job=${part(job.name)}">Train on this output</a>`
-                : nothing}
-              <t-menu label="More for this job" .items=${jobActions(job)}></t-menu>
-            </div>`
-          : nothing}
-      </div>
-      ${this.poll.problem
-        ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>`
-        : nothing}
+      ${pageHead({ href: "/_/console", label: "Labeling jobs" }, this.name, job ? statusBadge(job.status) : null, job ? this.actions(job) : null)}
+      ${pollNote(this.poll)}
       ${job?.failure_reason ? html`<p class="note bad">${job.failure_reason}</p>` : nothing}
       <t-tabs
         label="Parts of this page"
@@ -106,7 +83,23 @@ class JobPage extends LitElement {
         @change=${(event: Event) =>
           navigate(`/_/console/jobs/${part(this.name)}/${(event.target as Tabs).selected}`, { replace: true })}
       ></t-tabs>
-      ${this.progress ? this.panel(this.progress) : html`<p class="quiet" role="status">Loading …</p>`}
+      ${this.progress ? this.panel(this.progress) : loading}
+    </div>`;
+  }
+  private actions(job: Job): TemplateResult {
+    const base = `requester/jobs/${part(this.name)}`;
+    return html`<div class="tools">
+      ${hasEnded(job.status) || job.status === "Stopping"
+        ? nothing
+        : html`<button class="danger" @click=${() => void stopJob(job, () => this.poll.now())}>Stop</button>`}
+      ${job.objects > 0
+        ? html`<a class="button" download href=${address(`${base}/download`, { what: "manifest" })}>${icons.download} Manifest</a>
+            <a class="button" download href=${address(`${base}/download`, { what: "dataset" })}>${icons.download} Dataset</a>`
+        : nothing}
+      ${job.output_dataset_uri && job.counters.total_labeled >= kLeastLabeled
+        ? html`<a class="button primary" href="/_/console/new-training?labeling-job=${part(job.name)}">Train on this output</a>`
+        : nothing}
+      <t-menu label="More for this job" .items=${jobActions(job)}></t-menu>
     </div>`;
   }
   private panel(progress: Progress): TemplateResult {

@@ -6,8 +6,7 @@ import type { MenuItem } from "../../ui/menu";
 import { toast } from "../../ui/toast";
 import { navigate } from "../navigation";
 import { nextName } from "./jobDraft";
-
-const kNameHint = "Letters, digits and hyphens, at most 63.";
+import { kNameHint } from "./names";
 
 export async function stopJob(job: Job, done: () => void): Promise<void> {
   await ask({

@@ -8,6 +8,7 @@ import { checkField, selectField } from "../../ui/field";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { lastPart, percentText } from "../../ui/words";
 import "./overlay";
 import { labelPaint, type Paint } from "./paint";
@@ -43,9 +44,7 @@ class JobGallery extends LitElement {
     sheet,
     css`
       .filters {
-        align-items: end;
-        display: grid;
-        gap: var(--gap) 20px;
+        column-gap: 20px;
         grid-template-columns: repeat(auto-fit, minmax(min(200px, 100%), 1fr));
       }
       .photos {
@@ -215,7 +214,7 @@ class JobGallery extends LitElement {
       <div class="row labels">${this.categories.map((category) => html`<p-swatch .category=${category}></p-swatch>`)}</div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.objects === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : this.objects.length === 0
           ? html`<t-empty heading="No photos here">
               <p>${this.filter ? "No photo of the job fits this choice; take another above." : "The job is still reading its input."}</p>

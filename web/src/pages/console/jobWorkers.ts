@@ -9,6 +9,7 @@ import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
 import { problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { countText, durationText, percentText } from "../../ui/words";
 
 /** What people are called, by id; those of vendors and crowds keep their ids. */
@@ -89,7 +90,7 @@ class JobWorkers extends LitElement {
   }
   override render(): TemplateResult {
     if (this.problem) return html`<p class="note bad" role="alert">${this.problem}</p>`;
-    if (this.workers === null) return html`<p class="quiet" role="status">Loading …</p>`;
+    if (this.workers === null) return loading;
     if (this.workers.length === 0)
       return html`<t-empty heading="Nobody has begun yet">
         <p>As soon as somebody takes a photo, they appear here.</p>

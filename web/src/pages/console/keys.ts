@@ -10,8 +10,7 @@ import { icons } from "../../ui/icons";
 import "../../ui/small";
 import type { Chips } from "../../ui/small";
 import { sheet } from "../../ui/style";
-import "../../ui/table";
-import type { Column } from "../../ui/table";
+import { tableOf, type Column } from "../../ui/table";
 import { busy, problemText, toast } from "../../ui/toast";
 import { timeText } from "../../ui/words";
 
@@ -94,11 +93,12 @@ class Keys extends LitElement {
       </div>
       <p class="quiet">Keys let programs in: the AWS command line and SDKs, pointed at this server.</p>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
-      ${this.keys === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
-        : this.keys.length === 0
-          ? html`<t-empty heading="No keys"><p>Make one for each program that talks to this server.</p></t-empty>`
-          : html`<t-table caption="Keys" .columns=${this.columns} .rows=${this.keys}></t-table>`}
+      ${tableOf(
+        "Keys",
+        this.columns,
+        this.keys,
+        html`<t-empty heading="No keys"><p>Make one for each program that talks to this server.</p></t-empty>`,
+      )}
       <t-dialog
         heading=${this.made ? "The new key" : "New key"}
         .open=${this.making}

@@ -4,33 +4,20 @@ import { property, state } from "lit/decorators.js";
 import { client } from "../../api/client";
 import type { Model } from "../../api/controlFacts";
 import { part } from "../../api/facts";
-import { ask } from "../../ui/dialog";
+import "../../ui/dialog";
 import { textField } from "../../ui/field";
 import { icons } from "../../ui/icons";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import "../../ui/table";
-import type { Column } from "../../ui/table";
-import { busy, problemText, toast } from "../../ui/toast";
+import { tableOf, type Column } from "../../ui/table";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { sizeText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
-import { deployModel } from "./endpointActions";
+import { deleteModel, deployModel } from "./endpointActions";
+import { pageHead } from "./pageHead";
 import { ageText } from "./trainingFigures";
-
-async function deleteModel(name: string, done: () => void): Promise<void> {
-  await ask({
-    heading: `Delete ${name}?`,
-    text: "Its name goes. The file in the bucket stays, and endpoints that serve it go on.",
-    action: "Delete the model",
-    danger: true,
-    perform: async () => {
-      await client.delete(`console/models/${part(name)}`);
-      toast("The model is deleted.");
-      done();
-    },
-  });
-}
 
 class ModelList extends LitElement {
   static override styles = [
@@ -76,18 +63,19 @@ class ModelList extends LitElement {
         <h1>Models</h1>
         <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
-      ${this.models === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
-        : this.models.length === 0
-          ? html`<t-empty heading="No model yet">
-              <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
-              <div class="row">
-                <a class="button" href="/_/console/training">Look at the training jobs</a>
-                <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
-              </div>
-            </t-empty>`
-          : html`<t-table caption="Models" .columns=${this.columns} .rows=${this.models}></t-table>`}
+      ${pollNote(this.poll)}
+      ${tableOf(
+        "Models",
+        this.columns,
+        this.models,
+        html`<t-empty heading="No model yet">
+          <p>Deploy makes one of a training job that is completed. A package from elsewhere gets a name here.</p>
+          <div class="row">
+            <a class="button" href="/_/console/training">Look at the training jobs</a>
+            <button class="primary" @click=${() => (this.making = true)}>${icons.plus} New model</button>
+          </div>
+        </t-empty>`,
+      )}
       <t-dialog heading="New model" .open=${this.making} @close=${() => (this.making = false)}>
         <form class="stack" @submit=${busy(() => this.make())}>
           ${textField({ id: "model-name", label: "Name", required: true, value: this.name, onInput: (value) => (this.name = value) })}
@@ -118,17 +106,8 @@ class ModelPage extends LitElement {
   override render(): TemplateResult {
     const model = this.model;
     return html`<div class="page middle">
-      <p><a href="/_/console/models">Models</a></p>
-      <div class="row between">
-        <h1>${this.name}</h1>
-        ${model
-          ? html`<div class="row">
-              <button class="primary" ?disabled=${model.bytes === null} @click=${() => void deployModel(model.name)}>Deploy</button>
-              <button class="danger" @click=${() => void deleteModel(model.name, () => navigate("/_/console/models"))}>Delete</button>
-            </div>`
-          : nothing}
-      </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pageHead({ href: "/_/console/models", label: "Models" }, this.name, null, model && this.actions(model))}
+      ${pollNote(this.poll)}
       ${model?.bytes === null ? html`<p class="note bad">Its package is gone from the bucket: train again, or delete the model.</p>` : nothing}
       ${model
         ? html`<section class="card">
@@ -144,7 +123,13 @@ class ModelPage extends LitElement {
           </section>`
         : this.poll.problem
           ? nothing
-          : html`<p class="quiet" role="status">Loading …</p>`}
+          : loading}
+    </div>`;
+  }
+  private actions(model: Model): TemplateResult {
+    return html`<div class="row">
+      <button class="primary" ?disabled=${model.bytes === null} @click=${() => void deployModel(model.name)}>Deploy</button>
+      <button class="danger" @click=${() => void deleteModel(model.name, () => navigate("/_/console/models"))}>Delete</button>
     </div>`;
   }
 }

@@ -11,6 +11,7 @@ import { busy, problemText } from "../../ui/toast";
 import { plural, sentence } from "../../ui/words";
 import { navigate } from "../navigation";
 import { withoutMember } from "./jobDraft";
+import { kNameHint } from "./names";
 import "./swatch";
 import {
   again,
@@ -212,7 +213,7 @@ class NewTraining extends LitElement {
           ${textField({
             id: "name",
             label: "Name",
-            hint: "Letters, digits and hyphens, at most 63.",
+            hint: kNameHint,
             value: this.draft.name,
             error: this.errorOf("name"),
             onInput: (name) => this.set({ name }, "name"),

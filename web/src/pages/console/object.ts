@@ -10,6 +10,7 @@ import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { durationText, lastPart, percentText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import { stateBadge } from "./jobGallery";
@@ -184,7 +185,7 @@ class ObjectPage extends LitElement {
         </div>
       </div>
       ${this.poll.problem ? html`<p class="note bad" role="alert">${problemText(this.poll.problem)}</p>` : nothing}
-      ${object ? this.content(object, name) : this.poll.problem ? nothing : html`<p class="quiet" role="status">Loading …</p>`}
+      ${object ? this.content(object, name) : this.poll.problem ? nothing : loading}
       <t-dialog heading="Reopen this photo?" .open=${this.reopening} @close=${() => (this.reopening = false)}>
         <form class="stack" @submit=${busy(() => this.reopen())}>
           <p>It goes out for another answer, and its mask is made again then.</p>

@@ -15,6 +15,7 @@ import { sheet } from "../../ui/style";
 import "../../ui/table";
 import type { Column } from "../../ui/table";
 import { busy, problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { timeText } from "../../ui/words";
 import { linkDialog, type MadeLink } from "./linkDialog";
 
@@ -184,7 +185,7 @@ class People extends LitElement {
       </div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.accounts === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : html`<t-table caption="People" .columns=${this.columns} .rows=${this.accounts}></t-table>
             ${this.more ? html`<div><button @click=${busy(() => this.loadMore())}>Show more</button></div>` : nothing}`}
       <h2>Open invitations</h2>

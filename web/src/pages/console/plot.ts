@@ -23,8 +23,8 @@ export abstract class Plot extends LitElement {
   private readonly repaint = (): void => this.make();
   private readonly themed = new MutationObserver(this.repaint);
 
-  /** Everything but size and axes' colours; `color` gives a name of theme.css as it is now. */
-  protected abstract options(color: Color): Omit<uPlot.Options, "width" | "height">;
+  /** What this chart shows, of axes like `axis`; `color` gives a name of theme.css as it is now. */
+  protected abstract options(axis: uPlot.Axis, color: Color): Pick<uPlot.Options, "scales" | "axes" | "series">;
   protected abstract get data(): uPlot.AlignedData;
   protected readonly height: number = 240;
 
@@ -45,14 +45,13 @@ export abstract class Plot extends LitElement {
   private get size(): { width: number; height: number } {
     return { width: Math.max(200, this.clientWidth), height: this.height };
   }
-  protected axis(color: Color): uPlot.Axis {
-    return { stroke: color("--text-quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } };
-  }
   private make(): void {
     this.chart?.destroy();
     const style = getComputedStyle(this);
+    const color: Color = (name) => style.getPropertyValue(name).trim();
+    const axis = { stroke: color("--text-quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } };
     this.chart = new uPlot(
-      { ...this.options((name) => style.getPropertyValue(name).trim()), ...this.size },
+      { legend: { show: false }, cursor: { y: false }, ...this.options(axis, color), ...this.size },
       this.data,
       this.renderRoot.querySelector<HTMLElement>("div")!,
     );

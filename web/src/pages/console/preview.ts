@@ -6,6 +6,7 @@ import type { FrameFile, FromFrame, LabelFacts, ToFrame, ViewSettings } from "..
 import { sheet } from "../../ui/style";
 import { chosenTheme } from "../../ui/theme";
 import { problemText } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { firstPhoto } from "./firstPhoto";
 
 /** The pause after typing before the preview is made anew. */
@@ -125,7 +126,7 @@ export class Preview extends LitElement {
           )
         : this.problem
           ? nothing
-          : html`<p class="quiet" role="status">Loading …</p>`}
+          : loading}
       <p class="hint">The first photo as a worker sees it. Try the tools; nothing is kept.</p>
     </div>`;
   }

@@ -13,8 +13,10 @@ import "../../ui/small";
 import type { Chips } from "../../ui/small";
 import { sheet } from "../../ui/style";
 import { busy, problemText, toast } from "../../ui/toast";
+import { loading } from "../../ui/waiting";
 import { plural } from "../../ui/words";
 import { linkDialog, type MadeLink } from "./linkDialog";
+import { kNameHint } from "./names";
 
 interface Edit {
   kind: "new" | "change" | "vendor";
@@ -206,7 +208,7 @@ class Teams extends LitElement {
       </div>
       ${this.problem ? html`<p class="note bad" role="alert">${this.problem}</p>` : nothing}
       ${this.teams === null
-        ? html`<p class="quiet" role="status">Loading …</p>`
+        ? loading
         : own.length === 0
           ? html`<t-empty heading="No work team yet">
               <p>A job is sent to a team. Make one, then invite people into it.</p>
@@ -283,7 +285,7 @@ class Teams extends LitElement {
         : textField({
             id: "team-name",
             label: "Name",
-            hint: "Letters, digits and hyphens, at most 63.",
+            hint: kNameHint,
             value: edit.name,
             maxLength: 63,
             required: true,

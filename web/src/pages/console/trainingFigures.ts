@@ -1,15 +1,8 @@
 // Training jobs and endpoints in words.
 import { html, type TemplateResult } from "lit";
-import type { Endpoint, EndpointStatus, MetricSeries, TrainingStatus, TrainingSummary, Variant } from "../../api/controlFacts";
+import type { Endpoint, EndpointStatus, MetricSeries, TrainingSummary, Variant } from "../../api/controlFacts";
 import { durationText } from "../../ui/words";
 
-const kTraining: Record<TrainingStatus, [string, string]> = {
-  InProgress: ["In progress", "live"],
-  Stopping: ["Stopping", "warn"],
-  Completed: ["Completed", "good"],
-  Failed: ["Failed", "bad"],
-  Stopped: ["Stopped", "warn"],
-};
 const kEndpoint: Record<EndpointStatus, [string, string]> = {
   Creating: ["Starting", "live"],
   InService: ["In service", "good"],
@@ -32,12 +25,6 @@ const kSteps: Record<string, string> = {
   MaxRuntimeExceeded: "Ended: its time was up",
 };
 
-export function trainingStatusText(status: TrainingStatus): string {
-  return kTraining[status][0];
-}
-export function trainingBadge(status: TrainingStatus): TemplateResult {
-  return html`<span class="badge ${kTraining[status][1]}">${trainingStatusText(status)}</span>`;
-}
 export function endpointBadge(status: EndpointStatus): TemplateResult {
   const [text, kind] = kEndpoint[status] ?? [status, ""];
   return html`<span class="badge ${kind}">${text}</span>`;

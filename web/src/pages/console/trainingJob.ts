@@ -8,11 +8,14 @@ import { ask } from "../../ui/dialog";
 import { Poll } from "../../ui/poll";
 import "../../ui/small";
 import { sheet } from "../../ui/style";
-import { busy, problemText, toast } from "../../ui/toast";
+import { busy, toast } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { durationText, timeText } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./curves";
-import { adviceFor, ageText, bestOf, progressOf, seriesOf, stepText, trainingBadge } from "./trainingFigures";
+import { statusBadge } from "./jobStatus";
+import { pageHead } from "./pageHead";
+import { adviceFor, ageText, bestOf, progressOf, seriesOf, stepText } from "./trainingFigures";
 import "./trainingLog";
 import "./trainingOverlays";
 
@@ -116,22 +119,16 @@ class TrainingPage extends LitElement {
     const job = this.job;
     const ended = job !== null && trainingEnded(job.status);
     return html`<div class="page">
-      <p><a href="/_/console/training">Training jobs</a></p>
-      <div class="row between">
-        <div class="row">
-          <h1>${this.name}</h1>
-          ${job ? trainingBadge(job.status) : nothing}
-        </div>
-        ${job
-          ? html`<div class="row">
-              ${job.model_uri ? html`<button class="primary" @click=${busy(() => this.deploy())}>Deploy</button>` : nothing}
-              <a class="button" href="/_/console/new-training?from=${part(job.name)}">Train again</a>
-              ${ended || job.status === "Stopping" ? nothing : html`<button class="danger" @click=${() => void this.stop()}>Stop</button>`}
-            </div>`
-          : nothing}
-      </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
-      ${job === null ? (this.poll.problem ? nothing : html`<p class="quiet" role="status">Loading …</p>`) : this.panel(job, ended)}
+      ${pageHead({ href: "/_/console/training", label: "Training jobs" }, this.name, job && statusBadge(job.status), job && this.actions(job, ended))}
+      ${pollNote(this.poll)}
+      ${job === null ? (this.poll.problem ? nothing : loading) : this.panel(job, ended)}
+    </div>`;
+  }
+  private actions(job: TrainingJob, ended: boolean): TemplateResult {
+    return html`<div class="row">
+      ${job.model_uri ? html`<button class="primary" @click=${busy(() => this.deploy())}>Deploy</button>` : nothing}
+      <a class="button" href="/_/console/new-training?from=${part(job.name)}">Train again</a>
+      ${ended || job.status === "Stopping" ? nothing : html`<button class="danger" @click=${() => void this.stop()}>Stop</button>`}
     </div>`;
   }
   private panel(job: TrainingJob, ended: boolean): TemplateResult {

@@ -6,7 +6,7 @@ import type { LogLine, LogPage } from "../../api/controlFacts";
 import { textField } from "../../ui/field";
 import { Poll } from "../../ui/poll";
 import { sheet } from "../../ui/style";
-import { problemText } from "../../ui/toast";
+import { pollNote } from "../../ui/waiting";
 import { plural } from "../../ui/words";
 import { linesWith } from "./logLines";
 
@@ -114,7 +114,7 @@ class TrainingLog extends LitElement {
         })}
         <span class="quiet" role="status">${this.search.trim() ? `${plural(shown.length, "line")} of ${this.lines.length}` : plural(shown.length, "line")}</span>
       </div>
-      ${this.poll.problem ? html`<p class="note" role="status">${problemText(this.poll.problem)}</p>` : nothing}
+      ${pollNote(this.poll)}
       ${this.dropped ? html`<p class="quiet">Shown are the last ${plural(kMostLines, "line")}; all of them come with output.tar.gz and the logs' API.</p>` : nothing}
       <div class="lines" tabindex="0" role="log" aria-label="Log" aria-live="off" @scroll=${() => this.scrolled()}>
         ${shown.length === 0

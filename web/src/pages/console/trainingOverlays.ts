@@ -5,7 +5,7 @@ import { address, client } from "../../api/client";
 import type { OverlayIndex } from "../../api/controlFacts";
 import { Poll } from "../../ui/poll";
 import { sheet } from "../../ui/style";
-import { problemText } from "../../ui/toast";
+import { loading, pollNote } from "../../ui/waiting";
 import { lastPart } from "../../ui/words";
 
 const kEveryMs = 3000;
@@ -82,8 +82,8 @@ class TrainingOverlays extends LitElement {
     this.chosen = at === (this.index?.epochs.length ?? 0) - 1 ? null : at;
   }
   override render(): TemplateResult {
-    if (this.poll.problem) return html`<p class="note" role="status">${problemText(this.poll.problem)}</p>`;
-    if (!this.index) return html`<p class="quiet" role="status">Loading …</p>`;
+    if (this.poll.problem) return html`${pollNote(this.poll)}`;
+    if (!this.index) return loading;
     const { photos, epochs } = this.index;
     if (epochs.length === 0)
       return html`<p class="quiet">${this.ended ? "It has left no pictures." : "Pictures come with the first epoch that is validated."}</p>`;

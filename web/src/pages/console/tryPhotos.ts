@@ -8,9 +8,11 @@ import { icons } from "../../ui/icons";
 import { sheet } from "../../ui/style";
 import { busy, problemText } from "../../ui/toast";
 import { countText, percentText } from "../../ui/words";
+import type { Layer } from "./layeredPhoto";
 import "./maskView";
-import type { Layer, MaskView } from "./maskView";
+import type { MaskView } from "./maskView";
 import { heatPaint } from "./paint";
+import { photoDrop, photoDropStyle } from "./photoDrop";
 import "./swatch";
 import { differenceOf, openPhoto, readAnswer, sharesOf, type LocalPhoto, type Seen } from "./tryOut";
 
@@ -32,24 +34,8 @@ interface Tried {
 class TryPhotos extends LitElement {
   static override styles = [
     sheet,
+    photoDropStyle,
     css`
-      .drop {
-        align-items: center;
-        border: 2px dashed var(--line);
-        border-radius: 12px;
-        cursor: pointer;
-        display: grid;
-        gap: 6px;
-        justify-items: center;
-        padding: 26px 16px;
-        text-align: center;
-      }
-      .drop:hover,
-      .drop[data-over],
-      .drop:focus-within {
-        border-color: var(--accent);
-        outline: none;
-      }
       .tools {
         align-items: center;
         display: flex;
@@ -101,7 +87,6 @@ class TryPhotos extends LitElement {
   @property({ attribute: false }) endpoints: string[] = [];
   @state() private tried: Tried[] = [];
   @state() private opacity = 0.6;
-  @state() private over = false;
   private next = 1;
   private readonly heat = heatPaint();
   private queue: Promise<void> = Promise.resolve();
@@ -121,7 +106,7 @@ class TryPhotos extends LitElement {
   private change(id: number, change: Partial<Tried>): void {
     this.tried = this.tried.map((one) => (one.id === id ? { ...one, ...change } : one));
   }
-  private take(files: Iterable<File>): void {
+  private take(files: File[]): void {
     for (const file of files) {
       const made = this.fresh(file.name, null);
       this.tried = [made, ...this.tried].slice(0, kMostPhotos);
@@ -168,38 +153,12 @@ class TryPhotos extends LitElement {
       return problemText(thrown);
     }
   }
-  private dropped(event: DragEvent): void {
-    event.preventDefault();
-    this.over = false;
-    this.take(event.dataTransfer?.files ?? []);
-  }
   override render(): TemplateResult {
     return html`<div class="stack">
-      <label
-        class="drop"
-        ?data-over=${this.over}
-        @dragover=${(event: DragEvent) => {
-          event.preventDefault();
-          this.over = true;
-        }}
-        @dragleave=${() => (this.over = false)}
-        @drop=${(event: DragEvent) => this.dropped(event)}
-      >
-        ${icons.upload}
-        <strong>Drop photos here, or choose them</strong>
-        <span class="quiet">JPEG, PNG or WebP. They go to the model and are not kept.</span>
-        <input
-          class="visually-hidden"
-          type="file"
-          accept="image/jpeg,image/png,image/webp"
-          multiple
-          @change=${(event: Event) => {
-            const input = event.target as HTMLInputElement;
-            this.take([...(input.files ?? [])]);
-            input.value = "";
-          }}
-        />
-      </label>
+      ${photoDrop(
+        { heading: "Drop photos here, or choose them", hint: "JPEG, PNG or WebP. They go to the model and are not kept." },
+        (files) => this.take(files),
+      )}
       ${this.tried.length > 0
         ? html`<div class="tools">
             <label for="opacity">Mask ${Math.round(100 * this.opacity)} %</label>
