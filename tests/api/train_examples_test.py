@@ -26,7 +26,7 @@ class TrainExamples(SeedCase):
         done = run_script(self.server, EXAMPLES / name, *arguments, folder=self.folder, paths=[QUICK], MPLBACKEND="Agg", **variables)
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
         self.assertRegex(done.stdout, r"validation[ :]mIOU")  # the job's own log, live
-        self.assertEqual(self.sagemaker.list_endpoints()["Endpoints"], [])
+        self.wait_for(lambda: not self.sagemaker.list_endpoints()["Endpoints"], "the end of the endpoint")
         newest = self.sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"][0]
         self.assertEqual(newest["TrainingJobStatus"], "Completed")
         return done.stdout, self.sagemaker.describe_training_job(TrainingJobName=newest["TrainingJobName"])["HyperParameters"]
