@@ -54,29 +54,23 @@ AsyncInvocations::AsyncInvocations(Resources resources, AsyncQueue queue, storag
       routes_(routes),
       clock_(clock),
       ask_(std::move(ask)),
-      options_(options) {}
+      options_(options),
+      looks_(options.look_interval, [this] { look_and_tell(); }) {}
 
 AsyncInvocations::~AsyncInvocations() {
   stop();
 }
 
 void AsyncInvocations::start() {
-  const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return;
-  stopping_ = false;
+  if (pool_) return;
   given_up_ = false;
   pool_ = std::make_unique<ThreadPool>(options_.at_once);
-  thread_ = std::thread([this] { labor(); });
+  looks_.start();
 }
 
 void AsyncInvocations::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    given_up_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  given_up_ = true;
+  looks_.stop();
   pool_.reset();
 }
 
@@ -106,25 +100,13 @@ Result<AsyncTicket> AsyncInvocations::accept(const std::string& endpoint, const 
     made.endpoint_made = row.created;
     return queue_.add(state, made);
   }));
-  {
-    const std::lock_guard lock(mutex_);
-    due_ = true;
-    changed_.notify_all();
-  }
+  looks_.wake();
   return AsyncTicket{made.inference_id, made.output, made.failure};
 }
 
-void AsyncInvocations::labor() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    due_ = false;
-    lock.unlock();
-    const Status looked = look();
-    if (!looked) spdlog::error("asynchronous invocations: {}", looked.error().message);
-    lock.lock();
-    // An error is not run into again and again.
-    changed_.wait_for(lock, options_.look_interval, [&] { return stopping_ || (due_ && looked); });
-  }
+void AsyncInvocations::look_and_tell() {
+  if (const Status looked = look(); !looked)
+    spdlog::error("asynchronous invocations: {}", looked.error().message);
 }
 
 // Gives the pool what may be begun. One thread alone calls it: what is held only grows here.
@@ -193,10 +175,11 @@ void AsyncInvocations::attend(const Item& item) {
       ask_for(item.request);
     }
   }
-  const std::lock_guard lock(mutex_);
-  held_.erase(item.request.id);
-  due_ = true;
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    held_.erase(item.request.id);
+  }
+  looks_.wake();
 }
 
 void AsyncInvocations::ask_for(const AsyncInvocation& request) {

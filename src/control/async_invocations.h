@@ -4,16 +4,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/parallel.h"
+#include "base/repeating_thread.h"
 #include "base/result.h"
 #include "control/async_queue.h"
 #include "control/endpoint_routes.h"
@@ -71,7 +70,7 @@ class AsyncInvocations {
     AsyncInvocation request;
     std::string refusal;  // why it is not even asked; "": it is
   };
-  void labor();
+  void look_and_tell();
   Status look();
   Result<bool> is_gone(const AsyncQueue::Line& line);
   int allowed(const std::string& endpoint) const;
@@ -94,11 +93,9 @@ class AsyncInvocations {
 
   std::atomic<bool> given_up_{false};
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::map<std::string, std::string> held_;  // guarded by mutex_; id -> endpoint, of what the pool has
-  bool stopping_ = false, due_ = false;      // guarded by mutex_
-  std::unique_ptr<ThreadPool> pool_;         // set while the thread lives
-  std::thread thread_;
+  RepeatingThread looks_;
+  std::unique_ptr<ThreadPool> pool_;  // set while looks_ runs
 };
 
 }  // namespace terrapin::control

@@ -114,7 +114,7 @@ np.savez({str(self.folder / 'masks.npz')!r}, **{{os.path.basename(name): ss_pred
             self.assertGreater(len(figure.convert("RGB").getcolors(1 << 24)), 100)
 
     def check_that_nothing_is_left(self):
-        self.assertEqual(self.sagemaker.list_endpoints()["Endpoints"], [])
+        self.wait_for(lambda: not self.sagemaker.list_endpoints()["Endpoints"], "the end of the endpoint")
         jobs = self.sagemaker.list_training_jobs()["TrainingJobSummaries"]
         self.assertEqual([job["TrainingJobStatus"] for job in jobs], ["Completed"])
         described = self.sagemaker.describe_training_job(TrainingJobName=jobs[0]["TrainingJobName"])

@@ -26,7 +26,7 @@ class TrainExamples(SeedCase):
         done = run_script(self.server, EXAMPLES / name, *arguments, folder=self.folder, paths=[QUICK], MPLBACKEND="Agg", **variables)
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
         self.assertRegex(done.stdout, r"validation[ :]mIOU")  # the job's own log, live
-        self.assertEqual(self.sagemaker.list_endpoints()["Endpoints"], [])
+        self.wait_for(lambda: not self.sagemaker.list_endpoints()["Endpoints"], "the end of the endpoint")
         newest = self.sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"][0]
         self.assertEqual(newest["TrainingJobStatus"], "Completed")
         return done.stdout, self.sagemaker.describe_training_job(TrainingJobName=newest["TrainingJobName"])["HyperParameters"]
@@ -38,7 +38,7 @@ class TrainExamples(SeedCase):
         self.assertEqual({name: hyperparameters[name] for name in ("epochs", "crop_size", "mini_batch_size", "num_training_samples")},
                          {"epochs": "2", "crop_size": "96", "mini_batch_size": "4", "num_training_samples": "8"})
         for photo in photos:
-            self.assertRegex(out, re.compile(rf"^{re.escape(str(photo))}: \d+\.\d% of the pixels are not background$", re.MULTILINE))
+            self.assertRegex(out, re.compile(rf"{re.escape(str(photo))}: \d+\.\d% of the pixels are not background$", re.MULTILINE))
             with PIL.Image.open(self.folder / "predictions" / f"{photo.stem}.png") as overlay:
                 self.assertEqual(overlay.size, (160, 120))
         self.assertEqual(len(photos), UNSEEN)
