@@ -59,7 +59,8 @@ class AssistLearningWorkTest : public testing::Test {
     calls_.push_back(arguments.front());
     const fs::path data = after(arguments, "--data");
     splits_ = *read_text_file(data / "splits.tsv");
-    for (const fs::path& file : *list_files(data / "images", false))
+    const auto files = list_files(data / "images", false).value();
+    for (const fs::path& file : files)
       seen_[file.stem().string()] =
           *read_text_file(file) + ", " + *read_text_file(data / "masks" / (file.stem().string() + ".png"));
     if (fails_at_ == static_cast<int>(calls_.size())) {
