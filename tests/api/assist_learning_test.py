@@ -84,12 +84,14 @@ class Learning(SageMakerCase):
         if options:
             self.server._options = list(options)
         self.server.start()
+        # At another port.
+        self.s3, self.sagemaker = self.server.client("s3"), self.server.client("sagemaker")
         for person in self.people:
             person.close()
 
     def start_job(self, tags=()):
         """A job over photos with discs: (name, the task that is kept open)."""
-        request = self.job_request(team=self.team, photos=0, labels=("Disc",))
+        request = self.job_request(team=self.team, photos=1, labels=("Disc",))
         bucket = request["OutputConfig"]["S3OutputPath"][5:].partition("/")[0]
         lines = []
         for number in range(LABELED + LEFT):

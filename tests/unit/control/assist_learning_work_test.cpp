@@ -31,7 +31,7 @@ class AssistLearningWorkTest : public testing::Test {
     clear_interrupt();
     fs::create_directories(work_.folder = folder_ / "work");
     store_ = std::move(*storage::open_folder_store(folder_ / "objects", clock_));
-    ASSERT_TRUE(store_->create_bucket("b"));
+    ASSERT_TRUE(store_->create_bucket("photos"));
     task_.labeling_job = "turtles";
     task_.model = folder_ / "shipped.safetensors";
     task_.folder = folder_ / "models" / "id";
@@ -39,10 +39,11 @@ class AssistLearningWorkTest : public testing::Test {
     ASSERT_TRUE(write_file_atomically(task_.model, "shipped"));
     // The newest first, as the task has them.
     for (int i = 9; i >= 0; --i) {
-      const std::string name = "s3://b/" + std::to_string(i);
+      const std::string name = "s3://photos/" + std::to_string(i);
       ASSERT_TRUE(
-          store_->put({"b", std::to_string(i) + ".jpg"}, *bytes_source("photo " + std::to_string(i))));
-      ASSERT_TRUE(store_->put({"b", std::to_string(i) + ".png"}, *bytes_source("mask " + std::to_string(i))));
+          store_->put({"photos", std::to_string(i) + ".jpg"}, *bytes_source("photo " + std::to_string(i))));
+      ASSERT_TRUE(
+          store_->put({"photos", std::to_string(i) + ".png"}, *bytes_source("mask " + std::to_string(i))));
       task_.photos.push_back({name + ".jpg", name + ".png"});
     }
     work_.run = [this](const std::vector<std::string>& arguments) { return pretend(arguments); };
@@ -58,7 +59,8 @@ class AssistLearningWorkTest : public testing::Test {
     calls_.push_back(arguments.front());
     const fs::path data = after(arguments, "--data");
     splits_ = *read_text_file(data / "splits.tsv");
-    for (const fs::path& file : *list_files(data / "images", false))
+    const auto files = list_files(data / "images", false).value();
+    for (const fs::path& file : files)
       seen_[file.stem().string()] =
           *read_text_file(file) + ", " + *read_text_file(data / "masks" / (file.stem().string() + ".png"));
     if (fails_at_ == static_cast<int>(calls_.size())) {
@@ -192,8 +194,8 @@ TEST_F(AssistLearningWorkTest, ToldToStopItLeavesTheModelThatServes) {
 }
 
 TEST_F(AssistLearningWorkTest, WhatIsGoneIsLeftOut) {
-  ASSERT_TRUE(store_->remove({"b", "9.png"}));  // a mask that was taken back meanwhile
-  ASSERT_TRUE(store_->remove({"b", "7.jpg"}));
+  ASSERT_TRUE(store_->remove({"photos", "9.png"}));  // a mask that was taken back meanwhile
+  ASSERT_TRUE(store_->remove({"photos", "7.jpg"}));
   ASSERT_EQ(run(), 0);
   EXPECT_EQ(seen_.size(), 8U);
   EXPECT_EQ(seen_["0000"], "photo 8, mask 8");
