@@ -19,11 +19,11 @@ void encode(fuzz::Input input) {
   if (bytes > 0) std::memcpy(given.values.data(), input.data(), bytes);
   const auto encoded = serving::encode_probabilities(given);
   fuzz::require(encoded.has_value(), "small probabilities fit a record");
-  const auto frames = testing::read_frames(fuzz::text_of(*encoded));
+  const auto frames = terrapin::testing::read_frames(fuzz::text_of(*encoded));
   fuzz::require(frames.size() == 1, "one frame");
   // A second reader knows neither empty tensors nor missing fields.
   if (given.values.empty()) return;
-  const auto read = testing::read_record(frames[0]);
+  const auto read = terrapin::testing::read_record(frames[0]);
   fuzz::require(
       read.shape == std::vector<std::int32_t>{1, given.classes, static_cast<std::int32_t>(given.size.height),
                                               static_cast<std::int32_t>(given.size.width)},
@@ -36,7 +36,7 @@ void encode(fuzz::Input input) {
 
 void decode(fuzz::Input input) {
   try {
-    for (const std::string& frame : testing::read_frames(fuzz::text_of(input))) {
+    for (const std::string& frame : terrapin::testing::read_frames(fuzz::text_of(input))) {
       aialgs::data::Record record;
       if (!record.ParseFromString(frame)) continue;
       const std::string again = record.SerializeAsString();
