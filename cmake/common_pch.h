@@ -1,4 +1,5 @@
-// What most files include anyway, compiled once (cmake/TerrapinTargets.cmake). Files still include what they use.
+// What most files include anyway, compiled once (cmake/TerrapinTargets.cmake). Files still include what they
+// use.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

@@ -128,7 +128,7 @@ TEST_F(ConsoleObjects, WhatWasUploadedNeverBecomesActive) {
     ASSERT_EQ(put(api + "objects/photos/" + name, text, type).status, 201);
     add_object(1, fmt::format("s3://photos/{}", name), fmt::format("s3://photos/{}", name));
     for (const std::string& target : {api + "objects/photos/" + name, api + "jobs/job-1/objects/1/photo",
-                                     api + "jobs/job-1/objects/1/mask"}) {
+                                      api + "jobs/job-1/objects/1/mask"}) {
       const Answered answer = get(target, browser);
       EXPECT_EQ(answer.status, 200) << target;
       EXPECT_EQ(answer.text, text);
