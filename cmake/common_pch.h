@@ -1,5 +1,4 @@
-// What most files include anyway, compiled once (cmake/TerrapinTargets.cmake). Files still include what they
-// use.
+// What most files include anyway, compiled once (cmake/TerrapinTargets.cmake). Files still include what they use.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
