@@ -86,7 +86,7 @@ class Learning(SageMakerCase):
             self.server._options = list(options)
         self.server.start()
         # At another port.
-        self.s3, self.sagemaker = self.server.client("s3"), self.server.client("sagemaker")
+        type(self).s3, type(self).sagemaker = self.server.client("s3"), self.server.client("sagemaker")
         for person in self.people:
             person.close()
 
