@@ -80,7 +80,8 @@ std::string assist_learning_task_text(const AssistLearningTask& task) {
                     {"model", task.model.string()},
                     {"folder", task.folder.string()},
                     {"labeled", task.labeled},
-                    {"steps", task.steps}};
+                    {"steps", task.steps},
+                    {"rate", task.rate}};
   made["photos"] = std::move(photos);
   return json_text(made);
 }
@@ -93,14 +94,15 @@ Result<AssistLearningTask> parse_assist_learning_task(const std::string& text) {
   task.folder = jobs::text_of(from, "folder");
   task.labeled = jobs::integer_of(from, "labeled", 0);
   task.steps = jobs::integer_of(from, "steps", 0);
+  task.rate = number_of(from, "rate");
   if (const auto photos = from.find("photos"); photos != from.end() && photos->is_array())
     for (const json& one : *photos)
       task.photos.push_back({jobs::text_of(one, "photo"), jobs::text_of(one, "mask")});
-  if (!task.model.is_absolute() || !task.folder.is_absolute() || task.steps < 1)
+  if (!task.model.is_absolute() || !task.folder.is_absolute() || task.steps < 1 || !(task.rate > 0))
     return fail(ErrorCode::kCorrupt,
-                "the task of an assistance learning: model '{}' and folder '{}' must be absolute paths, and "
-                "steps, {}, 1 or more",
-                task.model.string(), task.folder.string(), task.steps);
+                "the task of an assistance learning: model '{}' and folder '{}' must be absolute paths, "
+                "steps, {}, 1 or more, and rate, {}, above 0",
+                task.model.string(), task.folder.string(), task.steps, task.rate);
   return task;
 }
 

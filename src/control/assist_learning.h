@@ -48,6 +48,7 @@ struct AssistLearningTask {
   std::filesystem::path folder;  // of the job's learned model, absolute
   std::int64_t labeled = 0;      // photos of the job that have a mask now
   std::int64_t steps = 200;
+  double rate = 2e-4;                 // the highest of the learning
   std::vector<LearningPhoto> photos;  // the newest first, no photo twice, at most kMostLearningPhotos
 };
 std::string assist_learning_task_text(const AssistLearningTask& task);

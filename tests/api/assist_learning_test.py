@@ -58,7 +58,8 @@ def ignorant_model(folder):
 
 
 def learning_options(model, steps):
-    return ("--assist-learning", "--assist-learning-photos", str(LABELED), "--assist-learning-steps", str(steps), "--assist-model", str(model))
+    return ("--assist-learning", "--assist-learning-photos", str(LABELED), "--assist-learning-steps", str(steps), "--assist-learning-rate", "0.003",
+            "--assist-model", str(model))
 
 
 class Learning(SageMakerCase):
@@ -66,7 +67,7 @@ class Learning(SageMakerCase):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        cls.server_options = learning_options(ignorant_model(folder.name), 60)
+        cls.server_options = learning_options(ignorant_model(folder.name), 80)
         super().setUpClass()
 
     def setUp(self):
@@ -85,7 +86,7 @@ class Learning(SageMakerCase):
             self.server._options = list(options)
         self.server.start()
         # At another port.
-        self.s3, self.sagemaker = self.server.client("s3"), self.server.client("sagemaker")
+        type(self).s3, type(self).sagemaker = self.server.client("s3"), self.server.client("sagemaker")
         for person in self.people:
             person.close()
 

@@ -85,6 +85,7 @@ Status AssistLearner::consider(const labeling::JobRecord& job) {
   task.model = assistance_.model;
   task.labeled = masks.count;
   task.steps = options_.steps;
+  task.rate = options_.rate;
   std::map<std::string, bool> readable;  // by bucket, for the job's owner
   std::set<std::string> seen;            // a photo on two lines must not be learned from and judged by
   for (const labeling::FinishedMask& mask : masks.newest) {

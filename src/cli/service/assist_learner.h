@@ -24,7 +24,9 @@ struct AssistLearnerOptions {
   bool wanted = false;  // of jobs that do not say: their tag decides (labeling::kAssistLearningTag)
   std::int64_t first_photos = 40;  // with a mask, at the first try
   std::int64_t steps = 200;        // of a try
-  int retain_days = 0;             // models of jobs that ended longer ago are removed; 0: never
+  // Of a try. Lower, a model learns too slowly for a few hundred steps; higher, it forgets what it knew.
+  double rate = 2e-4;
+  int retain_days = 0;  // models of jobs that ended longer ago are removed; 0: never
   std::chrono::milliseconds look_interval = std::chrono::seconds(2);
 };
 

@@ -152,7 +152,12 @@ void add_serve_command(CLI::App& app, Invocation& invocation) {
                        "Batches to learn from at each try: about two seconds each on one core")
           ->check(CLI::Range(1, 10'000))
           ->capture_default_str();
-  for (auto* option : {learn, photos, learning_steps}) none->excludes(option);
+  auto* rate = command
+                   ->add_option("--assist-learning-rate", learning.rate,
+                                "Its highest learning rate: too high, and the model forgets what it knew")
+                   ->check(CLI::Range(1e-6, 1e-2))
+                   ->capture_default_str();
+  for (auto* option : {learn, photos, learning_steps, rate}) none->excludes(option);
   command
       ->add_option("--job-cores", options->server.slots.whole.cores,
                    "Cores lent to training and transform jobs, all together (default: all)")

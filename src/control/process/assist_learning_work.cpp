@@ -27,8 +27,6 @@ constexpr std::chrono::milliseconds kLook{200};
 constexpr std::size_t kMostReason = 1024;
 constexpr std::int64_t kMaxScoresBytes = 1 << 20;
 constexpr std::int64_t kMostJudges = 200;  // objects that are measured: a second each on a slow core
-// Below it a model learns too slowly for a few hundred steps, above it forgets what it knew.
-constexpr double kRate = 2e-4;
 constexpr int kWatchedObjects = 48;
 constexpr const char *kDataFolder = "data", *kTunedFolder = "tuned", *kSaidFile = "said";
 
@@ -171,7 +169,7 @@ class Learning {
                                 "--steps",
                                 std::to_string(task_.steps),
                                 "--rate",
-                                fmt::format("{}", kRate),
+                                fmt::format("{}", task_.rate),
                                 "--scenes",
                                 "0",
                                 "--watch-every",

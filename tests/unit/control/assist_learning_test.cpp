@@ -52,12 +52,14 @@ TEST(AssistLearning, TheTaskReadsBack) {
   task.folder = "/data/assist-models/id";
   task.labeled = 61;
   task.steps = 7;
+  task.rate = 0.003;
   task.photos = {{"s3://b/2.jpg", "s3://b/2.png"}, {"s3://b/1.jpg", "s3://b/1.png"}};
   const auto again = parse_assist_learning_task(assist_learning_task_text(task));
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(assist_learning_task_text(*again), assist_learning_task_text(task));
   EXPECT_EQ(again->photos.at(0).mask_uri, "s3://b/2.png");
   EXPECT_EQ(again->labeled, 61);
+  EXPECT_EQ(again->rate, 0.003);
   task.steps = 0;
   EXPECT_THAT(parse_assist_learning_task(assist_learning_task_text(task)).error().message,
               HasSubstr("steps, 0"));

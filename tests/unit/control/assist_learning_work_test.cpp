@@ -69,7 +69,7 @@ class AssistLearningWorkTest : public testing::Test {
     }
     if (arguments.front() == "train-assist") {
       began_with_ = *read_text_file(after(arguments, "--weights"));
-      steps_ = after(arguments, "--steps");
+      steps_ = after(arguments, "--steps") + " at " + after(arguments, "--rate");
       EXPECT_TRUE(
           write_file_atomically(fs::path(after(arguments, "--output")) / "assist.safetensors", tuned_));
       return std::string("trained\n");
@@ -117,7 +117,7 @@ TEST_F(AssistLearningWorkTest, ABetterModelIsTheJobsOwnThen) {
   EXPECT_THAT(calls_, ElementsAre("evaluate-assist", "train-assist", "evaluate-assist"));
   EXPECT_THAT(measured_with_, ElementsAre("3 1", "3 1"));
   EXPECT_EQ(began_with_, "shipped");
-  EXPECT_EQ(steps_, "3");
+  EXPECT_EQ(steps_, "3 at 0.0002");
   EXPECT_EQ(serves(), "tuned");
   EXPECT_TRUE(outcome().replaced);
   EXPECT_EQ(outcome().learned_from, 8);

@@ -44,7 +44,9 @@ TEST_F(Review, FinishedMasksAreInTheOrderOfTheirAnswers) {
   create(spec());
   EXPECT_EQ(jobs().finished_masks("job", 10)->count, 0);
   const Assignment first = accept("anna"), second = accept("berta"), third = accept("carla");
+  Timestamp last;
   for (const auto& [who, task] : {std::pair("carla", third), {"anna", first}, {"berta", second}}) {
+    last = clock_.now();
     submit(who, task, rectangle(1));
     clock_.advance(seconds(10));
   }
@@ -55,7 +57,7 @@ TEST_F(Review, FinishedMasksAreInTheOrderOfTheirAnswers) {
   EXPECT_EQ(masks.newest[0].index, second.object_index);
   EXPECT_EQ(masks.newest[0].source_uri, jobs().object("job", second.object_index)->source_uri);
   EXPECT_EQ(masks.newest[0].mask_uri, jobs().object("job", second.object_index)->mask_uri);
-  EXPECT_EQ(masks.newest[0].answered, clock_.now() - seconds(10));
+  EXPECT_EQ(masks.newest[0].answered, last);
   EXPECT_EQ(masks.newest[1].index, first.object_index);
   EXPECT_TRUE(jobs().finished_masks("job", 0)->newest.empty());
   // What was taken back is none.
