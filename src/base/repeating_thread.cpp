@@ -1,11 +1,15 @@
 #include "base/repeating_thread.h"
 
+#include <exception>
 #include <utility>
+
+#include "base/logging.h"
 
 namespace terrapin {
 
-RepeatingThread::RepeatingThread(std::chrono::milliseconds interval, std::function<void()> turn)
-    : interval_(interval), turn_(std::move(turn)) {}
+RepeatingThread::RepeatingThread(std::string name, std::chrono::milliseconds interval,
+                                 std::function<void()> turn)
+    : name_(std::move(name)), interval_(interval), turn_(std::move(turn)) {}
 
 RepeatingThread::~RepeatingThread() {
   stop();
@@ -38,7 +42,11 @@ void RepeatingThread::labor() {
   while (!stopping_) {
     due_ = false;
     lock.unlock();
-    turn_();
+    try {
+      turn_();
+    } catch (const std::exception& problem) {
+      spdlog::error("{}: {}", name_, problem.what());
+    }
     lock.lock();
     changed_.wait_for(lock, interval_, [&] { return stopping_ || due_; });
   }

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 namespace terrapin {
@@ -13,7 +14,8 @@ namespace terrapin {
 // at a time; wake() from any.
 class RepeatingThread {
  public:
-  RepeatingThread(std::chrono::milliseconds interval, std::function<void()> turn);
+  // `name`: before what a turn threw, in the log; the next turn comes all the same.
+  RepeatingThread(std::string name, std::chrono::milliseconds interval, std::function<void()> turn);
   ~RepeatingThread();  // stop()
   RepeatingThread(const RepeatingThread&) = delete;
   RepeatingThread& operator=(const RepeatingThread&) = delete;
@@ -25,6 +27,7 @@ class RepeatingThread {
  private:
   void labor();
 
+  const std::string name_;
   const std::chrono::milliseconds interval_;
   const std::function<void()> turn_;
   std::mutex mutex_;

@@ -55,7 +55,7 @@ AsyncInvocations::AsyncInvocations(Resources resources, AsyncQueue queue, storag
       clock_(clock),
       ask_(std::move(ask)),
       options_(options),
-      looks_(options.look_interval, [this] { look_and_tell(); }) {}
+      looks_("asynchronous invocations", options.look_interval, [this] { look_and_tell(); }) {}
 
 AsyncInvocations::~AsyncInvocations() {
   stop();
@@ -131,7 +131,12 @@ Status AsyncInvocations::look() {
   TERRAPIN_TRY(auto expired, queue_.expired(now, 2 * options_.at_once));
   for (AsyncInvocation& one : expired)
     hand(std::move(one), "The request waited longer than its RequestTTLSeconds allow");
-  TERRAPIN_TRY(const auto lines, queue_.lines());
+  TERRAPIN_TRY(auto lines, queue_.lines());
+  // Another one is first each time: two endpoints with many requests leave the places of those that end to a
+  // third.
+  if (!lines.empty())
+    std::rotate(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(turn_++ % lines.size()),
+                lines.end());
   for (const AsyncQueue::Line& line : lines) {
     TERRAPIN_TRY(const bool gone, is_gone(line));
     const int most = gone ? options_.at_once_of_endpoint : allowed(line.endpoint);
@@ -168,12 +173,17 @@ int AsyncInvocations::allowed(const std::string& endpoint) const {
 }
 
 void AsyncInvocations::attend(const Item& item) {
-  if (!given_up_) {
-    if (!item.refusal.empty()) {
-      refuse(item.request, item.refusal);
-    } else {
-      ask_for(item.request);
+  try {
+    if (!given_up_) {
+      if (!item.refusal.empty()) {
+        refuse(item.request, item.refusal);
+      } else {
+        ask_for(item.request);
+      }
     }
+  } catch (const std::exception& problem) {
+    // No memory for an answer, which is held whole: what else runs here goes on.
+    try_again(item.request, problem.what());
   }
   {
     const std::lock_guard lock(mutex_);

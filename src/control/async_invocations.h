@@ -94,6 +94,7 @@ class AsyncInvocations {
   std::atomic<bool> given_up_{false};
   std::mutex mutex_;
   std::map<std::string, std::string> held_;  // guarded by mutex_; id -> endpoint, of what the pool has
+  std::uint64_t turn_ = 0;                   // of who looks
   RepeatingThread looks_;
   std::unique_ptr<ThreadPool> pool_;  // set while looks_ runs
 };

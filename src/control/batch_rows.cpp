@@ -49,6 +49,8 @@ Result<Resource> BatchRows::stop(const std::string& name) {
 }
 
 Result<Resource> BatchRows::settle_row(const Resource& row) {
+  // What is seen later is written later.
+  const std::lock_guard lock(settling_);
   TERRAPIN_TRY(const JobRecord job, job_store_.find(row.job_id));
   TERRAPIN_TRY(const auto changes, job_store_.changes(row.job_id));
   std::vector<Phase> phases;

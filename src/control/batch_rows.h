@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -62,6 +63,7 @@ class BatchRows {
   jobs::Supervisor& supervisor_;
   const BatchKind kind_;
   const Derive derive_;
+  std::mutex settling_;
 };
 
 }  // namespace terrapin::control

@@ -99,7 +99,7 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       tuning_jobs_(resources_, tuned_trainings(training_jobs_), options_.slots),
       assist_learnings_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                         {options_.program, options_.data_dir, options_.job_environment}),
-      settles_(options_.settle_interval, [this] { settle_all(); }) {}
+      settles_("rows of jobs", options_.settle_interval, [this] { settle_all(); }) {}
 
 ControlPlane::~ControlPlane() {
   stop();

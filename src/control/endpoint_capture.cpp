@@ -63,7 +63,9 @@ storage::ObjectName capture_object(const std::string& destination, const Capture
 }
 
 EndpointCapture::EndpointCapture(storage::ObjectStore& objects, CaptureOptions options)
-    : objects_(objects), options_(options), thread_(options_.interval / 2, [this] { write_ripe(); }) {}
+    : objects_(objects),
+      options_(options),
+      thread_("captured invocations", options_.interval / 2, [this] { write_ripe(); }) {}
 
 EndpointCapture::~EndpointCapture() {
   stop();

@@ -89,11 +89,11 @@ EndpointKeeper::EndpointKeeper(Resources resources, jobs::JobStore jobs, jobs::R
       slots_(slots),
       clock_(clock),
       options_(std::move(options)),
-      looks_(options_.look_interval,
+      looks_("endpoints", options_.look_interval,
              [this] {
                (void)look(); /* logged there; tried again */
              }),
-      questions_(options_.first_ping_interval, [this] { ask_after_health(); }) {}
+      questions_("health of endpoints", options_.first_ping_interval, [this] { ask_after_health(); }) {}
 
 EndpointKeeper::~EndpointKeeper() {
   stop();

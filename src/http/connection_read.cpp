@@ -117,7 +117,9 @@ asio::awaitable<void> Connection::read_request(Incoming& incoming) {
     co_return;
   }
   set_deadline(std::chrono::milliseconds(core_.options.body_timeout_ms));
-  if (expects_continue && !parser.is_done() && !incoming.http_1_0) {
+  // Also where no body follows: botocore, answered at once, misreads the answer to the connection's next
+  // request.
+  if (expects_continue && !incoming.http_1_0) {
     co_await send(as_bytes("HTTP/1.1 100 Continue\r\n\r\n"), error);
     if (error) co_return;
     set_deadline(std::chrono::milliseconds(core_.options.body_timeout_ms));

@@ -177,13 +177,16 @@ Result<std::unique_ptr<AccessKeys>> AccessKeys::open(const fs::path& data_dir, c
   return keys;
 }
 
-Result<AccessKey> AccessKeys::create(Scope scope, const std::string& owner,
-                                     std::vector<std::string> buckets) {
+Result<AccessKey> AccessKeys::create(Scope scope, const std::string& owner, std::vector<std::string> buckets,
+                                     const Before& before) {
   TERRAPIN_TRY_STATUS(check_owner(owner));
   for (const std::string& bucket : buckets) {
     TERRAPIN_TRY_STATUS(storage::check_bucket_name(bucket));
   }
   const AccessKey made{new_key_id(), crypto::random_text(40), scope, owner, std::move(buckets), clock_.now()};
+  if (before) {
+    TERRAPIN_TRY_STATUS(before(made.id));
+  }
   TERRAPIN_TRY_STATUS(file_.change([&]() -> Result<std::string> {
     TERRAPIN_TRY(const auto document, Document::current(*this));
     std::vector<AccessKey> keys = document->keys;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,7 +35,10 @@ class AccessKeys {
  public:
   // kIo, kCorrupt naming the file; kDenied if others may read it.
   static Result<std::unique_ptr<AccessKeys>> open(const std::filesystem::path& data_dir, const Clock& clock);
-  Result<AccessKey> create(Scope scope, const std::string& owner, std::vector<std::string> buckets);
+  // `before`: told the id before the key is there; its failure is this one's.
+  using Before = std::function<Status(const std::string& id)>;
+  Result<AccessKey> create(Scope scope, const std::string& owner, std::vector<std::string> buckets,
+                           const Before& before = {});
   Result<std::vector<AccessKey>> list();  // without secrets
   Status revoke(const std::string& id);   // kNotFound
   // With its secret; nullopt for one that is unknown or revoked.

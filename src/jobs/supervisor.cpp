@@ -16,7 +16,7 @@ Supervisor::Supervisor(JobStore store, Runner& runner, const Clock& clock, Super
       runner_(runner),
       clock_(clock),
       options_(std::move(options)),
-      looks_(options_.look_interval, [this] {
+      looks_("jobs of lane " + options_.lane, options_.look_interval, [this] {
         (void)look(); /* logged there; tried again */
       }) {}
 

@@ -17,41 +17,15 @@ AssistLearner::AssistLearner(const Assistance& assistance, labeling::JobService&
       learnings_(learnings),
       clock_(clock),
       may_read_(std::move(may_read)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      looks_("assistance learning", options_.look_interval, [this] { look_and_tell(); }) {}
 
-AssistLearner::~AssistLearner() {
-  stop();
-}
-
-void AssistLearner::start() {
-  const std::lock_guard lock(mutex_);
-  if (thread_.joinable()) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { labor(); });
-}
-
-void AssistLearner::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    wake_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void AssistLearner::labor() {
-  std::string said;
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    const Status looked = look();
-    // The same trouble is told once.
-    if (!looked && looked.error().message != said)
-      spdlog::error("assistance learning: {}", looked.error().message);
-    said = looked ? "" : looked.error().message;
-    lock.lock();
-    wake_.wait_for(lock, options_.look_interval, [this] { return stopping_; });
-  }
+void AssistLearner::look_and_tell() {
+  const Status looked = look();
+  // The same trouble is told once.
+  if (!looked && looked.error().message != said_)
+    spdlog::error("assistance learning: {}", looked.error().message);
+  said_ = looked ? "" : looked.error().message;
 }
 
 Status AssistLearner::look() {

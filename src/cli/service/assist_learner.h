@@ -3,16 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/repeating_thread.h"
 #include "base/result.h"
 #include "cli/service/assistance.h"
 #include "control/assist_learnings.h"
@@ -37,12 +35,11 @@ class AssistLearner {
   // Without a network in `assistance` nothing is ever learned.
   AssistLearner(const Assistance& assistance, labeling::JobService& jobs, control::AssistLearnings& learnings,
                 const Clock& clock, MayRead may_read, AssistLearnerOptions options);
-  ~AssistLearner();  // stop()
   AssistLearner(const AssistLearner&) = delete;
   AssistLearner& operator=(const AssistLearner&) = delete;
 
-  void start();
-  void stop();
+  void start() { looks_.start(); }
+  void stop() { looks_.stop(); }
   // One look at every labeling job, as the thread does it again and again: the first error; it holds up no
   // other job.
   Status look();
@@ -53,7 +50,7 @@ class AssistLearner {
  private:
   Status consider(const labeling::JobRecord& job);
   Status forget_old();
-  void labor();
+  void look_and_tell();
 
   const Assistance& assistance_;
   labeling::JobService& jobs_;
@@ -61,10 +58,8 @@ class AssistLearner {
   const Clock& clock_;
   const MayRead may_read_;
   const AssistLearnerOptions options_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  std::string said_;  // of who looks
+  RepeatingThread looks_;
 };
 
 }  // namespace terrapin::cli

@@ -1,4 +1,6 @@
 // terrapin run: a program whose calls to AWS this service answers.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,12 +195,19 @@ class RunKey {
     if (error) return fail(ErrorCode::kIo, "{}: cannot create: {}", own.folder_.string(), error.message());
     ::chmod(own.folder_.c_str(), 0700);
     TERRAPIN_TRY(own.keys_, identity::AccessKeys::open(installation.data_dir, system_clock()));
+    // Runs that begin at the same moment wait for each other: a file that is not locked yet is nobody's.
+    const Descriptor alone(::open(own.folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!alone.is_open() || ::flock(alone.get(), LOCK_EX) != 0)
+      return fail(ErrorCode::kIo, "{}: cannot be locked: {}", own.folder_.string(),
+                  std::generic_category().message(errno));
     own.remove_left_over();
-    // The owner who always may: a job that goes on after the run needs somebody whose buckets it reads.
-    TERRAPIN_TRY(own.key_, own.keys_->create(identity::Scope::kAdmin, "admin", {}));
-    auto lock = try_lock(own.path(".lock"));
-    if (lock) own.lock_ = std::move(*lock);
-    if (!lock) return tl::unexpected<Error>(std::move(lock.error()));  // the destructor takes the key back
+    // The owner who always may: a job that goes on after the run needs somebody whose buckets it reads. Its
+    // file is there before the key is: killed in between, this leaves no key that nobody takes back.
+    TERRAPIN_TRY(own.key_, own.keys_->create(
+                               identity::Scope::kAdmin, "admin", {}, [&own](const std::string& id) -> Status {
+                                 TERRAPIN_TRY(own.lock_, try_lock(own.folder_ / (id + ".lock")));
+                                 return {};
+                               }));
     return own;
   }
   RunKey(RunKey&&) = default;

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 
 namespace terrapin {
 namespace {
@@ -26,14 +27,14 @@ struct Counter {
 
 TEST(RepeatingThread, ComesAtOnceAndAfterEachInterval) {
   Counter counter;
-  RepeatingThread thread(std::chrono::milliseconds(1), [&] { counter.add(); });
+  RepeatingThread thread("a test", std::chrono::milliseconds(1), [&] { counter.add(); });
   thread.start();
   EXPECT_TRUE(counter.reaches(3));
 }
 
 TEST(RepeatingThread, IsWoken) {
   Counter counter;
-  RepeatingThread thread(std::chrono::hours(1), [&] { counter.add(); });
+  RepeatingThread thread("a test", std::chrono::hours(1), [&] { counter.add(); });
   thread.start();
   EXPECT_TRUE(counter.reaches(1));
   thread.wake();
@@ -43,7 +44,7 @@ TEST(RepeatingThread, IsWoken) {
 TEST(RepeatingThread, WokenDuringATurnItTakesAnother) {
   Counter counter;
   RepeatingThread* self = nullptr;
-  RepeatingThread thread(std::chrono::hours(1), [&] {
+  RepeatingThread thread("a test", std::chrono::hours(1), [&] {
     counter.add();
     if (counter.turns == 1) self->wake();
   });
@@ -52,9 +53,19 @@ TEST(RepeatingThread, WokenDuringATurnItTakesAnother) {
   EXPECT_TRUE(counter.reaches(2));
 }
 
+TEST(RepeatingThread, GoesOnAfterATurnThatThrew) {
+  Counter counter;
+  RepeatingThread thread("a test", std::chrono::milliseconds(1), [&] {
+    counter.add();
+    throw std::runtime_error("a turn");
+  });
+  thread.start();
+  EXPECT_TRUE(counter.reaches(3));
+}
+
 TEST(RepeatingThread, StopsAndStartsAgain) {
   Counter counter;
-  RepeatingThread thread(std::chrono::milliseconds(1), [&] { counter.add(); });
+  RepeatingThread thread("a test", std::chrono::milliseconds(1), [&] { counter.add(); });
   thread.stop();
   thread.start();
   thread.start();
