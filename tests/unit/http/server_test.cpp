@@ -247,6 +247,10 @@ TEST(Server, ContinueIsSentOnlyForRequestsThatWillBeRead) {
   EXPECT_EQ(good.receive()->status, 100);
   good.send("12345");
   EXPECT_EQ(good.receive()->body, "12345");
+  // Some clients ask for nothing, too, and count on being told.
+  good.send(head("/echo", 0));
+  EXPECT_EQ(good.receive()->status, 100);
+  EXPECT_EQ(good.receive()->status, 200);
 
   RawClient nowhere(server->port());
   nowhere.send(head("/nowhere", 5));
