@@ -120,7 +120,7 @@ class Step {
        const MakeInstance& make, Timestamp now, const EndpointRules& rules)
       : state_(state), look_(look), make_(make), now_(now), rules_(rules) {}
 
-  // Forgets servers that are no more, starts those that are missing.
+  // Forgets servers that are no more.
   void settle(DeployedVariant& variant) {
     for (std::size_t i = 0; i < variant.instances.size();) {
       Instance& one = variant.instances[i];
@@ -151,11 +151,13 @@ class Step {
     }
   }
 
-  Status fill(DeployedVariant& variant) {
+  // Takes away servers that are too many, except from those of `kept`, and starts those that are missing.
+  Status fill(DeployedVariant& variant, const Deployment* kept) {
     const auto wanted = static_cast<std::size_t>(variant.spec.count);
     while (variant.instances.size() > wanted) {
-      retire(variant.instances.back());
-      variant.instances.pop_back();
+      const auto one = spare(variant.instances);
+      if (!kept || !holds(*kept, one->id)) retire(*one);
+      variant.instances.erase(one);
     }
     while (variant.instances.size() < wanted && now_ >= variant.not_before) {
       Instance one;
@@ -172,7 +174,7 @@ class Step {
     return std::all_of(deployment.variants.begin(), deployment.variants.end(), [&](const auto& variant) {
       return variant.instances.size() == static_cast<std::size_t>(variant.spec.count) &&
              std::all_of(variant.instances.begin(), variant.instances.end(),
-                         [&](const Instance& one) { return one.served != kNever && look_(one).healthy; });
+                         [&](const Instance& one) { return serves(one); });
     });
   }
 
@@ -213,6 +215,15 @@ class Step {
   }
 
  private:
+  bool serves(const Instance& one) const { return one.served != kNever && look_(one).healthy; }
+
+  // Who is missed least: the youngest that does not serve, else the youngest.
+  std::vector<Instance>::iterator spare(std::vector<Instance>& instances) const {
+    const auto idle =
+        std::find_if(instances.rbegin(), instances.rend(), [&](const Instance& one) { return !serves(one); });
+    return std::prev(idle == instances.rend() ? instances.end() : idle.base());
+  }
+
   static std::chrono::seconds patience(const VariantSpec& variant) {
     const auto time = [](int given) { return given > 0 ? given : kStartupTimeoutS; };
     return std::chrono::seconds(time(variant.startup_timeout_s) + time(variant.download_timeout_s));
@@ -291,7 +302,7 @@ Result<EndpointOrders> bring_on(std::string& status, EndpointState& state,
   if (state.active) {
     for (DeployedVariant& variant : state.active->variants) {
       step.settle(variant);
-      TERRAPIN_TRY_STATUS(step.fill(variant));
+      TERRAPIN_TRY_STATUS(step.fill(variant, nullptr));
     }
   }
   if (status == kEndpointRollingBack && state.retired.empty()) status = kEndpointInService;
@@ -312,8 +323,9 @@ Result<EndpointOrders> bring_on(std::string& status, EndpointState& state,
     state.pending.reset();
     return orders;
   }
+  // What serves is touched at the changeover only.
   for (DeployedVariant& variant : pending.variants) {
-    TERRAPIN_TRY_STATUS(step.fill(variant));
+    TERRAPIN_TRY_STATUS(step.fill(variant, state.active ? &*state.active : nullptr));
   }
   if (!step.all_serve(pending)) return orders;
   if (state.active) step.retire_all(*state.active, &pending);

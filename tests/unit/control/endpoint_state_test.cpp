@@ -233,6 +233,47 @@ TEST_F(EndpointSteps, OtherNumbersKeepTheServersThatStay) {
   EXPECT_THAT(step().stop, testing::UnorderedElementsAre("job1", "job2"));
 }
 
+TEST_F(EndpointSteps, ServersThatGoServeUntilThoseThatComeDo) {
+  status_ = kEndpointCreating;
+  state_.pending = deployment("one", 2);
+  state_.pending->variants.push_back(deployment("one", 1, "b").variants.front());
+  step();
+  for (const std::string& job : made_) serve(job);
+  step();
+  ASSERT_EQ(status_, kEndpointInService);
+  const std::set<std::string> before = active();
+  ASSERT_THAT(before, SizeIs(3));
+
+  status_ = kEndpointUpdating;
+  state_.pending = state_.active;
+  state_.pending->variants[0].spec.count = 1;
+  state_.pending->variants[1].spec.count = 3;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(step(std::chrono::minutes(2)).stop, IsEmpty()) << i;
+    EXPECT_EQ(active(), before) << i;
+    EXPECT_THAT(state_.retired, IsEmpty()) << i;
+  }
+  ASSERT_THAT(made_, SizeIs(5));
+  serve("job3");
+  serve("job4");
+  step();
+  EXPECT_EQ(status_, kEndpointInService);
+  EXPECT_EQ(active(), (std::set<std::string>{"job0", "job2", "job3", "job4"}));
+  EXPECT_THAT(step().stop, ElementsAre("job1"));
+}
+
+TEST_F(EndpointSteps, AServerThatDoesNotServeGoesFirst) {
+  in_service(3);
+  sights_["job1"].healthy = false;
+  status_ = kEndpointUpdating;
+  state_.pending = state_.active;
+  state_.pending->variants[0].spec.count = 2;
+  step();
+  EXPECT_EQ(status_, kEndpointInService);
+  EXPECT_EQ(active(), (std::set<std::string>{"job0", "job2"}));
+  EXPECT_THAT(step().stop, ElementsAre("job1"));
+}
+
 TEST_F(EndpointSteps, DeletingEndsEverythingThenTheRow) {
   in_service(1);
   status_ = kEndpointUpdating;
