@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "crypto/hash.h"
 #include "crypto/secrets.h"
+#include "storage/object_store.h"
 
 namespace terrapin::control {
 namespace {
@@ -21,6 +22,7 @@ json instance_json(const Instance& one) {
   return {{"id", one.id},
           {"variant", one.variant},
           {"job", one.job},
+          {"bucket", one.bucket},
           {"made", to_microseconds(one.made)},
           {"served", to_microseconds(one.served)},
           {"retired", to_microseconds(one.retired)}};
@@ -38,6 +40,7 @@ Result<std::vector<Instance>> parse_instances(const json& list) {
     instance.id = reader.text("id");
     instance.variant = reader.text("variant");
     instance.job = reader.text("job");
+    if (one.contains("bucket")) instance.bucket = reader.text("bucket");  // not in older rows
     instance.made = from_microseconds(reader.integer("made", 0, kMost));
     instance.served = from_microseconds(reader.integer("served", 0, kMost));
     instance.retired = from_microseconds(reader.integer("retired", 0, kMost));
@@ -45,6 +48,11 @@ Result<std::vector<Instance>> parse_instances(const json& list) {
     instances.push_back(std::move(instance));
   }
   return instances;
+}
+
+std::string bucket_of(const ModelContainer& container) {
+  const auto model = storage::parse_s3_uri(container.data);
+  return model ? model->bucket : "";
 }
 
 // A deployment's variants are kept as a configuration and a model each, which have their formats already.
@@ -96,6 +104,8 @@ Result<std::optional<Deployment>> parse_deployment(const json& document) {
     TERRAPIN_TRY(ModelSpec named, parse_model_spec(variant.spec.model, model));
     variant.container = std::move(named.container);
     TERRAPIN_TRY(variant.instances, parse_instances(instances));
+    for (Instance& instance : variant.instances)
+      if (instance.bucket.empty()) instance.bucket = bucket_of(variant.container);
     deployment.variants.push_back(std::move(variant));
   }
   return std::optional<Deployment>(std::move(deployment));
@@ -163,6 +173,7 @@ class Step {
       Instance one;
       one.id = new_instance_id();
       one.variant = variant.spec.name;
+      one.bucket = bucket_of(variant.container);
       one.made = now_;
       TERRAPIN_TRY(one.job, make_(variant, one.id));
       variant.instances.push_back(std::move(one));
@@ -249,6 +260,13 @@ class Step {
 };
 
 }  // namespace
+
+std::vector<std::string> buckets_left(const EndpointState& state) {
+  std::vector<std::string> buckets;
+  for (const Instance& one : state.retired) buckets.push_back(one.bucket);
+  if (buckets.empty()) buckets.emplace_back();
+  return buckets;
+}
 
 std::string endpoint_state_text(const EndpointState& state) {
   return json_text(json{{"version", 1},

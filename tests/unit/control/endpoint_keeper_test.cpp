@@ -297,6 +297,20 @@ TEST_F(KeptEndpoints, AnUpdateToABrokenModelIsRolledBack) {
   EXPECT_EQ(after->state.failure, "s3://bucket/broken: no archive");
 }
 
+TEST_F(KeptEndpoints, LogsOfServersWhoseVariantIsGoneHaveABucket) {
+  in_service(1);
+  ASSERT_TRUE(endpoints_->remove("turtles"));
+  ASSERT_TRUE(keeper_->look());
+  const auto endpoint = endpoints_->find("turtles");
+  ASSERT_TRUE(endpoint) << endpoint.error().message;
+  ASSERT_FALSE(endpoint->state.active);
+  const auto logs = make_endpoint_logs(*resources_, *endpoints_, runner_);
+  const auto streams = logs->streams("/aws/sagemaker/Endpoints/turtles", "", "", 10);
+  ASSERT_TRUE(streams) << streams.error().message;
+  ASSERT_THAT(*streams, SizeIs(1));
+  EXPECT_EQ(streams->front().bucket, "bucket");
+}
+
 TEST_F(KeptEndpoints, CrashesOfLongAgoFailNoChange) {
   in_service(1);
   const auto crashed =

@@ -303,6 +303,37 @@ TEST_F(EndpointSteps, OldServersAreForgottenAtLast) {
   EXPECT_THAT(forgotten, testing::Contains("job0"));
 }
 
+TEST_F(EndpointSteps, TheBucketOfAServerIsKnownAfterItsVariant) {
+  in_service(1);
+  step(std::chrono::minutes(5));
+  end("job0");
+  step();
+  step();
+  ASSERT_THAT(state_.past, SizeIs(1));
+  EXPECT_EQ(state_.past.front().bucket, "bucket");
+  EXPECT_THAT(buckets_left(state_), ElementsAre("")) << "no server ends";
+  status_ = kEndpointDeleting;
+  step();
+  ASSERT_FALSE(state_.active);
+  EXPECT_THAT(buckets_left(state_), ElementsAre("bucket"));
+}
+
+TEST_F(EndpointSteps, RowsWithoutBucketsCanBeRead) {
+  in_service(1);
+  state_.retired = state_.active->variants.front().instances;
+  std::string text = endpoint_state_text(state_);
+  const std::string member = R"("bucket":"bucket",)";
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t place = text.find(member);
+    ASSERT_NE(place, std::string::npos) << text;
+    text.erase(place, member.size());
+  }
+  const auto read = parse_endpoint_state(text);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->active->variants.front().instances.front().bucket, "bucket");
+  EXPECT_THAT(buckets_left(*read), ElementsAre("")) << "unknown";
+}
+
 TEST(EndpointStateText, WhatIsBrokenIsTold) {
   for (const char* text : {"", "[]", "{}", R"({"version":2})", R"({"version":1,"active":{"config":1}})"})
     EXPECT_FALSE(parse_endpoint_state(text)) << text;
