@@ -256,7 +256,8 @@ Result<std::string> EndpointKeeper::make_job(storage::Transaction& state, const 
   work.arguments = {options_.program, "endpoint-instance"};
   work.inherited = kInherited;
   work.cores = order.threads;
-  // GPUs are lent to one process at a time: they go to whom a slot gives some, not to everybody.
+  // No two servers get the same GPU (a training may, too): they go to whom a slot gives some, not to
+  // everybody.
   work.gpus = slots_.by_type.empty() ? 0 : slot.gpus;
   work.stop_grace = kStopGrace;
   work.max_output_bytes = kMaxOutputBytes;

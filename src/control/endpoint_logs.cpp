@@ -69,17 +69,14 @@ class EndpointLogs final : public LogSource {
       return fail(ErrorCode::kNotFound, "there is no log group '{}'", group);
     if (!endpoint) return tl::unexpected<Error>(endpoint.error());
     const EndpointState& state = endpoint->state;
-    std::map<std::string, std::string> buckets;  // of the model, by variant
     std::map<std::string, Server> all;
     const auto add = [&](const Instance& one) {
       const std::string name = one.variant + "/" + one.id;
-      all[name] = {{name, one.made, buckets[one.variant]}, one.job};
+      all[name] = {{name, one.made, one.bucket}, one.job};
     };
     for (const auto* deployment : {&state.active, &state.pending}) {
       if (!*deployment) continue;
       for (const DeployedVariant& variant : (*deployment)->variants) {
-        const auto model = storage::parse_s3_uri(variant.container.data);
-        if (model) buckets[variant.spec.name] = model->bucket;
         for (const Instance& one : variant.instances) add(one);
       }
     }

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "crypto/hash.h"
 #include "crypto/secrets.h"
+#include "storage/object_store.h"
 
 namespace terrapin::control {
 namespace {
@@ -21,6 +22,7 @@ json instance_json(const Instance& one) {
   return {{"id", one.id},
           {"variant", one.variant},
           {"job", one.job},
+          {"bucket", one.bucket},
           {"made", to_microseconds(one.made)},
           {"served", to_microseconds(one.served)},
           {"retired", to_microseconds(one.retired)}};
@@ -38,6 +40,7 @@ Result<std::vector<Instance>> parse_instances(const json& list) {
     instance.id = reader.text("id");
     instance.variant = reader.text("variant");
     instance.job = reader.text("job");
+    if (one.contains("bucket")) instance.bucket = reader.text("bucket");  // not in older rows
     instance.made = from_microseconds(reader.integer("made", 0, kMost));
     instance.served = from_microseconds(reader.integer("served", 0, kMost));
     instance.retired = from_microseconds(reader.integer("retired", 0, kMost));
@@ -45,6 +48,11 @@ Result<std::vector<Instance>> parse_instances(const json& list) {
     instances.push_back(std::move(instance));
   }
   return instances;
+}
+
+std::string bucket_of(const ModelContainer& container) {
+  const auto model = storage::parse_s3_uri(container.data);
+  return model ? model->bucket : "";
 }
 
 // A deployment's variants are kept as a configuration and a model each, which have their formats already.
@@ -96,6 +104,8 @@ Result<std::optional<Deployment>> parse_deployment(const json& document) {
     TERRAPIN_TRY(ModelSpec named, parse_model_spec(variant.spec.model, model));
     variant.container = std::move(named.container);
     TERRAPIN_TRY(variant.instances, parse_instances(instances));
+    for (Instance& instance : variant.instances)
+      if (instance.bucket.empty()) instance.bucket = bucket_of(variant.container);
     deployment.variants.push_back(std::move(variant));
   }
   return std::optional<Deployment>(std::move(deployment));
@@ -120,7 +130,7 @@ class Step {
        const MakeInstance& make, Timestamp now, const EndpointRules& rules)
       : state_(state), look_(look), make_(make), now_(now), rules_(rules) {}
 
-  // Forgets servers that are no more, starts those that are missing.
+  // Forgets servers that are no more.
   void settle(DeployedVariant& variant) {
     for (std::size_t i = 0; i < variant.instances.size();) {
       Instance& one = variant.instances[i];
@@ -151,16 +161,19 @@ class Step {
     }
   }
 
-  Status fill(DeployedVariant& variant) {
+  // Takes away servers that are too many, except from those of `kept`, and starts those that are missing.
+  Status fill(DeployedVariant& variant, const Deployment* kept) {
     const auto wanted = static_cast<std::size_t>(variant.spec.count);
     while (variant.instances.size() > wanted) {
-      retire(variant.instances.back());
-      variant.instances.pop_back();
+      const auto one = spare(variant.instances);
+      if (!kept || !holds(*kept, one->id)) retire(*one);
+      variant.instances.erase(one);
     }
     while (variant.instances.size() < wanted && now_ >= variant.not_before) {
       Instance one;
       one.id = new_instance_id();
       one.variant = variant.spec.name;
+      one.bucket = bucket_of(variant.container);
       one.made = now_;
       TERRAPIN_TRY(one.job, make_(variant, one.id));
       variant.instances.push_back(std::move(one));
@@ -172,7 +185,7 @@ class Step {
     return std::all_of(deployment.variants.begin(), deployment.variants.end(), [&](const auto& variant) {
       return variant.instances.size() == static_cast<std::size_t>(variant.spec.count) &&
              std::all_of(variant.instances.begin(), variant.instances.end(),
-                         [&](const Instance& one) { return one.served != kNever && look_(one).healthy; });
+                         [&](const Instance& one) { return serves(one); });
     });
   }
 
@@ -213,6 +226,15 @@ class Step {
   }
 
  private:
+  bool serves(const Instance& one) const { return one.served != kNever && look_(one).healthy; }
+
+  // Who is missed least: the youngest that does not serve, else the youngest.
+  std::vector<Instance>::iterator spare(std::vector<Instance>& instances) const {
+    const auto idle =
+        std::find_if(instances.rbegin(), instances.rend(), [&](const Instance& one) { return !serves(one); });
+    return std::prev(idle == instances.rend() ? instances.end() : idle.base());
+  }
+
   static std::chrono::seconds patience(const VariantSpec& variant) {
     const auto time = [](int given) { return given > 0 ? given : kStartupTimeoutS; };
     return std::chrono::seconds(time(variant.startup_timeout_s) + time(variant.download_timeout_s));
@@ -238,6 +260,13 @@ class Step {
 };
 
 }  // namespace
+
+std::vector<std::string> buckets_left(const EndpointState& state) {
+  std::vector<std::string> buckets;
+  for (const Instance& one : state.retired) buckets.push_back(one.bucket);
+  if (buckets.empty()) buckets.emplace_back();
+  return buckets;
+}
 
 std::string endpoint_state_text(const EndpointState& state) {
   return json_text(json{{"version", 1},
@@ -291,7 +320,7 @@ Result<EndpointOrders> bring_on(std::string& status, EndpointState& state,
   if (state.active) {
     for (DeployedVariant& variant : state.active->variants) {
       step.settle(variant);
-      TERRAPIN_TRY_STATUS(step.fill(variant));
+      TERRAPIN_TRY_STATUS(step.fill(variant, nullptr));
     }
   }
   if (status == kEndpointRollingBack && state.retired.empty()) status = kEndpointInService;
@@ -312,8 +341,9 @@ Result<EndpointOrders> bring_on(std::string& status, EndpointState& state,
     state.pending.reset();
     return orders;
   }
+  // What serves is touched at the changeover only.
   for (DeployedVariant& variant : pending.variants) {
-    TERRAPIN_TRY_STATUS(step.fill(variant));
+    TERRAPIN_TRY_STATUS(step.fill(variant, state.active ? &*state.active : nullptr));
   }
   if (!step.all_serve(pending)) return orders;
   if (state.active) step.retire_all(*state.active, &pending);

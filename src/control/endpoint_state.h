@@ -27,6 +27,7 @@ inline constexpr const char* kEndpointFailed = "Failed";
 struct Instance {
   std::string id;  // "i-0123456789abcdef0"
   std::string variant, job;
+  std::string bucket;      // of its model: who may not use it may not read its log; "": unknown
   Timestamp made, served;  // `served`: since when it answers /ping; 0: not yet
   Timestamp retired;       // since when it gets no more requests; 0: not
 };
@@ -55,6 +56,9 @@ struct EndpointState {
   std::vector<Instance> past;           // have ended; their output can be read
   std::string failed_variant, failure;  // of the last deployment, "" if it came about
 };
+// Of the models of servers that still end: whose endpoint it is where nothing is deployed any more. At least
+// one; "": unknown.
+std::vector<std::string> buckets_left(const EndpointState& state);
 std::string endpoint_state_text(const EndpointState& state);
 Result<EndpointState> parse_endpoint_state(const std::string& text);
 

@@ -134,7 +134,12 @@ Result<Endpoint> Endpoints::update_variants(const std::string& name,
       }
       if (change.weight) variant->spec.weight = *change.weight;
       if (change.count) variant->spec.count = *change.count;
-      variant->failures = 0;
+    }
+    // What ended long ago says nothing about this change.
+    for (DeployedVariant& one : next.variants) {
+      one.failures = 0;
+      one.not_before = {};
+      one.problem.clear();
     }
     double weights = 0;
     for (const DeployedVariant& one : next.variants) weights += one.spec.weight;

@@ -19,7 +19,7 @@ struct LogGroup {
 struct LogStream {
   std::string name;  // "turtles-2026-01-01/algo-1-1767225600"
   Timestamp created;
-  std::string bucket;   // of the results: who may not use it may not read this; "": no bucket
+  std::string bucket;   // of the results: who may not use it may not read this; "": unknown
   Timestamp last = {};  // about when it was written last
 };
 

@@ -177,6 +177,12 @@ Portal::Implementation::Handled Portal::Implementation::delete_model(Call& call)
 // ---- endpoints ----
 
 Result<bool> Portal::Implementation::may_see(const Call& call, const Endpoint& endpoint) const {
+  if (!endpoint.state.active && !endpoint.state.pending) {
+    for (const std::string& bucket : control::buckets_left(endpoint.state)) {
+      TERRAPIN_TRY(const bool may, may_use(call, "s3://" + bucket));
+      if (!may) return false;
+    }
+  }
   for (const auto* deployment : {&endpoint.state.active, &endpoint.state.pending}) {
     if (!*deployment) continue;
     for (const control::DeployedVariant& variant : (*deployment)->variants) {

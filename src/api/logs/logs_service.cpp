@@ -58,8 +58,9 @@ std::int64_t milliseconds(Timestamp time) {
   return to_microseconds(time) / 1000;
 }
 
+// An unknown bucket, "", is none of those that a key may use only.
 bool may_read(const Context& context, const LogStream& stream) {
-  return stream.bucket.empty() || context.caller.may_use_bucket(stream.bucket);
+  return context.caller.may_use_bucket(stream.bucket);
 }
 
 struct Group {

@@ -297,6 +297,53 @@ TEST_F(KeptEndpoints, AnUpdateToABrokenModelIsRolledBack) {
   EXPECT_EQ(after->state.failure, "s3://bucket/broken: no archive");
 }
 
+TEST_F(KeptEndpoints, LogsOfServersWhoseVariantIsGoneHaveABucket) {
+  in_service(1);
+  ASSERT_TRUE(endpoints_->remove("turtles"));
+  ASSERT_TRUE(keeper_->look());
+  const auto endpoint = endpoints_->find("turtles");
+  ASSERT_TRUE(endpoint) << endpoint.error().message;
+  ASSERT_FALSE(endpoint->state.active);
+  const auto logs = make_endpoint_logs(*resources_, *endpoints_, runner_);
+  const auto streams = logs->streams("/aws/sagemaker/Endpoints/turtles", "", "", 10);
+  ASSERT_TRUE(streams) << streams.error().message;
+  ASSERT_THAT(*streams, SizeIs(1));
+  EXPECT_EQ(streams->front().bucket, "bucket");
+}
+
+TEST_F(KeptEndpoints, CrashesOfLongAgoFailNoChange) {
+  in_service(1);
+  const auto crashed =
+      resources_->change(kEndpointKind, "turtles", [](storage::Transaction&, Resource& row) -> Status {
+        TERRAPIN_TRY(EndpointState state, parse_endpoint_state(row.state));
+        DeployedVariant& variant = state.active->variants.front();
+        variant.failures = 5;
+        variant.not_before = system_clock().now() + std::chrono::hours(1);
+        variant.problem = "crashed";
+        DeployedVariant other = variant;
+        other.spec.name = "b";
+        other.instances.clear();
+        state.active->variants.push_back(std::move(other));
+        row.state = endpoint_state_text(state);
+        return {};
+      });
+  ASSERT_TRUE(crashed) << crashed.error().message;
+  // Neither the variant that is named nor the other one brings its past along.
+  const auto changed = endpoints_->update_variants("turtles", {{"b", 2.0, std::nullopt}});
+  ASSERT_TRUE(changed) << changed.error().message;
+  for (const DeployedVariant& variant : changed->state.pending->variants) {
+    EXPECT_EQ(variant.failures, 0) << variant.spec.name;
+    EXPECT_EQ(variant.not_before, Timestamp()) << variant.spec.name;
+    EXPECT_EQ(variant.problem, "") << variant.spec.name;
+  }
+  ASSERT_TRUE(rounds_until([&] { return status() != kEndpointUpdating; }));
+  const auto after = endpoints_->find("turtles");
+  EXPECT_EQ(after->row.status, kEndpointInService);
+  EXPECT_EQ(after->state.failure, "");
+  EXPECT_EQ(after->state.active->variants.back().spec.weight, 2.0);
+  EXPECT_THAT(runner_.running(), SizeIs(2));
+}
+
 TEST_F(KeptEndpoints, ANewKeeperTakesUpServersAndRoutes) {
   in_service(2);
   const std::set<std::string> before = runner_.running();

@@ -233,6 +233,47 @@ TEST_F(EndpointSteps, OtherNumbersKeepTheServersThatStay) {
   EXPECT_THAT(step().stop, testing::UnorderedElementsAre("job1", "job2"));
 }
 
+TEST_F(EndpointSteps, ServersThatGoServeUntilThoseThatComeDo) {
+  status_ = kEndpointCreating;
+  state_.pending = deployment("one", 2);
+  state_.pending->variants.push_back(deployment("one", 1, "b").variants.front());
+  step();
+  for (const std::string& job : made_) serve(job);
+  step();
+  ASSERT_EQ(status_, kEndpointInService);
+  const std::set<std::string> before = active();
+  ASSERT_THAT(before, SizeIs(3));
+
+  status_ = kEndpointUpdating;
+  state_.pending = state_.active;
+  state_.pending->variants[0].spec.count = 1;
+  state_.pending->variants[1].spec.count = 3;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(step(std::chrono::minutes(2)).stop, IsEmpty()) << i;
+    EXPECT_EQ(active(), before) << i;
+    EXPECT_THAT(state_.retired, IsEmpty()) << i;
+  }
+  ASSERT_THAT(made_, SizeIs(5));
+  serve("job3");
+  serve("job4");
+  step();
+  EXPECT_EQ(status_, kEndpointInService);
+  EXPECT_EQ(active(), (std::set<std::string>{"job0", "job2", "job3", "job4"}));
+  EXPECT_THAT(step().stop, ElementsAre("job1"));
+}
+
+TEST_F(EndpointSteps, AServerThatDoesNotServeGoesFirst) {
+  in_service(3);
+  sights_["job1"].healthy = false;
+  status_ = kEndpointUpdating;
+  state_.pending = state_.active;
+  state_.pending->variants[0].spec.count = 2;
+  step();
+  EXPECT_EQ(status_, kEndpointInService);
+  EXPECT_EQ(active(), (std::set<std::string>{"job0", "job2"}));
+  EXPECT_THAT(step().stop, ElementsAre("job1"));
+}
+
 TEST_F(EndpointSteps, DeletingEndsEverythingThenTheRow) {
   in_service(1);
   status_ = kEndpointUpdating;
@@ -260,6 +301,37 @@ TEST_F(EndpointSteps, OldServersAreForgottenAtLast) {
   }
   EXPECT_THAT(state_.past, SizeIs(20));
   EXPECT_THAT(forgotten, testing::Contains("job0"));
+}
+
+TEST_F(EndpointSteps, TheBucketOfAServerIsKnownAfterItsVariant) {
+  in_service(1);
+  step(std::chrono::minutes(5));
+  end("job0");
+  step();
+  step();
+  ASSERT_THAT(state_.past, SizeIs(1));
+  EXPECT_EQ(state_.past.front().bucket, "bucket");
+  EXPECT_THAT(buckets_left(state_), ElementsAre("")) << "no server ends";
+  status_ = kEndpointDeleting;
+  step();
+  ASSERT_FALSE(state_.active);
+  EXPECT_THAT(buckets_left(state_), ElementsAre("bucket"));
+}
+
+TEST_F(EndpointSteps, RowsWithoutBucketsCanBeRead) {
+  in_service(1);
+  state_.retired = state_.active->variants.front().instances;
+  std::string text = endpoint_state_text(state_);
+  const std::string member = R"("bucket":"bucket",)";
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t place = text.find(member);
+    ASSERT_NE(place, std::string::npos) << text;
+    text.erase(place, member.size());
+  }
+  const auto read = parse_endpoint_state(text);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->active->variants.front().instances.front().bucket, "bucket");
+  EXPECT_THAT(buckets_left(*read), ElementsAre("")) << "unknown";
 }
 
 TEST(EndpointStateText, WhatIsBrokenIsTold) {

@@ -224,6 +224,33 @@ TEST_F(ConsoleTraining, WhatLiesInBucketsOfOthersIsNotThere) {
               HasSubstr("there is no model 'secret'"));
 }
 
+TEST_F(ConsoleTraining, AnEndpointThatIsDeletedIsSeenByItsServersBuckets) {
+  make_hidden();
+  const auto left = [&](const std::string& bucket) {
+    return control->resources().change(control::kEndpointKind, "secret",
+                                       [&](storage::Transaction&, control::Resource& row) -> Status {
+                                         control::EndpointState state;
+                                         control::Instance server;
+                                         server.id = "i-0";
+                                         server.variant = "AllTraffic";
+                                         server.job = "job";
+                                         server.bucket = bucket;
+                                         state.retired = {server};
+                                         row.status = control::kEndpointDeleting;
+                                         row.state = control::endpoint_state_text(state);
+                                         return {};
+                                       });
+  };
+  for (const char* bucket : {"secrets", ""}) {
+    ASSERT_TRUE(left(bucket));
+    EXPECT_EQ(get(api + "endpoints/secret", browser).code(), "NotFound") << bucket;
+    EXPECT_EQ(get(api + "endpoints", browser).body["endpoints"].size(), 0U) << bucket;
+  }
+  ASSERT_TRUE(left("out"));
+  EXPECT_EQ(get(api + "endpoints/secret", browser).body["endpoint"]["status"], "Deleting");
+  EXPECT_EQ(get(api + "endpoints", browser).body["endpoints"].size(), 1U);
+}
+
 TEST_F(ConsoleTraining, ModelsAreMadeAndDeleted) {
   EXPECT_EQ(make_model("turtles").status, 201);
   EXPECT_EQ(make_model("turtles").code(), "AlreadyExists");

@@ -45,6 +45,14 @@ AwsResult<void> check_buckets(const OperationContext& context, const control::En
   return {};
 }
 AwsResult<void> check_buckets(const OperationContext& context, const control::Endpoint& endpoint) {
+  if (context.caller.buckets.empty()) return {};
+  if (!endpoint.state.active && !endpoint.state.pending) {
+    for (const std::string& bucket : control::buckets_left(endpoint.state))
+      if (!context.caller.may_use_bucket(bucket))
+        return tl::unexpected<AwsError>(
+            access_denied(context, arn_of(context, control::kEndpointKind, endpoint.row.name),
+                          "the access key may use other buckets only"));
+  }
   for (const auto* deployment : {&endpoint.state.active, &endpoint.state.pending}) {
     if (!*deployment) continue;
     TERRAPIN_AWS_TRY_STATUS(check_buckets(context, (*deployment)->capture, (*deployment)->asynchronous));
