@@ -13,6 +13,13 @@ from support.terrapin_server import ACCOUNT
 
 
 class AsyncCase(EndpointCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Debian's client is older than this member: it is told of it, as newer ones have it.
+        shapes = cls.sagemaker.meta.service_model._shape_resolver._shape_map  # pylint: disable=protected-access
+        shapes["AsyncInferenceOutputConfig"]["members"].setdefault("S3FailurePath", {"shape": "DestinationS3Uri"})
+
     def asynchronous(self, failures="failed", **client):
         output = {"S3OutputPath": f"s3://{self.bucket}/answers"}
         if failures:
@@ -130,11 +137,13 @@ class InvokeEndpointAsync(AsyncCase):
 
     def test_configurations_that_are_refused(self):
         topic = "arn:aws:sns:us-east-1:111122223333:topic"
+        raw = self.server.client("sagemaker", validate=False)
         for output, said in (({"S3OutputPath": "s3://b/o", "NotificationConfig": {"SuccessTopic": topic}}, "NotificationConfig is not served: "),
                              ({"S3OutputPath": "s3://b/o", "KmsKeyId": "key"}, "KmsKeyId is not served: "), ({}, "S3OutputPath is missing: "),
                              ({"S3OutputPath": "https://example.org/o"}, "S3OutputPath 'https://example.org/o' is no place of this object store")):
             with self.subTest(said), self.invalid(re.compile("^AsyncInferenceConfig.OutputConfig." + re.escape(said))):
-                self.make_config(self.variant(self.model), AsyncInferenceConfig={"OutputConfig": output})
+                raw.create_endpoint_config(EndpointConfigName=unique(), ProductionVariants=[self.variant(self.model)],
+                                           AsyncInferenceConfig={"OutputConfig": output})
         owner = self.server.client("sagemaker", self.server.key_of("requester", "one-bucket", [self.bucket]))
         for output in ({"S3OutputPath": "s3://elsewhere/o"}, {"S3OutputPath": f"s3://{self.bucket}/o", "S3FailurePath": "s3://elsewhere/o"}):
             with self.refused("AccessDeniedException", re.compile("arn:aws:s3:::elsewhere")):
