@@ -40,17 +40,30 @@ class MaskDeserializer(BaseDeserializer):
             stream.close()
 
 
+def numbered(name, taken):
+    """The name, with a number behind it where it is taken: a/1.jpg and b/1.jpg are 1 and 1-2."""
+    made, number = name, 1
+    while made in taken:
+        number += 1
+        made = f"{name}-{number}"
+    return made
+
+
 def download(bucket, job, folder):
-    """The job's manifest, and what it names, below `folder`. Returns (photo, mask) by the name of the photo."""
+    """The job's manifest, and what it names, below `folder`. Returns (photo, mask) by the name of the photo; photos without a mask are left out."""
     lines = S3Downloader.read_file(f"s3://{bucket}/{job}/manifests/output/output.manifest").splitlines()
     pairs = {}
     for line in map(json.loads, lines):
-        reference = next(name for name in line if name != "source-ref" and not name.endswith("-metadata"))
+        reference = next((name for name in line if f"{name}-metadata" in line), None)
+        if reference is None:  # labeling this photo failed
+            continue
         photo, mask = line["source-ref"], line[reference]
-        name = pathlib.PurePosixPath(photo).stem
+        name = numbered(pathlib.PurePosixPath(photo).stem, pairs)
         for uri in (photo, mask):
             S3Downloader.download(uri, str(folder / name))
         pairs[name] = (folder / name / photo.rpartition("/")[2], folder / name / mask.rpartition("/")[2])
+    if len(pairs) < len(lines):
+        print(f"{len(lines) - len(pairs)} of {len(lines)} photos have no mask and are left out")
     return pairs
 
 
@@ -118,10 +131,13 @@ def main():
     estimator = sagemaker.estimator.Estimator.attach(estimator.latest_training_job.name, sagemaker_session=session)
     predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.c5.xlarge", serializer=IdentitySerializer("image/jpeg"),
                                  deserializer=MaskDeserializer())
+    names = set()
     try:
         for photo in map(pathlib.Path, options.photos):
             mask = predictor.predict(photo.read_bytes())
-            overlay(photo, mask).save(options.output / f"{photo.stem}.png")
+            name = numbered(photo.stem, names)
+            names.add(name)
+            overlay(photo, mask).save(options.output / f"{name}.png")
             print(f"{photo}: {(mask > 0).mean():.1%} of the pixels are not background")
     finally:
         predictor.delete_endpoint()

@@ -23,6 +23,10 @@ inline constexpr const char* kEndpointKind = "endpoint";
 inline constexpr const char* kTransformJobKind = "transform-job";
 inline constexpr const char* kTuningJobKind = "tuning-job";
 
+// The tag of a configuration that was made with an endpoint, and goes with it; its value is the endpoint's
+// name. Whoever could set it would have it deleted: keys that begin so are not taken from outside.
+inline constexpr const char* kMadeForTag = "terrapin-made-for";
+
 struct Resource {
   std::string kind, name;
   std::string owner;   // of the access key that made it

@@ -16,8 +16,6 @@ constexpr std::size_t kMaxVariants = 10;
 constexpr std::int64_t kMostInstances = 64;
 constexpr double kMostWeight = 1e6;
 constexpr std::size_t kMostListed = 1000;
-// Configurations that were made with an endpoint go with it.
-constexpr const char* kMadeFor = "terrapin-made-for";
 
 Status present(const Result<Resource>& found) {
   if (found) return {};
@@ -240,7 +238,7 @@ Result<control::Endpoint> Portal::Implementation::make_endpoint(const Call& call
                }));
   const std::string owner = identity::principal_of(call.account());
   TERRAPIN_TRY_STATUS(plane.endpoint_configs()
-                          .create(config, owner, {{kMadeFor, name}})
+                          .create(config, owner, {{control::kMadeForTag, name}})
                           .map([](const control::EndpointConfig&) {}));
   auto made = plane.endpoints().create(name, config.name, owner, {});
   if (made) return made;
@@ -287,7 +285,7 @@ Portal::Implementation::Handled Portal::Implementation::delete_endpoint(Call& ca
   TERRAPIN_TRY_STATUS(plane->endpoints().remove(found.row.name));
   const auto config = plane->endpoint_configs().find(found.config());
   if (config) {
-    const auto made_for = config->row.tags.find(kMadeFor);
+    const auto made_for = config->row.tags.find(control::kMadeForTag);
     if (made_for != config->row.tags.end() && made_for->second == found.row.name)
       (void)plane->endpoint_configs().remove(config->spec.name);
   }

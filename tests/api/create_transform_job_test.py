@@ -10,6 +10,8 @@ from support import labeling_material
 from support.aws_case import unique
 from support.transform_case import TransformCase, photo
 
+PHOTOS = 120  # of a job that something is killed in
+
 
 class CreateTransformJob(TransformCase):
     def test_every_photo_of_a_prefix_has_its_mask(self):
@@ -170,11 +172,6 @@ class CreateTransformJob(TransformCase):
         arn = self.sagemaker.create_transform_job(**request)["TransformJobArn"]
         self.assertEqual(self.sagemaker.list_tags(ResourceArn=arn)["Tags"], [{"Key": "k", "Value": "v"}])
 
-    def log(self, name):
-        group = "/aws/sagemaker/TransformJobs"
-        stream = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name + "/")["logStreams"][0]["logStreamName"]
-        return [event["message"] for event in self.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]]
-
 
 class KilledTransforms(TransformCase):
     own_server = True
@@ -185,29 +182,38 @@ class KilledTransforms(TransformCase):
         model = str(self.server.data_dir)
         return [int(line.split()[0]) for line in listed if model in line and all(word in line for word in words)]
 
+    def make_work(self):
+        """A bucket with photos for many seconds: what is killed after the first mask is killed in between."""
+        body = photo(2000, 1600)
+        return self.make_photos({f"{number:03}.jpg": body for number in range(PHOTOS)})
+
     def test_killed_model_server_and_server(self):
         """A model server that is killed is started again; a server that is killed finds the job as it is."""
         model = self.own_model()
-        bucket = self.make_photos({f"{number:03}.jpg": photo(640, 512) for number in range(40)})
+        bucket = self.make_work()
         name = self.create_transform(self.transform(bucket, model, MaxConcurrentTransforms=2))
         self.wait_for(lambda: self.outputs(bucket), "the first mask")
         hosts = self.wait_for(lambda: self.children(["host", "--model"]), "a model server")
         os.kill(hosts[0], signal.SIGKILL)
         self.server.kill()
         self.server.start()
-        self.s3, self.sagemaker = self.server.client("s3"), self.server.client("sagemaker")
+        self.s3, self.sagemaker, self.logs = (self.server.client(service) for service in ("s3", "sagemaker", "logs"))
         job = self.wait_for_transform(name)
         self.assertEqual(job["TransformJobStatus"], "Completed", job.get("FailureReason"))
         outputs = self.outputs(bucket)
-        self.assertEqual(len(outputs), 40)
+        self.assertEqual(len(outputs), PHOTOS)
         for body in outputs.values():
-            self.assertEqual(self.mask(body).shape, (512, 640))
+            self.assertEqual(self.mask(body).shape, (1600, 2000))
+        lines, killed = self.log(name), "terrapin job-work: the model server ended: signal 9"
+        self.assertEqual(lines.count(killed), 1, lines)
+        after = lines[lines.index(killed):]
+        self.assertTrue(any(line.startswith("terrapin host: http://127.0.0.1:") for line in after), lines)
         self.wait_for(lambda: not self.children(["host", "--model"]), "no model server is left")
 
     def test_killed_job(self):
         """A job whose process is killed has failed, and leaves no half mask and no model server."""
         model = self.own_model()
-        bucket = self.make_photos({f"{number:03}.jpg": photo(640, 512) for number in range(40)})
+        bucket = self.make_work()
         name = self.create_transform(self.transform(bucket, model, MaxConcurrentTransforms=2))
         self.wait_for(lambda: self.outputs(bucket), "the first mask")
         workers = self.children(["job-work", "transform"])
@@ -215,8 +221,10 @@ class KilledTransforms(TransformCase):
         job = self.wait_for_transform(name)
         self.assertEqual(job["TransformJobStatus"], "Failed")
         self.assertRegex(job["FailureReason"], "^InternalServerError: ")
-        for body in self.outputs(bucket).values():
-            self.assertEqual(self.mask(body).shape, (512, 640))
+        outputs = self.outputs(bucket)
+        self.assertLess(len(outputs), PHOTOS)
+        for body in outputs.values():
+            self.assertEqual(self.mask(body).shape, (1600, 2000))
         self.wait_for(lambda: not self.children(["host", "--model"]), "no model server is left")
         self.assertEqual(self.work_folders(), [])
 

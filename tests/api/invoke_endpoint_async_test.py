@@ -210,14 +210,16 @@ class AsyncCrash(AsyncCase):
 
     def test_the_service_is_killed_while_requests_wait(self):
         name = self.make_endpoint(self.variant(self.make_model()), **self.asynchronous(None, MaxConcurrentInvocationsPerInstance=1))
-        photos = [photo(640, 480, seed=seed) for seed in range(20)]
+        photos = [photo(1600, 1200, seed=seed) for seed in range(20)]
         locations = [self.stored(one, f"photos/{index}.jpg") for index, one in enumerate(photos)]
         tickets = [self.invoke_async(name, location) for location in locations]
         self.assertTrue(all("x-amzn-sagemaker-failurelocation" not in ticket["ResponseMetadata"]["HTTPHeaders"] for ticket in tickets))
         self.server.kill()
+        written = list(self.server.object_file(self.bucket, "answers").glob("*.out"))
+        self.assertLess(len(written), len(tickets), "every request was answered before the kill")
         self.start_again()
         masks = [mask_of(self.answer_to(ticket)[0]) for ticket in tickets]
-        self.assertEqual({mask.shape for mask in masks}, {(480, 640)})
+        self.assertEqual({mask.shape for mask in masks}, {(1200, 1600)})
         self.assertTrue((masks[-1] == local_mask(package(), photos[-1])).all())
         listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="answers/")["Contents"]
         self.assertEqual(len(listed), 20)

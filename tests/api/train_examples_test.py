@@ -1,14 +1,61 @@
 """examples/label_and_train.py and its notebook as their headers say to run them: labels -> channels -> fit -> deploy -> predictions."""
 
+import json
+import pathlib
 import re
+import tempfile
 
 import PIL.Image
 
-from support.sagemaker_sdk import QUICK, ROOT, run_script
+from support import labeling_material
+from support.aws_case import SageMakerCase, unique
+from support.sagemaker_sdk import QUICK, ROOT, require_sdk, run_script
 from support.seed_case import BUCKET, JOB, Photos, SeedCase
 
 EXAMPLES = ROOT / "examples"
 UNSEEN = 3
+
+
+class Manifests(SageMakerCase):
+    """What the examples make of a manifest."""
+
+    SCRIPT = """
+import json
+import pathlib
+import sys
+from label_and_train import CHANNELS, download, make_channels
+
+bucket, job = sys.argv[1:]
+pairs = download(bucket, job, pathlib.Path("labelled"))
+make_channels(pairs, pathlib.Path("channels"), 0.5, seed=0)
+files = {channel: {path.name: path.read_bytes().hex() for path in pathlib.Path("channels", channel).iterdir()} for channel in CHANNELS}
+pathlib.Path("made.json").write_text(json.dumps(files))
+"""
+
+    def test_photos_without_a_mask_and_photos_of_one_name(self):
+        require_sdk()
+        bucket, job = unique("b"), "labelturtles"
+        self.s3.create_bucket(Bucket=bucket)
+        photos, lines = {}, []
+        for number, key in enumerate(("a/1.jpg", "b/1.jpg", "b/2.jpg")):
+            photos[key] = labeling_material.photo(seed=number)
+            self.s3.put_object(Bucket=bucket, Key=key, Body=photos[key])
+            self.s3.put_object(Bucket=bucket, Key=f"masks/{number}.png", Body=f"mask of {key}".encode())
+            lines.append({"source-ref": f"s3://{bucket}/{key}", "label-ref": f"s3://{bucket}/masks/{number}.png", "label-ref-metadata": {}})
+        lines.insert(1, {"source-ref": f"s3://{bucket}/gone.jpg", "label-ref-metadata": {"failure-reason": "unclear"}})
+        self.s3.put_object(Bucket=bucket, Key=f"{job}/manifests/output/output.manifest", Body="".join(json.dumps(line) + "\n" for line in lines))
+        with tempfile.TemporaryDirectory(prefix="terrapin-manifest-") as folder:
+            folder = pathlib.Path(folder)
+            (folder / "script.py").write_text(self.SCRIPT)
+            done = run_script(self.server, "script.py", bucket, job, folder=folder, paths=[QUICK, EXAMPLES])
+            self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+            self.assertIn("1 of 4 photos have no mask and are left out", done.stdout)
+            made = json.loads((folder / "made.json").read_text())
+        pairs = {}
+        for part in ("train", "validation"):
+            for name, photo in made[part].items():
+                pairs[bytes.fromhex(photo)] = bytes.fromhex(made[part + "_annotation"][name.replace(".jpg", ".png")])
+        self.assertEqual(pairs, {photo: f"mask of {key}".encode() for key, photo in photos.items()})
 
 
 class TrainExamples(SeedCase):

@@ -5,10 +5,12 @@ After every kill: what the service says of each job is true, the endpoint answer
 (10; script/soak: 100). TERRAPIN_SEED: of the choices; printed.
 """
 
+import contextlib
 import io
 import os
 import pathlib
 import random
+import sqlite3
 import sys
 import tarfile
 import time
@@ -52,7 +54,8 @@ class ControlCrash(EndpointCase, TrainingCase):
 
     def setUp(self):
         self.random = random.Random(SEED)
-        self.killed = {}
+        self.killed = {}  # by kind
+        self.hit = set()  # ids of jobs that lost a process
         print(f"TERRAPIN_SEED={SEED}, {KILLS} kills", flush=True)
 
     def renew_clients(self):
@@ -62,7 +65,8 @@ class ControlCrash(EndpointCase, TrainingCase):
         cls.runtime = self.server.client("sagemaker-runtime", read_timeout=90)
 
     def kill_one(self):
-        targets = {"service"} | {kind for _, kind in processes(self.server.data_dir).values()}
+        found = processes(self.server.data_dir)
+        targets = {"service"} | {kind for _, kind in found.values()}
         kind = self.random.choice(sorted(targets))
         if kind == "service":
             self.server.kill()
@@ -72,14 +76,29 @@ class ControlCrash(EndpointCase, TrainingCase):
             self.server.start()
             self.renew_clients()
         else:
-            pids = sorted(pid for pid, (_, what) in processes(self.server.data_dir).items() if what == kind)
-            if not pids:
-                return
+            pid = self.random.choice(sorted(pid for pid, (_, what) in found.items() if what == kind))
             try:
-                os.kill(self.random.choice(pids), 9)
+                os.kill(pid, 9)
             except ProcessLookupError:
                 return
+            self.hit.add(found[pid][0])
         self.killed[kind] = self.killed.get(kind, 0) + 1
+
+    def stop(self, name):
+        """False: it had ended before."""
+        try:
+            self.sagemaker.stop_training_job(TrainingJobName=name)
+        except ClientError as problem:
+            error = problem.response["Error"]
+            self.assertEqual(error["Code"], "ValidationException", problem)
+            self.assertRegex(error["Message"], r"^The request was rejected because the training job is in status (Completed|Failed|Stopped)\.$")
+            return False
+        return True
+
+    def job_ids(self):
+        """{training job: id of its process's job}"""
+        with contextlib.closing(sqlite3.connect(f"file:{self.server.data_dir / 'state.db'}?mode=ro", uri=True)) as state:
+            return dict(state.execute("SELECT spec, id FROM jobs WHERE kind = 'training'"))
 
     def check_job(self, name):
         """What it says of its end is so."""
@@ -110,8 +129,9 @@ class ControlCrash(EndpointCase, TrainingCase):
             while len(running) < 2:
                 running.append(self.create(self.request(bucket, epochs=self.random.choice([1, 3, 30]))))
             if self.random.random() < 0.1:
-                self.sagemaker.stop_training_job(TrainingJobName=running[-1])
-                stopped.add(running[-1])
+                name = running[-1]
+                if self.stop(name):
+                    stopped.add(name)
             time.sleep(self.random.random() * 2)
             self.kill_one()
             for name in list(running):
@@ -119,11 +139,18 @@ class ControlCrash(EndpointCase, TrainingCase):
                     running.remove(name)
                     ended[name] = self.check_job(name)
             self.wait_for(lambda: self.answers(endpoint), "an answer of the endpoint", 180)
+        # One that comes after all of it.
+        running.append(self.create(self.request(bucket, epochs=1)))
         for name in running:
             self.wait_for(lambda name=name: self.job(name)["TrainingJobStatus"] not in ("InProgress", "Stopping"), f"the end of {name}", 300)
             ended[name] = self.check_job(name)
+        self.assertIn("Completed", ended.values())
+        ids = self.job_ids()
         for name, status in ended.items():
             self.assertTrue(status != "Stopped" or name in stopped, f"nobody stopped {name}")
+            # The end of the service is no job's: only who lost a process of its own may fail.
+            if status == "Failed" and name not in stopped:
+                self.assertIn(ids[name], self.hit, f"nobody killed {name}: {self.job(name)['FailureReason']}")
         self.assertEqual(self.status(endpoint), "InService")
         self.delete_endpoint(endpoint)
         self.wait_for(lambda: not processes(self.server.data_dir), "no process left", 60)

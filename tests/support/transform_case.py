@@ -79,6 +79,12 @@ class TransformCase(TrainingCase):
         self.assertEqual(job["TransformJobStatus"], "Completed", job.get("FailureReason"))
         return job
 
+    def log(self, name):
+        """Its lines."""
+        group = "/aws/sagemaker/TransformJobs"
+        stream = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name + "/")["logStreams"][0]["logStreamName"]
+        return [event["message"] for event in self.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]]
+
     def outputs(self, bucket, prefix="out/"):
         """{key without the prefix: bytes}"""
         listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])

@@ -112,6 +112,12 @@ AwsResult<labeling::Tags> tags_of(const json& list) {
           "external use.",
           key);
     }
+    if (key.starts_with(control::kMadeForTag)) {
+      return invalid(
+          "The tag key \"{}\" begins with \"{}\"; such tags are the service's own and not allowed for "
+          "external use.",
+          key, control::kMadeForTag);
+    }
     if (!tags.emplace(key, tag.at("Value")).second) {
       return invalid("The tag key \"{}\" is given twice; every key can be given once.", key);
     }

@@ -74,7 +74,8 @@ nlohmann::json epoch_seconds(Timestamp time);
 std::optional<Timestamp> time_member(const nlohmann::json& input, const char* member);
 std::string text_member(const nlohmann::json& input, const char* member);  // "" if absent
 
-// A request's tag list. ValidationException for a key twice or one that begins with "aws:".
+// A request's tag list. ValidationException for a key twice or one that begins with "aws:" or as the
+// service's own do.
 AwsResult<labeling::Tags> tags_of(const nlohmann::json& list);
 nlohmann::json tag_list(const labeling::Tags& tags);
 

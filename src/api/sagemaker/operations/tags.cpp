@@ -11,7 +11,31 @@ namespace {
 
 using nlohmann::json;
 
-// Rows of the control plane carry their tags themselves.
+// Whoever may not see a resource may neither see nor change its tags: what its Describe operation says.
+AwsResult<void> check_visible(const OperationContext& context, const control::Resource& row) {
+  struct Description {
+    const char *kind, *member;
+    Operation describe;
+  };
+  static constexpr Description kDescriptions[] = {
+      {control::kTrainingJobKind, "TrainingJobName", &describe_training_job},
+      {control::kModelKind, "ModelName", &describe_model},
+      {control::kEndpointConfigKind, "EndpointConfigName", &describe_endpoint_config},
+      {control::kEndpointKind, "EndpointName", &describe_endpoint},
+      {control::kTransformJobKind, "TransformJobName", &describe_transform_job},
+      {control::kTuningJobKind, "HyperParameterTuningJobName", &describe_hyper_parameter_tuning_job},
+  };
+  if (context.caller.buckets.empty()) return {};
+  for (const Description& one : kDescriptions) {
+    if (row.kind != one.kind) continue;
+    TERRAPIN_AWS_TRY_STATUS(one.describe(context, json{{one.member, row.name}}));
+    return {};
+  }
+  return tl::unexpected<AwsError>(
+      access_denied(context, row.name, "the access key may use some buckets only"));
+}
+
+// Rows of the control plane carry their tags themselves. nullopt: it is another resource's ARN.
 AwsResult<std::optional<control::Resource>> control_resource(const OperationContext& context,
                                                              const json& input) {
   const std::string arn = input.at("ResourceArn");
@@ -20,6 +44,7 @@ AwsResult<std::optional<control::Resource>> control_resource(const OperationCont
   TERRAPIN_AWS_TRY(control::Resource row,
                    told(context, context.control.resources().find(named->first, named->second),
                         "ValidationException", fmt::format("resource \"{}\"", arn)));
+  TERRAPIN_AWS_TRY_STATUS(check_visible(context, row));
   return std::optional<control::Resource>(std::move(row));
 }
 
@@ -53,6 +78,7 @@ AwsResult<Tagged> tagged(const OperationContext& context, const json& input, boo
     TERRAPIN_AWS_TRY(
         const labeling::JobRecord job,
         told(context, context.jobs.describe(arn.substr(jobs.size())), "ValidationException", missing));
+    TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
     return Tagged{job_arn(context.place, job.spec.name), {job.spec.tags.begin(), job.spec.tags.end()}};
   }
   if (change && context.caller.scope != identity::Scope::kAdmin) {

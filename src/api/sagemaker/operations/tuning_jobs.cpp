@@ -27,11 +27,26 @@ AwsResult<T> found(const OperationContext& context, Result<T> result, const std:
   return told(context, std::move(result));
 }
 
+AwsResult<void> check_visible(const OperationContext& context, const TuningJob& job) {
+  return check_bucket(context, job.spec.training.output_uri);
+}
+
 AwsResult<TuningJob> visible_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("HyperParameterTuningJobName");
   TERRAPIN_AWS_TRY(TuningJob job, found(context, context.control.tuning_jobs().describe(name), name));
-  TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.training.output_uri));
+  TERRAPIN_AWS_TRY_STATUS(check_visible(context, job));
   return job;
+}
+
+// What a job learns from its parents, and tells of them, is for those alone who may see these.
+AwsResult<void> check_parents(const OperationContext& context, const TuningSpec& spec) {
+  for (const std::string& name : spec.parents) {
+    const auto parent = context.control.tuning_jobs().describe(name);
+    if (!parent && parent.error().code == ErrorCode::kNotFound) continue;  // told by who needs it
+    TERRAPIN_AWS_TRY(const TuningJob seen, told(context, parent));
+    TERRAPIN_AWS_TRY_STATUS(check_visible(context, seen));
+  }
+  return {};
 }
 
 // The trainings that the request asks for, in its order.
@@ -73,6 +88,7 @@ AwsResult<json> create_hyper_parameter_tuning_job(const OperationContext& contex
                   arn);
   };
   if (jobs.describe(spec.name)) return taken();
+  TERRAPIN_AWS_TRY_STATUS(check_parents(context, spec));
   TERRAPIN_AWS_TRY_STATUS(check_training_places(context, spec.training));
   const auto created = jobs.create(spec, context.caller.owner, {tags.begin(), tags.end()});
   if (!created && created.error().code == ErrorCode::kAlreadyExists) return taken();
@@ -83,7 +99,7 @@ AwsResult<json> create_hyper_parameter_tuning_job(const OperationContext& contex
 AwsResult<json> describe_hyper_parameter_tuning_job(const OperationContext& context, const json& input) {
   TERRAPIN_AWS_TRY(const TuningJob job, visible_job(context, input));
   json answer = tuning_job_description(job, context.place);
-  // Of this job and of those it goes on from.
+  // Of this job and of those it goes on from, as far as the key may see them.
   std::optional<double> best;
   const auto consider = [&](const TuningJob& one) {
     const TuningTrial* const trial = control::best_trial(one.state.trials);
@@ -93,7 +109,9 @@ AwsResult<json> describe_hyper_parameter_tuning_job(const OperationContext& cont
   };
   consider(job);
   for (const std::string& name : job.spec.parents)
-    if (const auto parent = context.control.tuning_jobs().describe(name)) consider(*parent);
+    if (const auto parent = context.control.tuning_jobs().describe(name);
+        parent && check_visible(context, *parent))
+      consider(*parent);
   return answer;
 }
 
