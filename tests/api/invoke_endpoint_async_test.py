@@ -144,7 +144,7 @@ class InvokeEndpointAsync(AsyncCase):
             with self.subTest(said), self.invalid(re.compile("^AsyncInferenceConfig.OutputConfig." + re.escape(said))):
                 raw.create_endpoint_config(EndpointConfigName=unique(), ProductionVariants=[self.variant(self.model)],
                                            AsyncInferenceConfig={"OutputConfig": output})
-        owner = self.server.client("sagemaker", self.server.key_of("requester", "one-bucket", [self.bucket]))
+        owner = self.server.client("sagemaker", self.server.key_of("requester", "answers-bucket", [self.bucket]))
         for output in ({"S3OutputPath": "s3://elsewhere/o"}, {"S3OutputPath": f"s3://{self.bucket}/o", "S3FailurePath": "s3://elsewhere/o"}):
             with self.refused("AccessDeniedException", re.compile("arn:aws:s3:::elsewhere")):
                 owner.create_endpoint_config(EndpointConfigName=unique(), ProductionVariants=[self.variant(self.model)],
@@ -210,6 +210,7 @@ class AsyncCrash(AsyncCase):
 
     def test_the_service_is_killed_while_requests_wait(self):
         name = self.make_endpoint(self.variant(self.make_model()), **self.asynchronous(None, MaxConcurrentInvocationsPerInstance=1))
+        before = {one["Key"] for one in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])}
         photos = [photo(1600, 1200, seed=seed) for seed in range(20)]
         locations = [self.stored(one, f"photos/{index}.jpg") for index, one in enumerate(photos)]
         tickets = [self.invoke_async(name, location) for location in locations]
@@ -222,7 +223,7 @@ class AsyncCrash(AsyncCase):
         self.assertEqual({mask.shape for mask in masks}, {(1200, 1600)})
         self.assertTrue((masks[-1] == local_mask(package(), photos[-1])).all())
         listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="answers/")["Contents"]
-        self.assertEqual(len(listed), 20)
+        self.assertEqual({one["Key"] for one in listed} - before, {ticket["OutputLocation"].split("/", 3)[3] for ticket in tickets})
 
     def test_the_endpoint_is_deleted_while_requests_wait(self):
         name = self.make_endpoint(self.variant(self.make_model()), **self.asynchronous(MaxConcurrentInvocationsPerInstance=1))
