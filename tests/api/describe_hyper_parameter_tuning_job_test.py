@@ -8,7 +8,10 @@ class DescribeHyperParameterTuningJob(TuningCase):
         for member, value in request["HyperParameterTuningJobConfig"].items():
             if member != "RandomSeed" or KNOWS_SEEDS:
                 self.assertEqual(job["HyperParameterTuningJobConfig"][member], value, member)
-        for member, value in request["TrainingJobDefinition"].items():
+        definition = request["TrainingJobDefinition"]
+        # As on AWS; clients that take a tuning job up count on it.
+        static = {**definition["StaticHyperParameters"], "_tuning_objective_metric": OBJECTIVE}
+        for member, value in {**definition, "StaticHyperParameters": static}.items():
             self.assertEqual(job["TrainingJobDefinition"][member], value, member)
         name = request["HyperParameterTuningJobName"]
         self.assertEqual(job["HyperParameterTuningJobArn"], self.arn("hyper-parameter-tuning-job/" + name))

@@ -254,6 +254,9 @@ AwsResult<TuningSpec> tuning_spec(const json& input) {
   for (const char* member : {"HyperParameterTuningJobConfig", "TrainingJobDefinition", "WarmStartConfig"})
     if (input.contains(member)) kept[member] = input[member];
   kept["TrainingJobDefinition"]["StaticHyperParameters"][kObjectiveParameter] = spec.objective;
+  // The Python SDK gives HyperParameterTuningResourceConfig, and reads ResourceConfig where it takes a job
+  // up.
+  kept["TrainingJobDefinition"]["ResourceConfig"] = request.at("ResourceConfig");
   spec.kept = json_text(kept);
   return spec;
 }
