@@ -233,12 +233,9 @@ json channel_json(const DataChannel& channel) {
 }
 
 json algorithm_json(const TrainingJobSpec& spec) {
-  json definitions = json::array();
-  for (const std::string& name : control::training_metric_names())
-    definitions.push_back({{"Name", name}, {"Regex", name + "=(\\S+)"}});
   return {{"TrainingImage", spec.image},
           {"TrainingInputMode", spec.input_mode},
-          {"MetricDefinitions", std::move(definitions)},
+          {"MetricDefinitions", metric_definitions()},
           {"EnableSageMakerMetricsTimeSeries", false}};
 }
 
@@ -259,6 +256,13 @@ std::string arn_of(const control::TrainingJob& job, const Place& place) {
 }
 
 }  // namespace
+
+json metric_definitions() {
+  json definitions = json::array();
+  for (const std::string& name : control::training_metric_names())
+    definitions.push_back({{"Name", name}, {"Regex", name + "=(\\S+)"}});
+  return definitions;
+}
 
 AwsResult<void> refuse_member(const json& input, const char* member, const char* instead) {
   const auto found = input.find(member);

@@ -24,6 +24,9 @@ AwsResult<void> check_built_in_image(const std::string& image);
 // ValidationException if `input` holds the member with a value that asks for what is not done here.
 AwsResult<void> refuse_member(const nlohmann::json& input, const char* member, const char* instead);
 
+// The metrics that the built-in algorithm says, as the descriptions of jobs have them.
+nlohmann::json metric_definitions();
+
 // DescribeTrainingJob's answer, and an element of ListTrainingJobs'.
 nlohmann::json training_job_description(const control::TrainingJob& job, const Place& place);
 nlohmann::json training_job_summary(const control::TrainingJob& job, const Place& place);

@@ -176,7 +176,7 @@ std::uint64_t seed_of(const json& config, const std::string& name) {
   std::uint64_t seed = 0;
   const std::string digest = sha256_hex(std::span(bytes, name.size()));
   std::from_chars(digest.data(), digest.data() + 8, seed, 16);
-  return seed;
+  return seed & 0x7fff'ffff;  // an Integer of the model
 }
 
 json status_counters(const control::TuningJob& job) {
@@ -257,6 +257,7 @@ AwsResult<TuningSpec> tuning_spec(const json& input) {
   // The Python SDK gives HyperParameterTuningResourceConfig, and reads ResourceConfig where it takes a job
   // up.
   kept["TrainingJobDefinition"]["ResourceConfig"] = request.at("ResourceConfig");
+  kept["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"] = metric_definitions();
   spec.kept = json_text(kept);
   return spec;
 }
