@@ -112,6 +112,15 @@ add_library(terrapin_torch INTERFACE)
 target_include_directories(terrapin_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(terrapin_torch INTERFACE ${TORCH_LIBRARIES})
 separate_arguments(TERRAPIN_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+# What is the compiler's default anyway; said again, the precompiled header of files that do not see torch would not fit those that do.
+list(REMOVE_ITEM TERRAPIN_TORCH_FLAGS "-D_GLIBCXX_USE_CXX11_ABI=1")
+if(TARGET torch)
+  get_target_property(torch_options torch INTERFACE_COMPILE_OPTIONS)
+  if(torch_options)
+    list(REMOVE_ITEM torch_options "-D_GLIBCXX_USE_CXX11_ABI=1")
+    set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "${torch_options}")
+  endif()
+endif()
 target_compile_options(terrapin_torch INTERFACE ${TERRAPIN_TORCH_FLAGS})
 
 # Training on several processes: libtorch's own header of its gloo backend includes gloo's. NCCL where libtorch has CUDA.
