@@ -175,12 +175,6 @@ tl::unexpected<AwsError> wrong_signature() {
       "signing method.");
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 tl::expected<void, AwsError> read_trailers(Reader& reader, SignatureChain* chain, ChunkedBody& body) {
   const auto malformed = [] {
     return refuse(

@@ -33,16 +33,10 @@ constexpr std::array<std::string_view, 14> kSubresources = {
     "uploads",
     "versionId",
 };
-constexpr std::string_view kContentHash = "x-amz-content-sha256";
+constexpr std::string_view kContentHashMember = "x-amz-content-sha256";
 
 bool is_subresource(std::string_view name) {
   return std::find(kSubresources.begin(), kSubresources.end(), name) != kSubresources.end();
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 struct Link {
@@ -52,9 +46,9 @@ struct Link {
   std::map<std::string, std::string> subresources;  // name -> "name" or "name=value"
 };
 
-class Refusals {
+class LinkRefusals {
  public:
-  explicit Refusals(std::string resource) : resource_(std::move(resource)) {}
+  explicit LinkRefusals(std::string resource) : resource_(std::move(resource)) {}
   tl::unexpected<AwsError> saying(int status, std::string code, std::string message,
                                   std::vector<std::pair<std::string, std::string>> details = {}) const {
     return tl::unexpected(
@@ -76,7 +70,7 @@ bool names_object(std::string_view path) {
   return slash != std::string_view::npos && slash > 1 && slash + 1 < path.size();
 }
 
-AwsResult<Link> read_link(const http::Request& request, const Refusals& refuse) {
+AwsResult<Link> read_link(const http::Request& request, const LinkRefusals& refuse) {
   Link link;
   for (const auto& [field, value] : request.headers.fields()) {
     const std::string name = lower_case(field);
@@ -150,8 +144,8 @@ std::string string_to_sign(const http::Request& request, const std::string& reso
 }
 
 // Chunks with signatures have none of this kind to begin with.
-AwsResult<PayloadKind> payload_of(const Link& link, const Refusals& refuse, std::string& hash) {
-  const auto found = link.members.find(std::string(kContentHash));
+AwsResult<PayloadKind> payload_of(const Link& link, const LinkRefusals& refuse, std::string& hash) {
+  const auto found = link.members.find(std::string(kContentHashMember));
   if (found == link.members.end() || found->second == storage::kUnsignedPayload)
     return PayloadKind::kUnsigned;
   if (found->second == "STREAMING-UNSIGNED-PAYLOAD-TRAILER") return PayloadKind::kUnsignedChunksTrailer;
@@ -161,7 +155,7 @@ AwsResult<PayloadKind> payload_of(const Link& link, const Refusals& refuse, std:
   return refuse.saying(400, "InvalidArgument",
                        "x-amz-content-sha256 of a link must be UNSIGNED-PAYLOAD, "
                        "STREAMING-UNSIGNED-PAYLOAD-TRAILER, or a valid sha256 value.",
-                       {{"ArgumentName", std::string(kContentHash)}, {"ArgumentValue", found->second}});
+                       {{"ArgumentName", std::string(kContentHashMember)}, {"ArgumentValue", found->second}});
 }
 
 }  // namespace
@@ -172,7 +166,7 @@ bool claims_sigv2_link(const http::Request& request) {
 
 AwsResult<VerifiedSignature> verify_sigv2_link(const http::Request& request, const std::string& host_bucket,
                                                const KeyFinder& find_key, const Clock& clock) {
-  const Refusals refuse(request.path);
+  const LinkRefusals refuse(request.path);
   const std::string resource = host_bucket.empty() ? request.path : "/" + host_bucket + request.path;
   constexpr std::array<std::string_view, 4> kMethods = {"GET", "HEAD", "PUT", "DELETE"};
   if (std::find(kMethods.begin(), kMethods.end(), request.method) == kMethods.end() ||

@@ -18,12 +18,6 @@ constexpr std::int64_t kMaxExpiresSeconds = 604'800;
 constexpr std::string_view kTerminator = "aws4_request";
 constexpr std::string_view kContentHash = "x-amz-content-sha256";
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (;;) {

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 constexpr const char* kClassesFormat = "terrapin-classes";
 constexpr int kClassesVersion = 1;
 constexpr std::int64_t kMaxClassesBytes = 1 << 20;
-constexpr std::size_t kNamed = 10;  // names in a message; the count says the rest
+constexpr std::size_t kNamedFiles = 10;  // names in a message; the count says the rest
 
 using Stems = std::map<std::string, fs::path>;
 
@@ -56,11 +56,11 @@ std::string describe_alone(const Stems& alone, const char* what, const char* oth
   if (alone.empty()) return {};
   std::vector<std::string> names;
   for (const auto& [stem, path] : alone) {
-    if (names.size() < kNamed) names.push_back(path.lexically_relative(folder).generic_string());
+    if (names.size() < kNamedFiles) names.push_back(path.lexically_relative(folder).generic_string());
   }
   return fmt::format("{} {}{} of {} without a {} of the same name in {}: {}{}", alone.size(), what,
                      alone.size() == 1 ? "" : "s", folder.string(), other, other_folder.string(),
-                     fmt::join(names, ", "), alone.size() > kNamed ? ", ..." : "");
+                     fmt::join(names, ", "), alone.size() > kNamedFiles ? ", ..." : "");
 }
 
 Result<SampleIndex> open_split(const fs::path& folder, const std::string& split) {

@@ -16,7 +16,6 @@ constexpr std::int64_t kMaxLineCharacters = 100'000;
 constexpr std::size_t kMaxLineBytes = 4 * kMaxLineCharacters;  // UTF-8
 constexpr const char* kSourceKey = "source-ref";
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
-constexpr const char* kMetadataSuffix = "-metadata";
 
 std::int64_t count_characters(const std::string& utf8) {
   return std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xc0) != 0x80; });

@@ -16,6 +16,9 @@
 
 namespace terrapin::artifacts {
 
+// Behind an attribute's name: the member of a line that holds what is known of it.
+inline constexpr const char* kMetadataSuffix = "-metadata";
+
 struct ColorMapEntry {
   int index = 0;
   std::string class_name;

@@ -10,8 +10,6 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr const char* kMetadataSuffix = "-metadata";
-
 void add_origin(OrderedJson& metadata, const char* type, const std::string& creation_date,
                 const std::string& job_name) {
   metadata["type"] = type;

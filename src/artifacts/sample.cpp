@@ -11,7 +11,7 @@ using imaging::Mask;
 using imaging::Rgb;
 using Fault = tl::unexpected<SampleFault>;
 
-constexpr std::size_t kNamed = 12;  // classes in a message; the count says the rest
+constexpr std::size_t kNamedClasses = 12;  // classes in a message; the count says the rest
 
 template <class... Args>
 Fault fault(FaultKind kind, std::string value, fmt::format_string<Args...> format, Args&&... args) {
@@ -22,13 +22,13 @@ enum class Show { kColors, kIndices };
 
 std::string known_classes(std::span<const ColorMapEntry> color_map, Show show) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(color_map.size(), kNamed); ++i) {
+  for (std::size_t i = 0; i < std::min(color_map.size(), kNamedClasses); ++i) {
     const ColorMapEntry& entry = color_map[i];
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ",
                         show == Show::kColors ? imaging::to_hex(entry.color) : std::to_string(entry.index),
                         entry.class_name);
   }
-  if (color_map.size() > kNamed) text += fmt::format(" and {} more", color_map.size() - kNamed);
+  if (color_map.size() > kNamedClasses) text += fmt::format(" and {} more", color_map.size() - kNamedClasses);
   return text;
 }
 

@@ -15,7 +15,7 @@ using imaging::Mask;
 using imaging::Pixel;
 using networks::CropFrame;
 
-constexpr std::int64_t kRowsAtOnce = 32;
+constexpr std::int64_t kRefinedRows = 32;
 
 float sigmoid(float logit) {
   return 1 / (1 + std::exp(-logit));
@@ -42,14 +42,14 @@ void obey_click(std::vector<float>& logits, std::int64_t side, networks::CropPoi
 }
 
 // Two neighbours and the share of the second, edges clamped.
-struct Taps {
+struct LinearTaps {
   std::vector<std::int64_t> low, high;
   std::vector<float> share;
 };
 
 template <class Position>
-Taps taps_for(std::int64_t count, std::int64_t length, const Position& position) {
-  Taps taps;
+LinearTaps linear_taps(std::int64_t count, std::int64_t length, const Position& position) {
+  LinearTaps taps;
   for (std::int64_t i = 0; i < count; ++i) {
     const double at = std::clamp(position(i), 0.0, static_cast<double>(length - 1));
     const auto low = std::min(static_cast<std::int64_t>(at), length - 1);
@@ -63,7 +63,8 @@ Taps taps_for(std::int64_t count, std::int64_t length, const Position& position)
 // Values of a grid `width` wide at column x, row y of the taps.
 class Interpolated {
  public:
-  Interpolated(const Taps& rows, const Taps& columns, std::int64_t width, std::size_t y, std::size_t x)
+  Interpolated(const LinearTaps& rows, const LinearTaps& columns, std::int64_t width, std::size_t y,
+               std::size_t x)
       : a_(rows.low[y] * width + columns.low[x]),
         b_(rows.low[y] * width + columns.high[x]),
         c_(rows.high[y] * width + columns.low[x]),
@@ -95,16 +96,16 @@ struct Grid {
 std::vector<float> soft_mask(const CropFrame& frame, const std::vector<float>& logits, const Grid& grid,
                              int threads) {
   const std::int64_t side = frame.side();
-  const Taps columns = taps_for(grid.size.width, side, [&](std::int64_t i) {
+  const LinearTaps columns = linear_taps(grid.size.width, side, [&](std::int64_t i) {
     return frame.to_crop_x(grid.photo_x(static_cast<double>(i)));
   });
-  const Taps rows = taps_for(grid.size.height, side, [&](std::int64_t j) {
+  const LinearTaps rows = linear_taps(grid.size.height, side, [&](std::int64_t j) {
     return frame.to_crop_y(grid.photo_y(static_cast<double>(j)));
   });
   std::vector<float> soft(static_cast<std::size_t>(grid.size.area()));
-  parallel_for((grid.size.height + kRowsAtOnce - 1) / kRowsAtOnce, threads, [&](std::int64_t chunk) {
-    const std::int64_t end = std::min(grid.size.height, (chunk + 1) * kRowsAtOnce);
-    for (std::int64_t y = chunk * kRowsAtOnce; y < end; ++y) {
+  parallel_for((grid.size.height + kRefinedRows - 1) / kRefinedRows, threads, [&](std::int64_t chunk) {
+    const std::int64_t end = std::min(grid.size.height, (chunk + 1) * kRefinedRows);
+    for (std::int64_t y = chunk * kRefinedRows; y < end; ++y) {
       for (std::int64_t x = 0; x < grid.size.width; ++x) {
         const Interpolated at(rows, columns, side, static_cast<std::size_t>(y), static_cast<std::size_t>(x));
         soft[static_cast<std::size_t>(y * grid.size.width + x)] = sigmoid(at.of(logits));
@@ -150,16 +151,16 @@ Mask enlarge(const OpenPhoto& photo, const Grid& grid, const std::vector<float>&
     models = guided_models(guide, soft, options.radius, options.epsilon, threads);
   }
   const imaging::Box& box = grid.box;
-  const Taps columns = taps_for(box.width, grid.size.width, [&](std::int64_t x) {
+  const LinearTaps columns = linear_taps(box.width, grid.size.width, [&](std::int64_t x) {
     return (static_cast<double>(x) + 0.5) / grid.step_x() - 0.5;
   });
-  const Taps rows = taps_for(box.height, grid.size.height, [&](std::int64_t y) {
+  const LinearTaps rows = linear_taps(box.height, grid.size.height, [&](std::int64_t y) {
     return (static_cast<double>(y) + 0.5) / grid.step_y() - 0.5;
   });
   Mask mask({box.width, box.height});
-  parallel_for((box.height + kRowsAtOnce - 1) / kRowsAtOnce, threads, [&](std::int64_t chunk) {
-    const std::int64_t end = std::min(box.height, (chunk + 1) * kRowsAtOnce);
-    for (std::int64_t y = chunk * kRowsAtOnce; y < end; ++y) {
+  parallel_for((box.height + kRefinedRows - 1) / kRefinedRows, threads, [&](std::int64_t chunk) {
+    const std::int64_t end = std::min(box.height, (chunk + 1) * kRefinedRows);
+    for (std::int64_t y = chunk * kRefinedRows; y < end; ++y) {
       const auto row = static_cast<std::size_t>(y);
       const std::uint8_t* upper = sure.data() + rows.low[row] * grid.size.width;
       const std::uint8_t* lower = sure.data() + rows.high[row] * grid.size.width;

@@ -19,6 +19,10 @@ class Random {
   // Mean 0, variance 1 (Box-Muller, no cached second value). Uses the C library's log and cos: the last bit
   // may differ between C libraries.
   double normal();
+  // A whole number from low to high, both included, each as likely.
+  int between(int low, int high) {
+    return low + static_cast<int>(below(static_cast<std::int64_t>(high) - low + 1));
+  }
 
  private:
   std::uint64_t state_ = 0, increment_ = 1;

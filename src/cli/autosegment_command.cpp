@@ -20,14 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct AutosegmentOptions {
   fs::path image, output, overlay;
   std::string points, positive, negative, mask;
   bool classical = false;
   assist::AssistantOptions assistant;
 };
 
-Result<assist::Prompt> prompt_of(const Options& options) {
+Result<assist::Prompt> prompt_of(const AutosegmentOptions& options) {
   assist::Prompt prompt;
   TERRAPIN_TRY(prompt.extremes, assist::parse_points(options.points, "--points"));
   TERRAPIN_TRY(prompt.positive, assist::parse_points(options.positive, "--positive"));
@@ -47,7 +47,7 @@ Result<assist::BoxedMask> read_previous(const fs::path& path, imaging::Size phot
   return assist::tight(mask, {0, 0});
 }
 
-Result<int> run(const Options& options, const Invocation& invocation) {
+Result<int> run(const AutosegmentOptions& options, const Invocation& invocation) {
   assist::Prompt prompt = require_usage(prompt_of(options));
   TERRAPIN_TRY(imaging::Image image, imaging::read_photo(options.image));
   const imaging::Size size = image.size();
@@ -93,7 +93,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_autosegment_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AutosegmentOptions>();
   CLI::App* command =
       app.add_subcommand("autosegment", "The mask of one object, from its four outermost points on a photo");
   command->add_option("--image", options->image, "Photo")->required();

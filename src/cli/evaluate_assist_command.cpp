@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct EvaluateAssistOptions {
   std::vector<fs::path> data;
   std::string part = "unseen", method = "network";
   double min_share = 0.01;
@@ -52,7 +52,7 @@ struct ObjectScore {
 
 class Evaluation {
  public:
-  Evaluation(const Options& options, const assist::Assistant& assistant)
+  Evaluation(const EvaluateAssistOptions& options, const assist::Assistant& assistant)
       : options_(options), assistant_(assistant) {}
 
   Result<std::vector<ObjectScore>> score(const artifacts::MarkedPhoto& marked) const {
@@ -119,7 +119,7 @@ class Evaluation {
     return score;
   }
 
-  const Options& options_;
+  const EvaluateAssistOptions& options_;
   const assist::Assistant& assistant_;
 };
 
@@ -146,7 +146,7 @@ double mean(const std::vector<double>& values) {
 }
 
 nlohmann::ordered_json summary(const std::string& name, const std::vector<ObjectScore>& scores,
-                               const Options& options) {
+                               const EvaluateAssistOptions& options) {
   const auto mean_of = [&](const auto& pick) {
     std::vector<double> values;
     for (const ObjectScore& score : scores) values.push_back(pick(score));
@@ -192,7 +192,7 @@ nlohmann::ordered_json summary(const std::string& name, const std::vector<Object
   return json;
 }
 
-Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const Options& options,
+Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const EvaluateAssistOptions& options,
                                             const assist::Assistant& assistant, int workers,
                                             bool show_progress) {
   artifacts::ObjectSetOptions scan;
@@ -238,7 +238,7 @@ Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const Option
   return summary(set.name, all, options);
 }
 
-void print_table(const nlohmann::ordered_json& sets, const Options& options) {
+void print_table(const nlohmann::ordered_json& sets, const EvaluateAssistOptions& options) {
   fmt::print("{:<16}{:>8}{:>8}", "set", "objects", "IoU");
   for (const double jitter : options.jitter) fmt::print("{:>10}", fmt::format("+-{:g} px", jitter));
   for (int k = 1; k <= options.clicks; ++k)
@@ -256,8 +256,8 @@ void print_table(const nlohmann::ordered_json& sets, const Options& options) {
   }
 }
 
-Result<int> run(const Options& given, const Invocation& invocation) {
-  Options options = given;
+Result<int> run(const EvaluateAssistOptions& given, const Invocation& invocation) {
+  EvaluateAssistOptions options = given;
   const int workers = options.threads > 0 ? options.threads : available_cores();
   options.assistant.threads = 1;
   options.assistant.at_a_time = workers;
@@ -285,7 +285,7 @@ Result<int> run(const Options& given, const Invocation& invocation) {
 }  // namespace
 
 void add_evaluate_assist_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvaluateAssistOptions>();
   CLI::App* command = app.add_subcommand(
       "evaluate-assist", "Score masks from four clicks, and corrections, against marked objects");
   command

@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct EvaluateOptions {
   DataSource source;
   std::string model, split, photos, masks, output, backend = "auto";
   std::int64_t long_side = -1, tile_pixels = inference::PredictorOptions().max_tile_pixels;
@@ -45,7 +45,7 @@ struct Data {
 
 // The parts of a dataset folder that --split names.
 Result<std::vector<artifacts::SampleIndex>> open_split(const artifacts::DatasetFolder& folder,
-                                                       const Options& options) {
+                                                       const EvaluateOptions& options) {
   std::vector<artifacts::SampleIndex> parts;
   std::string rest = options.split.empty() ? "validation" : options.split;
   while (!rest.empty()) {
@@ -65,7 +65,7 @@ Result<std::vector<artifacts::SampleIndex>> open_split(const artifacts::DatasetF
 }
 
 // What CLI11 cannot say of the options, before anything is read.
-Status check_usage(const Options& options) {
+Status check_usage(const EvaluateOptions& options) {
   if (options.source.data.empty() && options.photos.empty())
     return fail(ErrorCode::kInvalidArgument, "--data, or --photos and --masks, is missing");
   TERRAPIN_TRY_STATUS(check_options(options.source));
@@ -82,7 +82,7 @@ Status check_usage(const Options& options) {
   return {};
 }
 
-Result<Data> open_data(const Options& options) {
+Result<Data> open_data(const EvaluateOptions& options) {
   Data data;
   data.origin = options.source.data;
   if (!options.photos.empty()) {
@@ -200,7 +200,7 @@ Status write_pictures(inference::Predictor& predictor, const std::vector<artifac
   return sheet(false);
 }
 
-Result<int> run(const Options& options, const Invocation& invocation) {
+Result<int> run(const EvaluateOptions& options, const Invocation& invocation) {
   require_usage(check_usage(options));
   TERRAPIN_TRY(const auto data, open_data(options));
   const int cores = options.threads > 0 ? options.threads : available_cores();
@@ -239,7 +239,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_evaluate_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command =
       app.add_subcommand("evaluate", "A model's scores on labelled photos, at the photos' own size");
   command->add_option("--model", options->model, "model.tar.gz, or its unpacked folder")->required();

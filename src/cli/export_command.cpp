@@ -18,7 +18,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct ExportOptions {
   std::string model, output, size = "dynamic";
   bool labels = false;
 };
@@ -35,7 +35,7 @@ Result<onnx::OnnxOptions> parse_size(const std::string& text) {
   return onnx::OnnxOptions{imaging::Size{width, height}};
 }
 
-Result<int> run(const Options& options, bool json) {
+Result<int> run(const ExportOptions& options, bool json) {
   auto form = require_usage(parse_size(options.size));
   form.labels = options.labels;
   TERRAPIN_TRY(const artifacts::ModelPackage package, artifacts::read_model_package(options.model));
@@ -55,7 +55,7 @@ Result<int> run(const Options& options, bool json) {
 }  // namespace
 
 void add_export_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportOptions>();
   CLI::App* command = app.add_subcommand("export", "Write a model as ONNX, for other runtimes");
   command->add_option("--model", options->model, "model.tar.gz, or its unpacked folder")->required();
   command->add_option("--output", options->output, "The .onnx file")->required();

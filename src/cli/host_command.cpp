@@ -22,8 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options : HostOptions {
-  Options() {
+struct HostCommandOptions : HostOptions {
+  HostCommandOptions() {
     listen.clear();
     port = 8080;
   }
@@ -32,7 +32,7 @@ struct Options : HostOptions {
 
 // Without --model the container's folder, if there is one: then every interface listens, as the contract
 // needs.
-Result<void> choose_model(Options& options) {
+Result<void> choose_model(HostCommandOptions& options) {
   std::error_code error;
   if (!options.model.empty()) {
     if (!fs::exists(options.model, error)) {
@@ -120,7 +120,7 @@ Result<int> host(const HostOptions& options) {
 }
 
 void add_host_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<HostCommandOptions>();
   auto* command =
       app.add_subcommand("host", "Answer photos with masks over HTTP (SageMaker's hosting contract)");
   CLI::Option* model = command->add_option(

@@ -11,13 +11,13 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct InspectCommandOptions {
   dataset::InspectOptions inspect;
   std::vector<std::string> roots;
   bool strict = false;
 };
 
-Result<int> run(const Options& given, const Invocation& invocation) {
+Result<int> run(const InspectCommandOptions& given, const Invocation& invocation) {
   dataset::InspectOptions options = given.inspect;
   for (const std::string& root : given.roots) {
     TERRAPIN_TRY_STATUS(options.reading.roots.add(root));
@@ -35,7 +35,7 @@ Result<int> run(const Options& given, const Invocation& invocation) {
 }  // namespace
 
 void add_inspect_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectCommandOptions>();
   CLI::App* command =
       app.add_subcommand("inspect", "Check a dataset and show what is in it; changes nothing");
   command

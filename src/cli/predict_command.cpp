@@ -30,7 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct PredictOptions {
   std::string model, output, probabilities;
   std::vector<std::string> inputs;
   bool overlay = false, flip = false;
@@ -73,7 +73,7 @@ Result<std::vector<std::pair<fs::path, fs::path>>> find_photos(const std::vector
   return photos;
 }
 
-Result<std::vector<Job>> plan_jobs(const Options& options) {
+Result<std::vector<Job>> plan_jobs(const PredictOptions& options) {
   TERRAPIN_TRY(const auto photos, find_photos(options.inputs));
   std::map<fs::path, int> stems;
   std::set<fs::path> sources;
@@ -105,7 +105,7 @@ Result<std::vector<Job>> plan_jobs(const Options& options) {
   return jobs;
 }
 
-Status predict_one(inference::Predictor& predictor, const Options& options, const Job& job) {
+Status predict_one(inference::Predictor& predictor, const PredictOptions& options, const Job& job) {
   TERRAPIN_TRY(const imaging::Image photo, imaging::read_photo(job.photo));
   const bool with_probabilities = !job.probabilities.empty();
   const auto answer = predictor.predict(photo, with_probabilities);
@@ -126,7 +126,7 @@ Status predict_one(inference::Predictor& predictor, const Options& options, cons
   return write_file_atomically(job.mask, mask);
 }
 
-void report(const std::vector<Job>& jobs, const Options& options, bool json) {
+void report(const std::vector<Job>& jobs, const PredictOptions& options, bool json) {
   if (json) {
     nlohmann::json list = nlohmann::json::array();
     for (const Job& job : jobs) {
@@ -164,7 +164,7 @@ Status failures(const std::vector<Job>& jobs) {
   return fail(untried > 0 ? ErrorCode::kCancelled : ErrorCode::kInvalidArgument, "{}", text);
 }
 
-Result<int> run(const Options& options, const Invocation& invocation) {
+Result<int> run(const PredictOptions& options, const Invocation& invocation) {
   TERRAPIN_TRY(std::vector<Job> jobs, plan_jobs(options));
   const int cores = options.threads > 0 ? options.threads : available_cores();
   // Many photos: one thread each, so that decoding and encoding use all cores too. Few: all threads for one
@@ -208,7 +208,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_predict_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PredictOptions>();
   CLI::App* command = app.add_subcommand("predict", "Masks for photos, made by a trained model");
   command->add_option("--model", options->model, "model.tar.gz, or its unpacked folder")->required();
   command

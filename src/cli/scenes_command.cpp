@@ -14,7 +14,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct ScenesOptions {
   std::filesystem::path folder;
   std::int64_t count = 64;
   std::string size = "320x240", job = "labelscenes";
@@ -31,8 +31,8 @@ Result<imaging::Size> parse_size(const std::string& text) {
   return imaging::Size{width, height};
 }
 
-Result<int> run(const Options& given, bool json) {
-  Options options = given;
+Result<int> run(const ScenesOptions& given, bool json) {
+  ScenesOptions options = given;
   options.scene.size = require_usage(parse_size(options.size));
   std::error_code error;
   if (std::filesystem::exists(options.folder, error) &&
@@ -57,7 +57,7 @@ Result<int> run(const Options& given, bool json) {
 }  // namespace
 
 void add_scenes_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ScenesOptions>();
   CLI::App* command = app.add_subcommand(
       "scenes", "Make a small photo-like labelled set (a Ground Truth output) from a seed");
   command->add_option("OUT", options->folder, "New or empty folder")->required();

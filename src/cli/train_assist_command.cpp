@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TrainAssistOptions {
   std::vector<std::string> data, without;
   std::string weights, device = "auto";
   fs::path output;
@@ -73,7 +73,7 @@ class SceneSource final : public training::ObjectSource {
 };
 
 // Weights of the folders in `--data`, a folder of data sets counts as all of them.
-std::vector<fs::path> data_folders(const Options& options) {
+std::vector<fs::path> data_folders(const TrainAssistOptions& options) {
   std::vector<fs::path> folders;
   std::error_code ignored;
   for (const std::string& given : options.data) {
@@ -96,7 +96,7 @@ std::string name_of(const fs::path& folder) {
   return (folder.filename().empty() ? folder.parent_path() : folder).filename().string();
 }
 
-Result<training::AssistTrainingData> load_data(const Options& options, bool show_progress) {
+Result<training::AssistTrainingData> load_data(const TrainAssistOptions& options, bool show_progress) {
   training::AssistTrainingData data;
   std::set<std::string> unused(options.without.begin(), options.without.end());
   double weight = 0;
@@ -133,7 +133,7 @@ Result<training::AssistTrainingData> load_data(const Options& options, bool show
 }
 
 // Who goes on from an assistance model means its network, where nothing else is said.
-Status take_shape(Options& options) {
+Status take_shape(TrainAssistOptions& options) {
   training::AssistTrainingOptions& recipe = options.recipe;
   if (options.weights.empty()) return {};
   recipe.weights = networks::assist_model_file(options.weights);
@@ -183,8 +183,8 @@ class Observer : public training::AssistObserver {
   std::unique_ptr<ProgressBar> bar_;
 };
 
-Result<int> run(const Options& given, const Invocation& invocation) {
-  Options options = given;
+Result<int> run(const TrainAssistOptions& given, const Invocation& invocation) {
+  TrainAssistOptions options = given;
   training::AssistTrainingOptions& recipe = options.recipe;
   if (recipe.steps == 0 && recipe.minutes == 0) recipe.steps = 20'000;
   recipe.output = options.output;
@@ -242,7 +242,7 @@ Result<int> run(const Options& given, const Invocation& invocation) {
 }  // namespace
 
 void add_train_assist_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainAssistOptions>();
   training::AssistTrainingOptions& recipe = options->recipe;
   CLI::App* command = app.add_subcommand(
       "train-assist",

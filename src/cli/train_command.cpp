@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using training::HyperparameterMode;
 using training::HyperparameterValues;
 
-struct Options {
+struct TrainOptions {
   TrainDataSource source;
   std::string output, weights, model, root;
   std::vector<std::string> assignments;
@@ -67,7 +67,7 @@ class FolderLock {
 
 // Refuses a folder that an earlier run owns, unless the user said what to do with that run; with --resume one
 // that no run has used.
-Status check_output(const Options& options) {
+Status check_output(const TrainOptions& options) {
   const fs::path folder = options.output;
   std::error_code ignored;
   if (options.resume) {
@@ -113,7 +113,7 @@ Status clear_output(const fs::path& folder) {
   return {};
 }
 
-Result<HyperparameterValues> given_values(const Options& options) {
+Result<HyperparameterValues> given_values(const TrainOptions& options) {
   HyperparameterValues values;
   const auto add = [&](const std::string& name, const std::string& value) -> Status {
     const auto [it, added] = values.emplace(name, value);
@@ -151,7 +151,7 @@ Status take_network_from(const std::string& model, HyperparameterValues& values)
   return {};
 }
 
-Status choose_weights(const Options& options, const HyperparameterValues& values,
+Status choose_weights(const TrainOptions& options, const HyperparameterValues& values,
                       training::TrainingOptions& result) {
   using training::WeightSource;
   if (!options.model.empty()) {
@@ -220,7 +220,7 @@ nlohmann::ordered_json outcome_json(const training::TrainingOutcome& outcome,
           {"seconds", outcome.seconds}};
 }
 
-Result<TrainData> open_data(const Options& options, const HyperparameterValues& values, bool quiet,
+Result<TrainData> open_data(const TrainOptions& options, const HyperparameterValues& values, bool quiet,
                             int& num_classes) {
   TERRAPIN_TRY(TrainData data, open_train_data(options.source));
   num_classes = data.classes.size();
@@ -235,7 +235,7 @@ Result<TrainData> open_data(const Options& options, const HyperparameterValues& 
   return data;
 }
 
-Status check_usage(const Options& options) {
+Status check_usage(const TrainOptions& options) {
   if (options.output.empty())
     return fail(ErrorCode::kInvalidArgument, "--output is missing: the folder for the model");
   return check_options(options.source);
@@ -247,7 +247,7 @@ struct Request {
   training::Hyperparameters parsed;
 };
 
-Result<int> train_here(const Options& options, const Invocation& invocation, Request request,
+Result<int> train_here(const TrainOptions& options, const Invocation& invocation, Request request,
                        const TrainProcess& process) {
   auto& [values, parsed] = request;
   const bool quiet = invocation.quiet || !process.leads();
@@ -315,7 +315,7 @@ Result<int> train_here(const Options& options, const Invocation& invocation, Req
 }
 
 // One of the processes that train together.
-Result<int> train_together(const Options& options, const Invocation& invocation, Request request,
+Result<int> train_together(const TrainOptions& options, const Invocation& invocation, Request request,
                            const training::Place& place) {
   std::shared_ptr<training::ProcessGroup> processes;
   Result<int> result = 0;
@@ -334,7 +334,7 @@ Result<int> train_together(const Options& options, const Invocation& invocation,
   return told_to_launcher(std::move(result), processes.get());
 }
 
-Result<int> run_on_command_line(const Options& options, const Invocation& invocation) {
+Result<int> run_on_command_line(const TrainOptions& options, const Invocation& invocation) {
   // Everything the user typed is checked before the first photo is read.
   require_usage(check_usage(options));
   Request request{require_usage(given_values(options)), {}};
@@ -360,7 +360,7 @@ Result<int> run_on_command_line(const Options& options, const Invocation& invoca
   return result;
 }
 
-Result<int> run(const Options& options, const Invocation& invocation) {
+Result<int> run(const TrainOptions& options, const Invocation& invocation) {
   if (options.list_hyperparameters) {
     std::fputs(training::hyperparameters_markdown().c_str(), stdout);
     return 0;
@@ -380,7 +380,7 @@ Result<int> run(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_train_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a model from labelled photos");
   const auto one_each = [](CLI::Option* option) { option->allow_extra_args(false)->type_name("TEXT"); };
   // What a container's job does not have: everything of it comes from --root.

@@ -11,13 +11,13 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct TransformCommandOptions {
   dataset::TransformOptions transform;
   std::vector<std::string> roots;
   std::string photos = "jpeg";
 };
 
-Result<int> run(const Options& given, const Invocation& invocation) {
+Result<int> run(const TransformCommandOptions& given, const Invocation& invocation) {
   dataset::TransformOptions options = given.transform;
   for (const std::string& root : given.roots) {
     TERRAPIN_TRY_STATUS(options.reading.roots.add(root));
@@ -36,7 +36,7 @@ Result<int> run(const Options& given, const Invocation& invocation) {
 }  // namespace
 
 void add_transform_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TransformCommandOptions>();
   dataset::TransformOptions& transform = options->transform;
   CLI::App* command = app.add_subcommand(
       "transform", "Check labelled photos and split them into training channels (train, validation, ...)");

@@ -6,7 +6,7 @@
 namespace terrapin::control {
 namespace {
 
-constexpr int kPage = 100;
+constexpr int kEndpointsAtOnce = 100;
 
 class EndpointLogs final : public LogSource {
  public:
@@ -17,7 +17,7 @@ class EndpointLogs final : public LogSource {
     ResourceFilter filter;
     filter.kind = kEndpointKind;
     filter.sort_by = ResourceFilter::SortBy::kName;
-    filter.limit = kPage;
+    filter.limit = kEndpointsAtOnce;
     std::vector<LogGroup> found;
     for (;;) {
       TERRAPIN_TRY(const ResourcePage page, resources_.list(filter));
@@ -26,7 +26,7 @@ class EndpointLogs final : public LogSource {
         if (group.name.starts_with(prefix)) found.push_back(std::move(group));
       }
       if (!page.more) break;
-      filter.offset += kPage;
+      filter.offset += kEndpointsAtOnce;
     }
     std::sort(found.begin(), found.end(),
               [](const LogGroup& a, const LogGroup& b) { return a.name < b.name; });

@@ -15,8 +15,8 @@ namespace {
 using artifacts::ObjectReader;
 using nlohmann::json;
 
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr Timestamp kNever{};
+constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::max();
+constexpr Timestamp kNotYet{};
 
 json instance_json(const Instance& one) {
   return {{"id", one.id},
@@ -41,9 +41,9 @@ Result<std::vector<Instance>> parse_instances(const json& list) {
     instance.variant = reader.text("variant");
     instance.job = reader.text("job");
     if (one.contains("bucket")) instance.bucket = reader.text("bucket");  // not in older rows
-    instance.made = from_microseconds(reader.integer("made", 0, kMost));
-    instance.served = from_microseconds(reader.integer("served", 0, kMost));
-    instance.retired = from_microseconds(reader.integer("retired", 0, kMost));
+    instance.made = from_microseconds(reader.integer("made", 0, kAnyTime));
+    instance.served = from_microseconds(reader.integer("served", 0, kAnyTime));
+    instance.retired = from_microseconds(reader.integer("retired", 0, kAnyTime));
     TERRAPIN_TRY_STATUS(reader.finish());
     instances.push_back(std::move(instance));
   }
@@ -83,7 +83,7 @@ Result<std::optional<Deployment>> parse_deployment(const json& document) {
   ObjectReader reader(document, "deployment");
   Deployment deployment;
   deployment.config = reader.text("config");
-  deployment.begun = from_microseconds(reader.integer("begun", 0, kMost));
+  deployment.begun = from_microseconds(reader.integer("begun", 0, kAnyTime));
   const json& variants = reader.array("variants");
   const json& options = reader.object("options");
   TERRAPIN_TRY_STATUS(reader.finish());
@@ -95,7 +95,7 @@ Result<std::optional<Deployment>> parse_deployment(const json& document) {
     const std::string config = fields.text("config"), model = fields.text("model");
     const json& instances = fields.array("instances");
     variant.failures = static_cast<int>(fields.integer("failures", 0, 1'000'000));
-    variant.not_before = from_microseconds(fields.integer("not_before", 0, kMost));
+    variant.not_before = from_microseconds(fields.integer("not_before", 0, kAnyTime));
     variant.problem = fields.text("problem");
     TERRAPIN_TRY_STATUS(fields.finish());
     TERRAPIN_TRY(EndpointConfigSpec spec, parse_endpoint_config(deployment.config, config));
@@ -135,13 +135,13 @@ class Step {
     for (std::size_t i = 0; i < variant.instances.size();) {
       Instance& one = variant.instances[i];
       const InstanceSight sight = look_(one);
-      if (sight.healthy && one.served == kNever) one.served = now_;
+      if (sight.healthy && one.served == kNotYet) one.served = now_;
       std::string problem;
       if (sight.ended) {
         problem = sight.ending;
       } else if (sight.hung) {
         problem = "The model server did not answer /ping any more.";
-      } else if (one.served == kNever && now_ >= one.made + patience(variant.spec)) {
+      } else if (one.served == kNotYet && now_ >= one.made + patience(variant.spec)) {
         problem = sight.waits ? fmt::format("No place was free on this machine for {} seconds.",
                                             patience(variant.spec).count())
                               : fmt::format("The model server did not answer /ping within {} seconds.",
@@ -150,9 +150,9 @@ class Step {
         ++i;
         continue;
       }
-      const bool steady = one.served != kNever && now_ - one.served >= rules_.steady;
+      const bool steady = one.served != kNotYet && now_ - one.served >= rules_.steady;
       variant.failures = steady ? 1 : variant.failures + 1;
-      if (one.served == kNever && (sight.mendable || !sight.ended))
+      if (one.served == kNotYet && (sight.mendable || !sight.ended))
         variant.failures = std::max(variant.failures, rules_.tries);
       variant.not_before = now_ + pause(variant.failures);
       variant.problem = problem;
@@ -226,7 +226,7 @@ class Step {
   }
 
  private:
-  bool serves(const Instance& one) const { return one.served != kNever && look_(one).healthy; }
+  bool serves(const Instance& one) const { return one.served != kNotYet && look_(one).healthy; }
 
   // Who is missed least: the youngest that does not serve, else the youngest.
   std::vector<Instance>::iterator spare(std::vector<Instance>& instances) const {

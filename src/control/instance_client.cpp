@@ -20,7 +20,7 @@
 namespace terrapin::control {
 namespace {
 
-using Kind = InstanceFault::Kind;
+using FaultKind = InstanceFault::Kind;
 using Deadline = InstanceClient::Deadline;
 using Steady = std::chrono::steady_clock;
 template <class T>
@@ -33,11 +33,11 @@ constexpr std::size_t kMostIdle = 64;
 constexpr auto kIdleTime = std::chrono::seconds(30);  // well below the server's own
 constexpr auto kLook = std::chrono::milliseconds(100);
 
-tl::unexpected<InstanceFault> fault(Kind kind, std::string message) {
+tl::unexpected<InstanceFault> fault(FaultKind kind, std::string message) {
   return tl::unexpected<InstanceFault>(InstanceFault{kind, std::move(message)});
 }
 tl::unexpected<InstanceFault> gone(const char* what, int number) {
-  return fault(Kind::kUnreachable, fmt::format("{}: {}", what, std::generic_category().message(number)));
+  return fault(FaultKind::kUnreachable, fmt::format("{}: {}", what, std::generic_category().message(number)));
 }
 
 struct Waiting {
@@ -49,9 +49,9 @@ struct Waiting {
   Asked<short> wait(short events) const {
     for (;;) {
       const auto now = Steady::now();
-      if (now >= deadline) return fault(Kind::kTimeout, "the model server did not answer in time");
+      if (now >= deadline) return fault(FaultKind::kTimeout, "the model server did not answer in time");
       if (abandoned && abandoned->load(std::memory_order_relaxed))
-        return fault(Kind::kAbandoned, "the caller has gone");
+        return fault(FaultKind::kAbandoned, "the caller has gone");
       auto most = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
       if (abandoned) most = std::min<std::chrono::milliseconds>(most, kLook);
       pollfd state{socket, events, 0};
@@ -118,7 +118,7 @@ Asked<std::size_t> receive_some(const Waiting& waiting, std::span<std::uint8_t> 
   for (;;) {
     const ssize_t count = ::recv(waiting.socket, into.data(), into.size(), 0);
     if (count > 0) return static_cast<std::size_t>(count);
-    if (count == 0) return fault(Kind::kUnreachable, "the model server closed the connection");
+    if (count == 0) return fault(FaultKind::kUnreachable, "the model server closed the connection");
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) return gone("receive", errno);
     const auto ready = waiting.wait(POLLIN);
@@ -193,7 +193,7 @@ Asked<bool> send_request(const Waiting& waiting, const std::string& head, const 
   for (std::int64_t at = 0; sent && *sent && at < size; at += static_cast<std::int64_t>(piece.size())) {
     piece.resize(static_cast<std::size_t>(std::min<std::int64_t>(size - at, kPieceBytes)));
     const Status read = request.source->read(at, piece);
-    if (!read) return fault(Kind::kBody, read.error().message);
+    if (!read) return fault(FaultKind::kBody, read.error().message);
     sent = send_all(waiting, {std::span<const std::uint8_t>(piece), {}});
   }
   return sent;
@@ -206,7 +206,7 @@ Asked<InstanceAnswer> receive_answer(const Waiting& waiting, bool& keep, bool& a
   while (head_end == std::string_view::npos) {
     if (filled == buffer.size()) {
       if (filled >= kMaxHeadBytes)
-        return fault(Kind::kUnreachable, "the model server's answer has a head without an end");
+        return fault(FaultKind::kUnreachable, "the model server's answer has a head without an end");
       buffer.resize(2 * filled);
     }
     const auto count = receive_some(waiting, std::span(buffer).subspan(filled));
@@ -218,10 +218,11 @@ Asked<InstanceAnswer> receive_answer(const Waiting& waiting, bool& keep, bool& a
   }
   auto head = parse_head({reinterpret_cast<const char*>(buffer.data()), head_end});
   if (!head || head->length < 0)
-    return fault(Kind::kUnreachable, "what answers in the model server's place speaks no HTTP/1.1");
+    return fault(FaultKind::kUnreachable, "what answers in the model server's place speaks no HTTP/1.1");
   if (head->length > kMaxAnswerBytes)
-    return fault(Kind::kTooLarge, fmt::format("the model server's answer has {} bytes; at most {} are taken",
-                                              head->length, kMaxAnswerBytes));
+    return fault(FaultKind::kTooLarge,
+                 fmt::format("the model server's answer has {} bytes; at most {} are taken", head->length,
+                             kMaxAnswerBytes));
   const std::size_t start = head_end + 4;
   const auto length = static_cast<std::size_t>(head->length);
   const std::size_t here = std::min(filled - start, length);
@@ -267,7 +268,7 @@ tl::expected<InstanceAnswer, InstanceFault> InstanceClient::ask(const InstanceRe
                                                                 Deadline deadline,
                                                                 const std::atomic<bool>* abandoned) {
   const int port = port_.load();
-  if (port == 0) return fault(Kind::kUnreachable, "the model server has no address yet");
+  if (port == 0) return fault(FaultKind::kUnreachable, "the model server has no address yet");
   const std::string head = request_head(name_, request);
   for (;;) {
     Descriptor socket = take_idle();
@@ -284,10 +285,11 @@ tl::expected<InstanceAnswer, InstanceFault> InstanceClient::ask(const InstanceRe
     auto answer = receive_answer(waiting, keep_it, any);
     if (!answer) {
       // It may have been closed while it was idle: a new one says what is so.
-      if (used_before && !any && answer.error().kind == Kind::kUnreachable) continue;
+      if (used_before && !any && answer.error().kind == FaultKind::kUnreachable) continue;
       return answer;
     }
-    if (answer->status == 421) return fault(Kind::kUnreachable, "another server has the model server's port");
+    if (answer->status == 421)
+      return fault(FaultKind::kUnreachable, "another server has the model server's port");
     if (keep_it) keep(std::move(socket));
     return answer;
   }

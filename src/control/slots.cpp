@@ -6,11 +6,12 @@
 namespace terrapin::control {
 namespace {
 
-constexpr int kMost = 1 << 20;
+constexpr int kMostSlots = 1 << 20;
 
 bool read_number(std::string_view text, int least, int& number) {
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return problem == std::errc() && end == text.data() + text.size() && number >= least && number <= kMost;
+  return problem == std::errc() && end == text.data() + text.size() && number >= least &&
+         number <= kMostSlots;
 }
 
 }  // namespace

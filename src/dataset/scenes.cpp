@@ -41,10 +41,6 @@ Rgb blend(Rgb a, Rgb b, int t) {
           static_cast<std::uint8_t>(blend(a.blue, b.blue, t))};
 }
 
-int between(Random& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::int64_t>(high) - low + 1));
-}
-
 // Ground and objects draw from one list of natural colours, so that colour alone tells little.
 constexpr std::array<Rgb, 14> kColors = {{{196, 178, 140},
                                           {150, 128, 96},
@@ -63,10 +59,10 @@ constexpr std::array<Rgb, 14> kColors = {{{196, 178, 140},
 
 Rgb pick_color(Random& random) {
   const Rgb base = kColors[static_cast<std::size_t>(random.below(kColors.size()))];
-  const int light = between(random, -18, 18);
-  return {static_cast<std::uint8_t>(clamp255(base.red + light + between(random, -14, 14))),
-          static_cast<std::uint8_t>(clamp255(base.green + light + between(random, -14, 14))),
-          static_cast<std::uint8_t>(clamp255(base.blue + light + between(random, -14, 14)))};
+  const int light = random.between(-18, 18);
+  return {static_cast<std::uint8_t>(clamp255(base.red + light + random.between(-14, 14))),
+          static_cast<std::uint8_t>(clamp255(base.green + light + random.between(-14, 14))),
+          static_cast<std::uint8_t>(clamp255(base.blue + light + random.between(-14, 14)))};
 }
 
 int distance(Rgb a, Rgb b) {
@@ -132,8 +128,8 @@ struct Canvas {
 void paint_ground(Canvas& canvas, Random& random, Rgb& mean) {
   const Rgb first = pick_color(random), second = pick_color(random), third = pick_color(random);
   mean = blend(first, second, 128);
-  const int contrast = between(random, 90, 220), ripple = random.below(3) == 0 ? between(random, 10, 26) : 0;
-  const int period = between(random, 9, 22), slant = between(random, -3, 3);
+  const int contrast = random.between(90, 220), ripple = random.below(3) == 0 ? random.between(10, 26) : 0;
+  const int period = random.between(9, 22), slant = random.between(-3, 3);
   for (std::int64_t y = 0; y < canvas.photo.height(); ++y) {
     for (std::int64_t x = 0; x < canvas.photo.width(); ++x) {
       const auto at = static_cast<std::size_t>(y * canvas.photo.width() + x);
@@ -205,13 +201,13 @@ void paint_shape(Canvas& canvas, const Shape& shape, const Paint& paint, int lig
 // Stones and weed: class 0, but with the colours and the size of objects.
 void paint_clutter(Canvas& canvas, Random& random, int light_x, int light_y) {
   const std::int64_t short_side = std::min(canvas.photo.width(), canvas.photo.height());
-  for (int i = between(random, 2, 7); i > 0; --i) {
+  for (int i = random.between(2, 7); i > 0; --i) {
     Shape shape = make_shape(ShapeKind::kStone, random, random.below(canvas.photo.width()),
-                             random.below(canvas.photo.height()), short_side * between(random, 3, 12) / 100);
+                             random.below(canvas.photo.height()), short_side * random.between(3, 12) / 100);
     const Rgb first = pick_color(random);
     paint_shape(canvas, shape,
                 {first, blend(first, pick_color(random), 150), SurfacePattern::kSpeckled,
-                 between(random, 180, 360), 0},
+                 random.between(180, 360), 0},
                 light_x, light_y);
   }
 }
@@ -227,20 +223,20 @@ void paint_objects(Canvas& canvas, Random& random, const SceneOptions& options, 
                    Rgb ground, int light_x, int light_y) {
   const std::int64_t width = canvas.photo.width(), height = canvas.photo.height();
   const std::int64_t short_side = std::min(width, height);
-  const int foreground = options.class_count - 1, count = between(random, 1, 4);
+  const int foreground = options.class_count - 1, count = random.between(1, 4);
   for (int i = 0; i < count; ++i) {
     // The first object walks through the classes, so that every class has its share of scenes.
     const int label = 1 + (i == 0 ? static_cast<int>(index % static_cast<std::uint64_t>(foreground))
                                   : static_cast<int>(random.below(foreground)));
     const auto slot = static_cast<std::size_t>(label);
-    const std::int64_t radius = short_side * between(random, 14, 34) / 100;
+    const std::int64_t radius = short_side * random.between(14, 34) / 100;
     const std::int64_t x = random.below(width), y = random.below(height);
     Shape shape = make_shape(kShapeOfClass[slot], random, x, y, std::max<std::int64_t>(4, radius));
     Paint paint;
     paint.first = pick_color_apart(random, ground, 70);
     paint.second = pick_color_apart(random, paint.first, 60);
     paint.pattern = kPatternOfClass[slot];
-    paint.scale = between(random, 190, 340);
+    paint.scale = random.between(190, 340);
     paint.label = static_cast<std::uint8_t>(label);
     paint_shape(canvas, shape, paint, light_x, light_y);
   }
@@ -249,12 +245,12 @@ void paint_objects(Canvas& canvas, Random& random, const SceneOptions& options, 
 // Light that falls off across the picture, a vignette, a colour cast, and the sensor's noise.
 void develop(Canvas& canvas, Random& random) {
   const std::int64_t width = canvas.photo.width(), height = canvas.photo.height();
-  const int gain_left = between(random, 170, 300), gain_right = between(random, 170, 300);
-  const int gain_top = between(random, 210, 290), gain_bottom = between(random, 200, 270);
-  const int vignette = between(random, 10, 70), blotch = between(random, 0, 60);
-  const std::array<int, 3> cast = {between(random, 232, 272), between(random, 244, 268),
-                                   between(random, 232, 276)};
-  const int grain = between(random, 4, 16);
+  const int gain_left = random.between(170, 300), gain_right = random.between(170, 300);
+  const int gain_top = random.between(210, 290), gain_bottom = random.between(200, 270);
+  const int vignette = random.between(10, 70), blotch = random.between(0, 60);
+  const std::array<int, 3> cast = {random.between(232, 272), random.between(244, 268),
+                                   random.between(232, 276)};
+  const int grain = random.between(4, 16);
   for (std::int64_t y = 0; y < height; ++y) {
     const int vertical = blend(gain_top, gain_bottom, static_cast<int>(y * 256 / height));
     const auto from_middle_y = static_cast<int>((2 * y - height) * 256 / height);
@@ -337,7 +333,7 @@ artifacts::LabeledPhoto make_scene(const SceneOptions& given, std::uint64_t inde
                                 power_of_two_below(std::max<std::int64_t>(4, short_side / 12)), 4);
     Rgb ground;
     paint_ground(canvas, random, ground);
-    const int light_x = between(random, -256, 256), light_y = between(random, -256, -96);
+    const int light_x = random.between(-256, 256), light_y = random.between(-256, -96);
     paint_clutter(canvas, random, light_x, light_y);
     paint_objects(canvas, random, options, index, ground, light_x, light_y);
     const std::int64_t area = foreground_area(canvas.mask), total = options.size.area();

@@ -52,44 +52,40 @@ class Builder {
   Shape shape_;
 };
 
-int between(Random& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::int64_t>(high) - low + 1));
-}
-
 void build_turtle(Builder& shape, Random& random) {
-  const int width = between(random, 420, 540);
-  shape.limb(380, 260, between(random, 520, 700), 190, between(random, 6, 13));
-  shape.limb(380, -260, between(random, 520, 700), 190, -between(random, 6, 13));
-  shape.limb(-460, 230, 330, 150, between(random, 19, 25));
-  shape.limb(-460, -230, 330, 150, -between(random, 19, 25));
+  const int width = random.between(420, 540);
+  shape.limb(380, 260, random.between(520, 700), 190, random.between(6, 13));
+  shape.limb(380, -260, random.between(520, 700), 190, -random.between(6, 13));
+  shape.limb(-460, 230, 330, 150, random.between(19, 25));
+  shape.limb(-460, -230, 330, 150, -random.between(19, 25));
   shape.limb(-560, 0, 260, 90, 30);
-  shape.add(760, between(random, -40, 40), 210, 150, between(random, -2, 2));
+  shape.add(760, random.between(-40, 40), 210, 150, random.between(-2, 2));
   shape.add(0, 0, 640, width);
 }
 
 void build_fish(Builder& shape, Random& random) {
-  const int depth = between(random, 250, 430);
-  shape.limb(-560, 0, 480, 190, between(random, 24, 27));
-  shape.limb(-560, 0, 480, 190, -between(random, 24, 27));
-  shape.add(-20, -depth + 40, 330, 130, between(random, -2, 1));
+  const int depth = random.between(250, 430);
+  shape.limb(-560, 0, 480, 190, random.between(24, 27));
+  shape.limb(-560, 0, 480, 190, -random.between(24, 27));
+  shape.add(-20, -depth + 40, 330, 130, random.between(-2, 1));
   shape.add(60, depth - 60, 190, 110, 3);
   shape.add(80, 0, 760, depth);
 }
 
 void build_starfish(Builder& shape, Random& random) {
-  const int thickness = between(random, 250, 360);
+  const int thickness = random.between(250, 360);
   for (int arm = 0; arm < 5; ++arm)
-    shape.limb(0, 0, between(random, 820, 1000), thickness, arm * 12 + between(random, -1, 1));
+    shape.limb(0, 0, random.between(820, 1000), thickness, arm * 12 + random.between(-1, 1));
   shape.add(0, 0, 380, 380);
 }
 
 void build_coral(Builder& shape, Random& random) {
-  for (int branch = between(random, 4, 6); branch > 0; --branch) {
-    int turn = between(random, 0, 59), size = between(random, 190, 260);
+  for (int branch = random.between(4, 6); branch > 0; --branch) {
+    int turn = random.between(0, 59), size = random.between(190, 260);
     std::int64_t u = 0, v = 0;
     for (int step = 0; step < 5; ++step, size = size * 5 / 6) {
       shape.add(u, v, size, size * 9 / 10, turn);
-      turn += between(random, -6, 6);
+      turn += random.between(-6, 6);
       const Direction d = direction(turn);
       u += d.cosine * size / 65536, v += d.sine * size / 65536;
     }
@@ -97,24 +93,24 @@ void build_coral(Builder& shape, Random& random) {
 }
 
 void build_diver(Builder& shape, Random& random) {
-  shape.limb(300, 110, between(random, 450, 620), 130, between(random, -6, 14));
-  shape.limb(300, -110, between(random, 450, 620), 130, between(random, -14, 6));
+  shape.limb(300, 110, random.between(450, 620), 130, random.between(-6, 14));
+  shape.limb(300, -110, random.between(450, 620), 130, random.between(-14, 6));
   for (const int side : {1, -1}) {
-    const int turn = 30 + side * between(random, -1, 5);
+    const int turn = 30 + side * random.between(-1, 5);
     shape.limb(-330, side * 90, 560, 170, turn);
     const Direction d = direction(turn);
     shape.limb(-330 + d.cosine * 480 / 65536, side * 90 + d.sine * 480 / 65536, 330, 190,
-               turn + between(random, -3, 3));
+               turn + random.between(-3, 3));
   }
-  shape.add(560, between(random, -30, 30), 165, 150);
-  shape.add(0, 0, 440, between(random, 190, 250));
+  shape.add(560, random.between(-30, 30), 165, 150);
+  shape.add(0, 0, 440, random.between(190, 250));
 }
 
 void build_stone(Builder& shape, Random& random) {
-  shape.add(0, 0, between(random, 600, 1000), between(random, 380, 800));
-  for (int i = between(random, 0, 2); i > 0; --i) {
-    shape.add(between(random, -500, 500), between(random, -400, 400), between(random, 300, 600),
-              between(random, 250, 500), between(random, 0, 59));
+  shape.add(0, 0, random.between(600, 1000), random.between(380, 800));
+  for (int i = random.between(0, 2); i > 0; --i) {
+    shape.add(random.between(-500, 500), random.between(-400, 400), random.between(300, 600),
+              random.between(250, 500), random.between(0, 59));
   }
 }
 

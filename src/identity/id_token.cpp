@@ -12,6 +12,7 @@
 
 #include "crypto/hash.h"
 #include "identity/base64url.h"
+#include "identity/text_member.h"
 
 namespace terrapin::identity {
 namespace {
@@ -33,11 +34,6 @@ using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD, OSSL_PARAM
 using Parameters = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM, OSSL_PARAM_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, EVP_MD_CTX_free>>;
 using EcSignature = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG, ECDSA_SIG_free>>;
-
-std::string text_member(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 bool bytes_member(const json& object, const char* name, Bytes& bytes) {
   return decode_base64url(text_member(object, name), bytes) && !bytes.empty();

@@ -9,6 +9,7 @@
 #include "identity/base64url.h"
 #include "identity/schema.h"
 #include "identity/server_key.h"
+#include "identity/text_member.h"
 
 namespace terrapin::identity {
 namespace {
@@ -43,11 +44,6 @@ std::string form_of(const std::vector<std::pair<std::string, std::string>>& fiel
     form.append(url_encode(name)).append("=").append(url_encode(value));
   }
   return form;
-}
-
-std::string text_member(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::vector<std::string> groups_of(const json& claims) {

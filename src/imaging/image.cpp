@@ -1,5 +1,6 @@
 #include "imaging/image.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace terrapin::imaging {
@@ -16,6 +17,13 @@ std::size_t checked_bytes(Size size, std::int64_t bytes_per_pixel) {
 }
 
 }  // namespace
+
+Size fitted(Size size, std::int64_t long_side) {
+  const std::int64_t longest = std::max(size.width, size.height);
+  if (longest <= long_side) return size;
+  return {std::max<std::int64_t>(1, size.width * long_side / longest),
+          std::max<std::int64_t>(1, size.height * long_side / longest)};
+}
 
 Image::Image(Size size, Rgb fill) : size_(size), pixels_(checked_bytes(size, 3), fill.red) {
   if (fill.red == fill.green && fill.green == fill.blue) return;

@@ -13,6 +13,9 @@ struct Size {
   friend bool operator==(const Size&, const Size&) = default;
 };
 
+// The size whose longer side is at most long_side, of the same shape (rounded down, at least 1).
+Size fitted(Size size, std::int64_t long_side);
+
 // Half-open box [x, x + width) x [y, y + height); may lie partly outside the raster it speaks of.
 struct Box {
   std::int64_t x = 0, y = 0, width = 0, height = 0;

@@ -74,17 +74,17 @@ void on_progress(j_common_ptr info) {
   }
 }
 
-class Decoder {
+class JpegDecoder {
  public:
-  explicit Decoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+  explicit JpegDecoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
     info_.err = prepare(errors_);
     progress_.progress_monitor = on_progress;
   }
-  ~Decoder() {
+  ~JpegDecoder() {
     if (created_) jpeg_destroy_decompress(&info_);
   }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   // The steps: false means that error() says why.
   bool read_header() {
@@ -182,15 +182,15 @@ bool too_short_for_size(const jpeg_decompress_struct& info, std::size_t bytes) {
   return info.arith_code == 0 && pixels / kPixelsPerByte > static_cast<std::int64_t>(bytes);
 }
 
-class Encoder {
+class JpegEncoder {
  public:
-  Encoder() { info_.err = prepare(errors_); }
-  ~Encoder() {
+  JpegEncoder() { info_.err = prepare(errors_); }
+  ~JpegEncoder() {
     if (created_) jpeg_destroy_compress(&info_);
     std::free(buffer_);
   }
-  Encoder(const Encoder&) = delete;
-  Encoder& operator=(const Encoder&) = delete;
+  JpegEncoder(const JpegEncoder&) = delete;
+  JpegEncoder& operator=(const JpegEncoder&) = delete;
 
   bool encode(const std::uint8_t* pixels, JDIMENSION width, JDIMENSION height, int quality) {
     if (setjmp(errors_.escape) != 0) return false;
@@ -227,7 +227,7 @@ class Encoder {
 }  // namespace
 
 Result<PhotoInfo> read_jpeg_info(std::span<const std::uint8_t> bytes) {
-  Decoder decoder(bytes);
+  JpegDecoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   PhotoInfo info;
   info.type = FileType::kJpeg;
@@ -243,7 +243,7 @@ Result<Image> decode_jpeg(std::span<const std::uint8_t> bytes, const DecodeLimit
 
 Result<Image> decode_jpeg_scaled(std::span<const std::uint8_t> bytes, std::int64_t wanted_width,
                                  const DecodeLimits& limits) {
-  Decoder decoder(bytes);
+  JpegDecoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   const Size size{decoder.info().image_width, decoder.info().image_height};
   if (size.area() > limits.max_pixels) {
@@ -281,7 +281,7 @@ Result<Bytes> encode_jpeg(const Image& image, int quality) {
   if (quality < 1 || quality > 100) {
     return fail(ErrorCode::kInvalidArgument, "JPEG quality {}: allowed are 1 to 100", quality);
   }
-  Encoder encoder;
+  JpegEncoder encoder;
   if (!encoder.encode(image.bytes().data(), static_cast<JDIMENSION>(image.width()),
                       static_cast<JDIMENSION>(image.height()), quality)) {
     return fail(ErrorCode::kInternal, "JPEG encoder: {}", encoder.message());

@@ -10,17 +10,17 @@ namespace terrapin::imaging {
 namespace {
 
 // As in jpeg.cpp: libpng jumps out of its calls, so each step holds plain values only.
-class Decoder {
+class PngDecoder {
  public:
-  explicit Decoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+  explicit PngDecoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
   }
-  ~Decoder() {
+  ~PngDecoder() {
     if (png_ != nullptr) png_destroy_read_struct(&png_, &info_, nullptr);
   }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  PngDecoder(const PngDecoder&) = delete;
+  PngDecoder& operator=(const PngDecoder&) = delete;
 
   bool read_header() {
     if (png_ == nullptr || info_ == nullptr) {
@@ -137,13 +137,13 @@ class Decoder {
   }
 
   [[noreturn]] static void on_error(png_structp png, png_const_charp message) {
-    auto* self = static_cast<Decoder*>(png_get_error_ptr(png));
+    auto* self = static_cast<PngDecoder*>(png_get_error_ptr(png));
     std::strncpy(self->message_, message, sizeof self->message_ - 1);
     png_longjmp(png, 1);
   }
   static void on_warning(png_structp, png_const_charp) {}
   static void on_read(png_structp png, png_bytep out, png_size_t length) {
-    auto* self = static_cast<Decoder*>(png_get_io_ptr(png));
+    auto* self = static_cast<PngDecoder*>(png_get_io_ptr(png));
     if (length > self->bytes_.size() - self->position_) png_error(png, "the data end early");
     std::memcpy(out, self->bytes_.data() + self->position_, length);
     self->position_ += length;
@@ -157,7 +157,7 @@ class Decoder {
   char message_[160] = {};
 };
 
-Status check_size(const Decoder& decoder, std::size_t file_bytes, const DecodeLimits& limits) {
+Status check_size(const PngDecoder& decoder, std::size_t file_bytes, const DecodeLimits& limits) {
   const Size size = decoder.size();
   if (size.width > limits.max_pixels / size.height) {
     return fail(ErrorCode::kTooLarge, "PNG of {} x {} pixels: the limit is {} pixels", size.width,
@@ -194,7 +194,7 @@ void drop_alpha(const std::uint8_t* rgba, std::uint8_t* rgb, std::size_t pixels)
 
 using AlphaRule = void (*)(const std::uint8_t*, std::uint8_t*, std::size_t);
 
-Result<Image> read_colors(Decoder& decoder, AlphaRule apply_alpha, const DecodeLimits& limits) {
+Result<Image> read_colors(PngDecoder& decoder, AlphaRule apply_alpha, const DecodeLimits& limits) {
   if (!decoder.expect_colors()) return decoder.error();
   const Size size = decoder.size();
   const auto width = static_cast<std::size_t>(size.width);
@@ -224,7 +224,7 @@ Result<Image> read_colors(Decoder& decoder, AlphaRule apply_alpha, const DecodeL
 }
 
 // Grey of 16 bits or grey with alpha: samples that fit a byte and are opaque are labels.
-Result<MaskFile> labels_of_wide_grey(Decoder& decoder, std::span<const std::uint8_t> bytes,
+Result<MaskFile> labels_of_wide_grey(PngDecoder& decoder, std::span<const std::uint8_t> bytes,
                                      const DecodeLimits& limits) {
   const Size size = decoder.size();
   const auto sample_bytes = static_cast<std::size_t>(decoder.bit_depth() == 16 ? 2 : 1);
@@ -254,7 +254,7 @@ Result<MaskFile> labels_of_wide_grey(Decoder& decoder, std::span<const std::uint
     file.labels = std::move(mask);
     return file;
   }
-  Decoder again(bytes);
+  PngDecoder again(bytes);
   if (!again.read_header()) return again.error();
   TERRAPIN_TRY_STATUS(check_size(again, bytes.size(), limits));
   TERRAPIN_TRY(file.colors, read_colors(again, drop_alpha, limits));
@@ -264,7 +264,7 @@ Result<MaskFile> labels_of_wide_grey(Decoder& decoder, std::span<const std::uint
 }  // namespace
 
 Result<PhotoInfo> read_png_info(std::span<const std::uint8_t> bytes) {
-  Decoder decoder(bytes);
+  PngDecoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   PhotoInfo info;
   info.type = FileType::kPng;
@@ -275,14 +275,14 @@ Result<PhotoInfo> read_png_info(std::span<const std::uint8_t> bytes) {
 }
 
 Result<Image> decode_png(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
-  Decoder decoder(bytes);
+  PngDecoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   TERRAPIN_TRY_STATUS(check_size(decoder, bytes.size(), limits));
   return read_colors(decoder, blend_over_white, limits);
 }
 
 Result<MaskFile> decode_png_mask(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
-  Decoder decoder(bytes);
+  PngDecoder decoder(bytes);
   if (!decoder.read_header()) return decoder.error();
   TERRAPIN_TRY_STATUS(check_size(decoder, bytes.size(), limits));
   MaskFile file;

@@ -10,17 +10,17 @@ namespace terrapin::imaging {
 namespace {
 
 // Plain values only between setjmp and libpng's jumps, as in png_decode.cpp.
-class Encoder {
+class PngEncoder {
  public:
-  Encoder() {
+  PngEncoder() {
     png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
   }
-  ~Encoder() {
+  ~PngEncoder() {
     if (png_ != nullptr) png_destroy_write_struct(&png_, &info_);
   }
-  Encoder(const Encoder&) = delete;
-  Encoder& operator=(const Encoder&) = delete;
+  PngEncoder(const PngEncoder&) = delete;
+  PngEncoder& operator=(const PngEncoder&) = delete;
 
   struct Picture {
     const std::uint8_t* pixels;
@@ -58,14 +58,14 @@ class Encoder {
 
  private:
   [[noreturn]] static void on_error(png_structp png, png_const_charp message) {
-    auto* self = static_cast<Encoder*>(png_get_error_ptr(png));
+    auto* self = static_cast<PngEncoder*>(png_get_error_ptr(png));
     std::strncpy(self->message_, message, sizeof self->message_ - 1);
     png_longjmp(png, 1);
   }
   static void on_warning(png_structp, png_const_charp) {}
   static void on_flush(png_structp) {}
   static void on_write(png_structp png, png_bytep data, png_size_t length) {
-    auto* self = static_cast<Encoder*>(png_get_io_ptr(png));
+    auto* self = static_cast<PngEncoder*>(png_get_io_ptr(png));
     bool stored = true;
     try {
       self->bytes_.insert(self->bytes_.end(), data, data + length);
@@ -92,8 +92,8 @@ Status check(Size size, int compression) {
   return {};
 }
 
-Result<Bytes> encode(const Encoder::Picture& picture) {
-  Encoder encoder;
+Result<Bytes> encode(const PngEncoder::Picture& picture) {
+  PngEncoder encoder;
   if (!encoder.encode(picture)) return fail(ErrorCode::kInternal, "PNG encoder: {}", encoder.message());
   return encoder.take();
 }

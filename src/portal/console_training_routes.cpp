@@ -22,7 +22,7 @@ constexpr std::int64_t kMaxManifestBytes = std::int64_t{256} << 20;
 constexpr std::int64_t kLogBytes = 256 << 10, kMostLogBytes = 4 << 20;
 constexpr const char* kNoBackbone = "mobilenet-v2";  // trains in bearable time without a GPU
 
-Result<ResourceFilter::SortBy> parse_sort(const std::string& text) {
+Result<ResourceFilter::SortBy> parse_resource_sort(const std::string& text) {
   if (text == "name") return ResourceFilter::SortBy::kName;
   if (text == "created") return ResourceFilter::SortBy::kCreationTime;
   if (text == "status") return ResourceFilter::SortBy::kStatus;
@@ -119,7 +119,7 @@ Portal::Implementation::Handled Portal::Implementation::training_jobs(Call& call
   std::int64_t left_out = query.integer_or("offset", 0, 0, 1'000'000);
   const auto limit = static_cast<std::size_t>(query.integer_or("limit", 100, 1, 1000));
   TERRAPIN_TRY_STATUS(query.finish());
-  TERRAPIN_TRY(filter.sort_by, parse_sort(sort));
+  TERRAPIN_TRY(filter.sort_by, parse_resource_sort(sort));
   if (!status.empty()) {
     if (const auto known = control::parse_batch_status(status); !known)
       return fail(ErrorCode::kInvalidArgument,

@@ -21,7 +21,7 @@ Status check_uri(const std::string& member, const std::string& uri) {
   return {};
 }
 
-Result<DataSource::Kind> parse_kind(const std::string& kind) {
+Result<DataSource::Kind> parse_source_kind(const std::string& kind) {
   if (kind == "prefix") return DataSource::Kind::kPrefix;
   if (kind == "manifest") return DataSource::Kind::kManifest;
   if (kind == "augmented-manifest") return DataSource::Kind::kAugmentedManifest;
@@ -46,7 +46,7 @@ Result<DataChannel> channel_of(const json& from) {
   channel.source.attributes = fields.texts_or("attributes", {});
   const std::string kind = fields.text_or("kind", "prefix");
   TERRAPIN_TRY_STATUS(fields.finish());
-  TERRAPIN_TRY(channel.source.kind, parse_kind(kind));
+  TERRAPIN_TRY(channel.source.kind, parse_source_kind(kind));
   if (!is_channel_name(channel.name))
     return fail(ErrorCode::kInvalidArgument,
                 "'name' is '{}': allowed are 1 to 64 letters, digits, dots, hyphens and underscores",

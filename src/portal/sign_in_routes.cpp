@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kSessionCookie = "terrapin-session";
 constexpr const char* kOpenIdCookie = "terrapin-open-id";
 
-json invitation_json(const identity::Invitation& invitation) {
+json open_invitation_json(const identity::Invitation& invitation) {
   return json{{"name", invitation.name}, {"expires", time_text(invitation.expires)}};
 }
 
@@ -91,7 +91,7 @@ Portal::Implementation::Handled Portal::Implementation::look_at_invitation(Call&
   const std::string token = fields.text("token");
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(const identity::Invitation invitation, context_.accounts.look_at_invitation(token));
-  return json_answer(200, invitation_json(invitation));
+  return json_answer(200, open_invitation_json(invitation));
 }
 
 Portal::Implementation::Handled Portal::Implementation::accept_invitation(Call& call) {

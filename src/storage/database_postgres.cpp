@@ -123,7 +123,7 @@ std::string without_password(std::string text, const std::string& password) {
   return text;
 }
 
-std::string trimmed(std::string text) {
+std::string one_line(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
@@ -138,7 +138,7 @@ class PostgresConnection final : public Connection {
       return std::unique_ptr<Connection>(std::move(connection));
     } catch (const soci::soci_error& error) {
       return fail(ErrorCode::kIo, "{}: {}", address.description,
-                  without_password(trimmed(error.get_error_message()), address.password));
+                  without_password(one_line(error.get_error_message()), address.password));
     }
   }
 
@@ -286,7 +286,7 @@ class PostgresConnection final : public Connection {
     if (state == "55P03") {
       return Error{ErrorCode::kIo, name_ + ": another process held the database for more than 30 s"};
     }
-    return Error{code_of(state), fmt::format("{}: {}", name_, trimmed(message))};
+    return Error{code_of(state), fmt::format("{}: {}", name_, one_line(message))};
   }
 
   static PGresult* result_of(const StatementCache::Running& running) {
@@ -307,7 +307,7 @@ class PostgresConnection final : public Connection {
       return result;
     } catch (const soci::postgresql_soci_error& error) {
       statements_.give_up();
-      const std::string state = trimmed(error.sqlstate());
+      const std::string state = one_line(error.sqlstate());
       std::string message = error.get_error_message();
       if (const std::size_t at = message.find("ERROR:  "); at != std::string::npos) message.erase(0, at + 8);
       Error failure = error_for(state, message);

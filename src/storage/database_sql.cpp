@@ -43,7 +43,7 @@ bool same_word(std::string_view word, std::string_view upper) {
   });
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_space(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
@@ -127,7 +127,7 @@ std::vector<std::string> split_statements(std::string_view script) {
   std::vector<std::string> statements;
   std::string current;
   const auto finish = [&] {
-    if (const std::string_view statement = trimmed(current); !statement.empty()) {
+    if (const std::string_view statement = without_space(current); !statement.empty()) {
       statements.emplace_back(statement);
     }
     current.clear();
@@ -183,7 +183,7 @@ std::string schema_statement(Dialect dialect, std::string_view statement) {
 std::string shortened(std::string_view sql) {
   std::string line;
   bool space = false;
-  for (const char c : trimmed(sql)) {
+  for (const char c : without_space(sql)) {
     if (is_space(c)) {
       space = true;
       continue;

@@ -13,7 +13,6 @@
 namespace terrapin::storage {
 namespace {
 
-constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostCachedEntries = 2'000'000;
 // Small folders are read faster than looked up.
 constexpr std::size_t kLeastCachedEntries = 64;

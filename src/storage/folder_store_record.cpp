@@ -93,7 +93,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 24> kTypes{{
 }};
 
 constexpr const char* kParts = "parts";
-constexpr std::size_t kMostParts = 10'000;
 
 nlohmann::json json_of(const ObjectHeaders& headers) {
   nlohmann::json json = nlohmann::json::object();
@@ -129,7 +128,7 @@ std::vector<std::int64_t> part_sizes_of(const nlohmann::json& runs, std::int64_t
     if (!run.is_array() || run.size() != 2 || !run[0].is_number_unsigned() || !run[1].is_number_unsigned())
       return {};
     const auto count = run[0].get<std::uint64_t>(), size = run[1].get<std::uint64_t>();
-    if (count > kMostParts - sizes.size() || size > static_cast<std::uint64_t>(whole)) return {};
+    if (count > std::size_t{kMostParts} - sizes.size() || size > static_cast<std::uint64_t>(whole)) return {};
     for (std::uint64_t i = 0; i < count; ++i) {
       whole -= static_cast<std::int64_t>(size);
       if (whole < 0) return {};

@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kLeastPartBytes = 5 << 20;
-constexpr int kMostParts = 10'000;
 constexpr const char* kDescription = "upload.json";
 constexpr std::int64_t kLongestDescription = 1 << 20;
 constexpr const char* kOfWhole = "whole";

@@ -7,8 +7,6 @@
 namespace terrapin::storage {
 namespace {
 
-constexpr std::size_t kLongestKey = 1024;
-
 bool is_lower_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }

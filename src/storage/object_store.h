@@ -25,6 +25,9 @@ struct ObjectName {
 Result<ObjectName> parse_s3_uri(std::string_view uri);
 std::string s3_uri(const ObjectName& name);
 
+constexpr std::size_t kLongestKey = 1024;  // bytes
+constexpr int kMostParts = 10'000;         // of a multipart upload
+
 // S3's rule: 3..63 characters a-z 0-9 . -, first and last a letter or digit, no "..", no IPv4 address.
 // kInvalidArgument names the bucket.
 Status check_bucket_name(std::string_view bucket);

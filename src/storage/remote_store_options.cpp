@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/percent.h"
+#include "base/text.h"
 #include "storage/remote_store.h"
 #include "storage/sigv4_signing.h"
 
@@ -11,14 +12,7 @@ namespace terrapin::storage {
 namespace {
 
 constexpr std::int64_t kMaxCredentialsBytes = 1 << 20;
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && std::string_view(" \t\r").find(text.front()) != std::string_view::npos)
-    text.remove_prefix(1);
-  while (!text.empty() && std::string_view(" \t\r").find(text.back()) != std::string_view::npos)
-    text.remove_suffix(1);
-  return text;
-}
+constexpr std::string_view kBlanks = " \t\r";
 
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
@@ -46,18 +40,18 @@ Result<RemoteCredentials> remote_credentials(const std::filesystem::path& file, 
   bool inside = false, found = false;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = trimmed(std::string_view(text).substr(begin, end - begin));
+    const std::string_view line = trimmed(std::string_view(text).substr(begin, end - begin), kBlanks);
     begin = end + 1;
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     if (line.front() == '[') {
-      inside = line.back() == ']' && trimmed(line.substr(1, line.size() - 2)) == profile;
+      inside = line.back() == ']' && trimmed(line.substr(1, line.size() - 2), kBlanks) == profile;
       found = found || inside;
       continue;
     }
     const std::size_t equals = line.find('=');
     if (!inside || equals == std::string_view::npos) continue;
-    const std::string_view name = trimmed(line.substr(0, equals));
-    const std::string value(trimmed(line.substr(equals + 1)));
+    const std::string_view name = trimmed(line.substr(0, equals), kBlanks);
+    const std::string value(trimmed(line.substr(equals + 1), kBlanks));
     if (name == "aws_access_key_id") credentials.access_key = value;
     if (name == "aws_secret_access_key") credentials.secret_key = value;
     if (name == "aws_session_token") credentials.session_token = value;

@@ -13,13 +13,6 @@ namespace {
 
 constexpr int kQuality = 80;
 
-imaging::Size fitted(imaging::Size size, std::int64_t long_side) {
-  const std::int64_t longest = std::max(size.width, size.height);
-  if (longest <= long_side) return size;
-  return {std::max<std::int64_t>(1, size.width * long_side / longest),
-          std::max<std::int64_t>(1, size.height * long_side / longest)};
-}
-
 }  // namespace
 
 OverlayWriter::OverlayWriter(std::filesystem::path folder, artifacts::ClassList classes,
@@ -50,7 +43,7 @@ bool OverlayWriter::shows(int epoch) const {
 
 Status OverlayWriter::draw(const std::string& place, std::size_t number, const artifacts::LabeledPhoto& photo,
                            const imaging::Mask& mask) const {
-  const imaging::Size size = fitted(photo.photo.size(), options_.long_side);
+  const imaging::Size size = imaging::fitted(photo.photo.size(), options_.long_side);
   const imaging::Image picture = imaging::overlay(imaging::resize(photo.photo, size),
                                                   imaging::resize_nearest(mask, size), classes_.palette());
   TERRAPIN_TRY(const Bytes jpeg, imaging::encode_jpeg(picture, kQuality));

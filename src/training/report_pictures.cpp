@@ -9,19 +9,12 @@
 namespace terrapin::training {
 namespace {
 
-imaging::Size fitted(imaging::Size size, std::int64_t long_side) {
-  const std::int64_t longest = std::max(size.width, size.height);
-  if (longest <= long_side) return size;
-  return {std::max<std::int64_t>(1, size.width * long_side / longest),
-          std::max<std::int64_t>(1, size.height * long_side / longest)};
-}
-
 Result<ReportPicture> draw(const artifacts::SampleIndex& index, std::int64_t position,
                            const PhotoScore& score, const imaging::Mask& prediction,
                            const artifacts::ClassList& classes, std::int64_t long_side) {
   const artifacts::Sample& sample = index.samples[static_cast<std::size_t>(position)];
   TERRAPIN_TRY(const artifacts::LabeledPhoto labeled, artifacts::read_sample(sample, index.label_map));
-  const imaging::Size size = fitted(labeled.photo.size(), long_side);
+  const imaging::Size size = imaging::fitted(labeled.photo.size(), long_side);
   const imaging::Image photo = imaging::resize(labeled.photo, size);
   const imaging::Palette palette = classes.palette();
   ReportPicture picture{score.name, score.mean_iou, {}, {}};

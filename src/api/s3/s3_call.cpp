@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostMetadataBytes = 2048;
 constexpr std::size_t kMostTags = 10;
-constexpr std::int64_t kMostParts = 10'000;
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -400,7 +399,8 @@ void write_checksums(XmlWriter& xml, const std::map<std::string, std::string>& c
 S3Result<int> part_number(const Call& call) {
   const std::string text = call.query_or_empty("partNumber");
   std::int64_t number = 0;
-  if (parse_count(text, number) && number >= 1 && number <= kMostParts) return static_cast<int>(number);
+  if (parse_count(text, number) && number >= 1 && number <= storage::kMostParts)
+    return static_cast<int>(number);
   return refuse_saying("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
                        {{"ArgumentName", "partNumber"}, {"ArgumentValue", text}});
 }

@@ -14,8 +14,7 @@ constexpr std::string_view kNamespace = "http://s3.amazonaws.com/doc/2006-03-01/
 constexpr std::int64_t kMostDeleteBytes = 2 << 20;
 constexpr std::int64_t kMostPartsBytes = 8 << 20;
 constexpr std::int64_t kMostSettingBytes = 64 << 10;
-constexpr std::size_t kMostKeys = 1000;
-constexpr std::size_t kMostParts = 10'000;
+constexpr std::size_t kMostDeletedKeys = 1000;
 constexpr int kDeepest = 8;
 
 // References to characters that would end or corrupt a text.
@@ -158,7 +157,7 @@ S3Result<DeleteRequest> read_delete(const ByteSource& body) {
           object.conditional = true;
         }
       }
-      if (!has_key || request.objects.size() == kMostKeys) return refuse("MalformedXML");
+      if (!has_key || request.objects.size() == kMostDeletedKeys) return refuse("MalformedXML");
       request.objects.push_back(std::move(object));
     }
   }
@@ -186,7 +185,8 @@ S3Result<std::vector<CompletedPart>> read_completed_parts(const ByteSource& body
         part.checksums.emplace_back(*checksum, std::move(text));
       }
     }
-    if (part.number == 0 || part.etag.empty() || parts.size() == kMostParts) return refuse("MalformedXML");
+    if (part.number == 0 || part.etag.empty() || parts.size() == std::size_t{storage::kMostParts})
+      return refuse("MalformedXML");
     parts.push_back(std::move(part));
   }
   if (parts.empty()) return refuse("MalformedXML");

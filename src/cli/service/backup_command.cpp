@@ -29,7 +29,7 @@ using storage::ObjectInfo;
 using storage::ObjectName;
 using storage::ObjectStore;
 
-constexpr int kVersion = 1;
+constexpr int kBackupVersion = 1;
 // Private files of a data folder that a backup holds as they are.
 constexpr const char* kPrivateFiles[] = {"access-keys.json", "portal.key", "functions.json", "webhooks.json"};
 constexpr const char* kInventory = "objects.jsonl";
@@ -38,7 +38,7 @@ constexpr int kMostRounds = 5;
 constexpr std::int64_t kBatch = 64;
 constexpr int kAtOnce = 8;  // so that their fsyncs share the disk's
 
-struct Options {
+struct BackupOptions {
   InstallationOptions installation;
   std::string folder;
   bool without_state = false;
@@ -190,7 +190,7 @@ bool is_sqlite(const Installation& installation) {
   return installation.state.starts_with("sqlite:");
 }
 
-Result<int> backup(const Options& options, const Invocation& invocation) {
+Result<int> backup(const BackupOptions& options, const Invocation& invocation) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   std::error_code error;
   if (fs::exists(options.folder, error) && !fs::is_empty(options.folder, error))
@@ -227,7 +227,7 @@ Result<int> backup(const Options& options, const Invocation& invocation) {
   TERRAPIN_TRY(const std::int64_t count, write_inventory(*copy, folder / kInventory));
   TERRAPIN_TRY_STATUS(add(kInventory));
   const ordered_json about{{"format", "terrapin-backup"},
-                           {"version", kVersion},
+                           {"version", kBackupVersion},
                            {"made", iso_text(system_clock().now()) + "Z"},
                            {"region", installation.region},
                            {"account_id", installation.account_id},
@@ -259,9 +259,9 @@ Result<Backup> read_backup(const fs::path& folder) {
   if (!text) return tl::unexpected<Error>(text.error());
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object() || json.value("format", nlohmann::json()) != "terrapin-backup" ||
-      json.value("version", nlohmann::json()) != kVersion)
+      json.value("version", nlohmann::json()) != kBackupVersion)
     return fail(ErrorCode::kUnsupported, "{}: is not version {} of a terrapin-backup", path.string(),
-                kVersion);
+                kBackupVersion);
   Backup backup;
   backup.folder = folder;
   const auto member = [&](const char* name, bool good) -> Status {
@@ -390,7 +390,7 @@ Status write_mark(const Installation& installation, const Backup& backup, bool s
   return write_file_atomically(restore_mark(installation.data_dir), json_text(mark, 2) + "\n");
 }
 
-Result<int> restore(const Options& options, const Invocation& invocation) {
+Result<int> restore(const BackupOptions& options, const Invocation& invocation) {
   TERRAPIN_TRY(const Backup backup, read_backup(fs::absolute(options.folder)));
   const std::string& state_url = options.installation.state;
   const bool to_sqlite = state_url.empty() || state_url.starts_with("sqlite:");
@@ -468,7 +468,7 @@ Result<int> restore(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_backup_commands(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BackupOptions>();
   auto* backup_command =
       app.add_subcommand("backup", "Copy an installation into a new folder, while it runs");
   add_installation_options(*backup_command, options->installation, false);

@@ -10,7 +10,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct FunctionsCommandOptions {
   InstallationOptions installation;
   labeling::RegisteredFunction function;
   labeling::Webhook webhook;
@@ -18,7 +18,7 @@ struct Options {
   std::int64_t timeout_s = 60;
 };
 
-Result<int> add_function(const Options& options, bool json) {
+Result<int> add_function(const FunctionsCommandOptions& options, bool json) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   TERRAPIN_TRY(const auto functions, labeling::Functions::open(installation.data_dir, system_clock()));
   labeling::RegisteredFunction function = options.function;
@@ -36,7 +36,7 @@ Result<int> add_function(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> list_functions(const Options& options, bool json) {
+Result<int> list_functions(const FunctionsCommandOptions& options, bool json) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   TERRAPIN_TRY(const auto functions, labeling::Functions::open(installation.data_dir, system_clock()));
   TERRAPIN_TRY(const auto all, functions->list());
@@ -55,7 +55,7 @@ Result<int> list_functions(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> remove_function(const Options& options) {
+Result<int> remove_function(const FunctionsCommandOptions& options) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   TERRAPIN_TRY(const auto functions, labeling::Functions::open(installation.data_dir, system_clock()));
   TERRAPIN_TRY_STATUS(functions->remove(options.id));
@@ -63,7 +63,7 @@ Result<int> remove_function(const Options& options) {
   return 0;
 }
 
-Result<int> add_webhook(const Options& options, bool json) {
+Result<int> add_webhook(const FunctionsCommandOptions& options, bool json) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   TERRAPIN_TRY(const auto webhooks, labeling::Webhooks::open(installation.data_dir, system_clock()));
   labeling::Webhook wanted = options.webhook;
@@ -77,7 +77,7 @@ Result<int> add_webhook(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> list_webhooks(const Options& options, bool json) {
+Result<int> list_webhooks(const FunctionsCommandOptions& options, bool json) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   TERRAPIN_TRY(const auto webhooks, labeling::Webhooks::open(installation.data_dir, system_clock()));
   TERRAPIN_TRY(const auto all, webhooks->list());
@@ -92,7 +92,7 @@ Result<int> list_webhooks(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> remove_webhook(const Options& options) {
+Result<int> remove_webhook(const FunctionsCommandOptions& options) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   TERRAPIN_TRY(const auto webhooks, labeling::Webhooks::open(installation.data_dir, system_clock()));
   TERRAPIN_TRY_STATUS(webhooks->remove(options.id));
@@ -103,7 +103,7 @@ Result<int> remove_webhook(const Options& options) {
 }  // namespace
 
 void add_functions_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FunctionsCommandOptions>();
   const auto add = [&](CLI::App* parent, const char* name, const char* text, auto work) {
     auto* command = parent->add_subcommand(name, text);
     add_installation_options(*command, options->installation, false);
@@ -138,7 +138,8 @@ void add_functions_command(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   json(function);
   json(add(functions, "list", "List them", &list_functions));
-  add(functions, "remove", "Remove one", [](const Options& o, bool) { return remove_function(o); })
+  add(functions, "remove", "Remove one",
+      [](const FunctionsCommandOptions& o, bool) { return remove_function(o); })
       ->add_option("name", options->id, "Its name")
       ->required();
 
@@ -155,7 +156,8 @@ void add_functions_command(CLI::App& app, Invocation& invocation) {
                     "The address may lie on this machine or its networks");
   json(webhook);
   json(add(webhooks, "list", "List them", &list_webhooks));
-  add(webhooks, "remove", "Remove one", [](const Options& o, bool) { return remove_webhook(o); })
+  add(webhooks, "remove", "Remove one",
+      [](const FunctionsCommandOptions& o, bool) { return remove_webhook(o); })
       ->add_option("id", options->id, "Id or address")
       ->required();
 }

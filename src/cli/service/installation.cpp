@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kVersion = 1;
+constexpr int kSettingsVersion = 1;
 
 std::string without_password(const std::string& url) {
   const std::size_t at = url.find('@'), scheme = url.find("://");
@@ -32,9 +32,9 @@ Result<Installation> read_settings(const fs::path& data_dir) {
   installation.data_dir = data_dir;
   if (!json.is_object() || !json.value("version", nlohmann::json()).is_number_integer())
     return fail(ErrorCode::kCorrupt, "{}: is not a settings file", path.string());
-  if (json["version"] != kVersion)
+  if (json["version"] != kSettingsVersion)
     return fail(ErrorCode::kUnsupported, "{}: version {}; this program knows {}", path.string(),
-                json["version"].dump(), kVersion);
+                json["version"].dump(), kSettingsVersion);
   for (const auto& [key, member] :
        {std::pair("state", &installation.state), std::pair("objects", &installation.objects),
         std::pair("region", &installation.region), std::pair("account_id", &installation.account_id)}) {
@@ -47,7 +47,7 @@ Result<Installation> read_settings(const fs::path& data_dir) {
 }
 
 Status write_settings(const Installation& installation) {
-  const nlohmann::ordered_json json{{"version", kVersion},
+  const nlohmann::ordered_json json{{"version", kSettingsVersion},
                                     {"state", installation.state},
                                     {"objects", installation.objects},
                                     {"region", installation.region},

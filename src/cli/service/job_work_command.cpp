@@ -13,7 +13,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct JobWorkOptions {
   InstallationOptions installation;
   std::string kind;
   int processes = 0;
@@ -26,7 +26,7 @@ Result<std::string> own_program() {
   return path.string();
 }
 
-Result<int> run(const Options& options) {
+Result<int> run(const JobWorkOptions& options) {
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, false));
   TERRAPIN_TRY(const auto objects, open_objects(installation, system_clock()));
   TERRAPIN_TRY(const std::string program, own_program());
@@ -58,7 +58,7 @@ Result<int> run(const Options& options) {
 }  // namespace
 
 void add_job_work_command(CLI::App& app, Invocation& invocation) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<JobWorkOptions>();
   CLI::App* command = app.add_subcommand("job-work", "Does the work of a job of the server's")->group("");
   add_installation_options(*command, options->installation, false);
   command->add_option("kind", options->kind, "What the job is")

@@ -9,7 +9,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct JobsOptions {
   InstallationOptions installation;
   std::string name, new_name, worker;
   std::int64_t index = 0;
@@ -23,7 +23,7 @@ struct Opened {
   std::unique_ptr<labeling::LabelingService> labeling;
 };
 
-Result<Opened> open(const Options& options) {
+Result<Opened> open_jobs(const JobsOptions& options) {
   Opened opened;
   TERRAPIN_TRY(opened.installation, open_installation(options.installation, false));
   TERRAPIN_TRY(opened.state, open_state(opened.installation));
@@ -57,7 +57,7 @@ Result<int> shown(Result<labeling::JobRecord> job, bool json) {
   return 0;
 }
 
-Result<int> list(labeling::JobService& jobs, bool json) {
+Result<int> list_jobs(labeling::JobService& jobs, bool json) {
   labeling::JobFilter filter;
   for (;;) {
     TERRAPIN_TRY(const auto page, jobs.list(filter));
@@ -85,61 +85,62 @@ Result<int> workers(labeling::JobService& jobs, const std::string& name, bool js
   return 0;
 }
 
-using Work = std::function<Result<int>(labeling::JobService&, const Options&, bool json)>;
+using JobsWork = std::function<Result<int>(labeling::JobService&, const JobsOptions&, bool json)>;
 
 }  // namespace
 
 void add_jobs_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<JobsOptions>();
   auto* jobs = app.add_subcommand("jobs", "Labeling jobs, beside a running server");
   jobs->require_subcommand(1);
-  const auto add = [&](const char* name, const char* text, bool names_job, Work work) {
+  const auto add = [&](const char* name, const char* text, bool names_job, JobsWork work) {
     auto* command = jobs->add_subcommand(name, text);
     add_installation_options(*command, options->installation, false);
     if (names_job) command->add_option("JOB", options->name, "Name of the job")->required();
     command->add_flag("--json", invocation.json, "One JSON object a line");
     command->callback([options, &invocation, work] {
       invocation.action = [options, &invocation, work]() -> Result<int> {
-        TERRAPIN_TRY(const Opened opened, open(*options));
+        TERRAPIN_TRY(const Opened opened, open_jobs(*options));
         return work(opened.labeling->jobs(), *options, invocation.json);
       };
     });
     return command;
   };
   add("list", "All jobs", false,
-      [](labeling::JobService& s, const Options&, bool json) { return list(s, json); });
-  add("show", "One job", true,
-      [](labeling::JobService& s, const Options& o, bool json) { return shown(s.describe(o.name), json); });
+      [](labeling::JobService& s, const JobsOptions&, bool json) { return list_jobs(s, json); });
+  add("show", "One job", true, [](labeling::JobService& s, const JobsOptions& o, bool json) {
+    return shown(s.describe(o.name), json);
+  });
   add("stop", "End a job, keeping what is labelled", true,
-      [](labeling::JobService& s, const Options& o, bool json) { return shown(s.stop(o.name), json); });
+      [](labeling::JobService& s, const JobsOptions& o, bool json) { return shown(s.stop(o.name), json); });
   add("clone", "The same job again under another name", true,
-      [](labeling::JobService& s, const Options& o, bool json) {
+      [](labeling::JobService& s, const JobsOptions& o, bool json) {
         return shown(s.clone(o.name, o.new_name, ""), json);
       })
       ->add_option("NEW", options->new_name, "Name of the new job")
       ->required();
   add("continue", "A new job for what an ended one left unlabelled", true,
-      [](labeling::JobService& s, const Options& o, bool json) {
+      [](labeling::JobService& s, const JobsOptions& o, bool json) {
         return shown(s.continue_job(o.name, o.new_name, ""), json);
       })
       ->add_option("NEW", options->new_name, "Name of the new job")
       ->required();
   auto* reopen = add("reopen", "Show one object to workers again", true,
-                     [](labeling::JobService& s, const Options& o, bool) -> Result<int> {
+                     [](labeling::JobService& s, const JobsOptions& o, bool) -> Result<int> {
                        TERRAPIN_TRY_STATUS(s.reopen_object(o.name, o.index, o.discard));
                        return 0;
                      });
   reopen->add_option("OBJECT", options->index, "Line of the manifest, from 0")->required();
   reopen->add_flag("--discard-answers", options->discard, "Do not count the answers it has");
   add("withdraw", "Take one worker's answers out", true,
-      [](labeling::JobService& s, const Options& o, bool) -> Result<int> {
+      [](labeling::JobService& s, const JobsOptions& o, bool) -> Result<int> {
         TERRAPIN_TRY_STATUS(s.withdraw_worker(o.name, o.worker));
         return 0;
       })
       ->add_option("WORKER", options->worker, "Id of the worker, as `jobs workers` shows it")
       ->required();
   add("workers", "What each worker did", true,
-      [](labeling::JobService& s, const Options& o, bool json) { return workers(s, o.name, json); });
+      [](labeling::JobService& s, const JobsOptions& o, bool json) { return workers(s, o.name, json); });
 }
 
 }  // namespace terrapin::cli

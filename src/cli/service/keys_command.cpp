@@ -11,13 +11,13 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct KeysOptions {
   InstallationOptions installation;
   std::string scope = "requester", owner, id;
   std::vector<std::string> buckets;
 };
 
-Result<std::unique_ptr<identity::AccessKeys>> open_keys(const Options& options) {
+Result<std::unique_ptr<identity::AccessKeys>> open_keys(const KeysOptions& options) {
   // Keys may be made before the first start.
   TERRAPIN_TRY(const Installation installation, open_installation(options.installation, true));
   return identity::AccessKeys::open(installation.data_dir, system_clock());
@@ -33,7 +33,7 @@ nlohmann::ordered_json to_json(const identity::AccessKey& key) {
   return json;
 }
 
-Result<int> create(const Options& options, bool json) {
+Result<int> create(const KeysOptions& options, bool json) {
   TERRAPIN_TRY(const identity::Scope scope, identity::parse_scope(options.scope));
   TERRAPIN_TRY(const auto keys, open_keys(options));
   // What an owner may read is what any of their keys may: keys of one owner must have the same buckets.
@@ -57,7 +57,7 @@ Result<int> create(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> list(const Options& options, bool json) {
+Result<int> list_keys(const KeysOptions& options, bool json) {
   TERRAPIN_TRY(const auto keys, open_keys(options));
   TERRAPIN_TRY(const auto all, keys->list());
   if (json) {
@@ -74,7 +74,7 @@ Result<int> list(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> revoke(const Options& options) {
+Result<int> revoke(const KeysOptions& options) {
   TERRAPIN_TRY(const auto keys, open_keys(options));
   TERRAPIN_TRY_STATUS(keys->revoke(options.id));
   fmt::print("{} is revoked\n", options.id);
@@ -86,7 +86,7 @@ Result<int> revoke(const Options& options) {
 void add_keys_command(CLI::App& app, Invocation& invocation) {
   auto* keys = app.add_subcommand("keys", "Access keys of an installation, also beside a running server");
   keys->require_subcommand(1);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<KeysOptions>();
 
   auto* create_command = keys->add_subcommand("create", "Make a key pair and print it this once");
   add_installation_options(*create_command, options->installation, false);
@@ -109,7 +109,7 @@ void add_keys_command(CLI::App& app, Invocation& invocation) {
   add_installation_options(*list_command, options->installation, false);
   list_command->add_flag("--json", invocation.json, "As JSON");
   list_command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return list(*options, invocation.json); };
+    invocation.action = [options, &invocation] { return list_keys(*options, invocation.json); };
   });
 
   auto* revoke_command = keys->add_subcommand("revoke", "End a key at once");

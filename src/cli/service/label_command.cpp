@@ -28,7 +28,7 @@ constexpr const char* kTeam = "labelers";
 constexpr const char* kPhotoBucket = "photos";
 constexpr const char* kLabelBucket = "labels";
 
-struct Options {
+struct LabelOptions {
   std::string folder, data_dir, name, log_level = "warn";
   std::vector<std::string> labels;
   int workers = 1, port = 9000;
@@ -106,7 +106,7 @@ Result<std::string> team_arn(labeling::Workforces& workforces) {
 }
 
 Result<labeling::JobRecord> make_job(LabelingServer& server, const Installation& installation,
-                                     const Options& options, const std::vector<fs::path>& photos) {
+                                     const LabelOptions& options, const std::vector<fs::path>& photos) {
   storage::ObjectStore& objects = server.objects();
   TERRAPIN_TRY_STATUS(make_bucket(objects, kPhotoBucket));
   TERRAPIN_TRY_STATUS(make_bucket(objects, kLabelBucket));
@@ -170,7 +170,7 @@ Result<std::string> invitation(LabelingServer& server) {
   return server.url() + "/_/join#" + made.token;
 }
 
-Result<int> run(Options& options, const Invocation& invocation) {
+Result<int> run(LabelOptions& options, const Invocation& invocation) {
   configure_logging(options.log_level);
   std::error_code error;
   const fs::path folder = fs::absolute(options.folder).lexically_normal();
@@ -244,7 +244,7 @@ Result<int> run(Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_label_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LabelOptions>();
   auto* command =
       app.add_subcommand("label", "Label the photos of a folder: starts a job and prints an invitation");
   command

@@ -12,22 +12,22 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct PeopleOptions {
   InstallationOptions installation;
   std::string role = "worker", name, url = "http://127.0.0.1:9000", title, description, seller;
   std::vector<std::string> groups;
   int days = 7;
 };
 
-struct Opened {
+struct OpenedPeople {
   Installation installation;
   std::unique_ptr<storage::Database> state;
   std::unique_ptr<identity::Accounts> accounts;
   std::unique_ptr<labeling::Workforces> workforces;
 };
 
-Result<Opened> open(const Options& options) {
-  Opened opened;
+Result<OpenedPeople> open_people(const PeopleOptions& options) {
+  OpenedPeople opened;
   TERRAPIN_TRY(opened.installation, open_installation(options.installation, false));
   TERRAPIN_TRY(opened.state, open_state(opened.installation));
   TERRAPIN_TRY(opened.accounts, identity::Accounts::open(*opened.state, system_clock()));
@@ -50,8 +50,8 @@ Result<identity::Account> account_named(identity::Accounts& accounts, const std:
   }
 }
 
-Result<int> invite(const Options& options, bool json) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> invite(const PeopleOptions& options, bool json) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   identity::NewInvitation wanted;
   wanted.name = options.name;
   TERRAPIN_TRY(const identity::Role role, identity::parse_role(options.role));
@@ -71,8 +71,8 @@ Result<int> invite(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> list(const Options& options, bool json) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> list_people(const PeopleOptions& options, bool json) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   nlohmann::ordered_json document = nlohmann::ordered_json::array();
   identity::AccountFilter filter;
   filter.limit = 1000;
@@ -102,8 +102,8 @@ Result<int> list(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> remove(const Options& options) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> remove(const PeopleOptions& options) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   TERRAPIN_TRY(const identity::Account account, account_named(*opened.accounts, options.name));
   TERRAPIN_TRY_STATUS(opened.accounts->remove(account.id));
   // In the state that a running server works on: it gives their tasks to others at once.
@@ -117,16 +117,16 @@ Result<int> remove(const Options& options) {
   return 0;
 }
 
-Result<int> reset(const Options& options) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> reset(const PeopleOptions& options) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   TERRAPIN_TRY(const identity::Account account, account_named(*opened.accounts, options.name));
   TERRAPIN_TRY(const identity::PasswordReset made, opened.accounts->make_reset(account.id, "command line"));
   fmt::print("{}/_/reset#{}\n(works once, until {}Z)\n", options.url, made.token, iso_text(made.expires));
   return 0;
 }
 
-Result<int> add_vendor(const Options& options, bool json) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> add_vendor(const PeopleOptions& options, bool json) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   TERRAPIN_TRY(
       const labeling::Workteam team,
       opened.workforces->add_vendor({options.name, options.title, options.description, options.seller, ""}));
@@ -146,8 +146,8 @@ Result<int> add_vendor(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> list_vendors(const Options& options, bool json) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> list_vendors(const PeopleOptions& options, bool json) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   TERRAPIN_TRY(const auto page, opened.workforces->list_vendors({}));
   nlohmann::ordered_json document = nlohmann::ordered_json::array();
   for (const labeling::Workteam& team : page.items) {
@@ -161,17 +161,18 @@ Result<int> list_vendors(const Options& options, bool json) {
   return 0;
 }
 
-Result<int> remove_vendor(const Options& options) {
-  TERRAPIN_TRY(const Opened opened, open(options));
+Result<int> remove_vendor(const PeopleOptions& options) {
+  TERRAPIN_TRY(const OpenedPeople opened, open_people(options));
   TERRAPIN_TRY_STATUS(opened.workforces->remove_vendor(options.name));
   fmt::print("{} is removed\n", options.name);
   return 0;
 }
 
-using Work = Result<int> (*)(const Options&, bool);
+using PeopleWork = Result<int> (*)(const PeopleOptions&, bool);
 
-CLI::App* add(CLI::App* parent, const char* name, const char* text, const std::shared_ptr<Options>& options,
-              Invocation& invocation, std::function<Result<int>(const Options&, bool)> work) {
+CLI::App* add(CLI::App* parent, const char* name, const char* text,
+              const std::shared_ptr<PeopleOptions>& options, Invocation& invocation,
+              std::function<Result<int>(const PeopleOptions&, bool)> work) {
   auto* command = parent->add_subcommand(name, text);
   add_installation_options(*command, options->installation, false);
   command->callback([options, &invocation, work] {
@@ -183,7 +184,7 @@ CLI::App* add(CLI::App* parent, const char* name, const char* text, const std::s
 }  // namespace
 
 void add_people_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PeopleOptions>();
   auto* people = app.add_subcommand("people", "Workers, requesters and admins: invitations, accounts");
   people->require_subcommand(1);
   const auto url = [&](CLI::App* command) {
@@ -201,14 +202,14 @@ void add_people_command(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   invite_command->add_flag("--json", invocation.json, "As JSON");
   url(invite_command);
-  add(people, "list", "List accounts", options, invocation, &list)
+  add(people, "list", "List accounts", options, invocation, &list_people)
       ->add_flag("--json", invocation.json, "As JSON");
   add(people, "remove", "End an account and its sessions", options, invocation,
-      [](const Options& o, bool) { return remove(o); })
+      [](const PeopleOptions& o, bool) { return remove(o); })
       ->add_option("name", options->name, "Name or id")
       ->required();
   auto* reset_command = add(people, "reset", "Make a link to set a new password", options, invocation,
-                            [](const Options& o, bool) { return reset(o); });
+                            [](const PeopleOptions& o, bool) { return reset(o); });
   reset_command->add_option("name", options->name, "Name or id")->required();
   url(reset_command);
 
@@ -226,7 +227,7 @@ void add_people_command(CLI::App& app, Invocation& invocation) {
   add(vendors, "list", "List vendors", options, invocation, &list_vendors)
       ->add_flag("--json", invocation.json, "As JSON");
   add(vendors, "remove", "End a vendor's team", options, invocation,
-      [](const Options& o, bool) { return remove_vendor(o); })
+      [](const PeopleOptions& o, bool) { return remove_vendor(o); })
       ->add_option("name", options->name, "Name of the vendor")
       ->required();
 }

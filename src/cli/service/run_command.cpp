@@ -30,7 +30,7 @@ constexpr std::chrono::seconds kStartLimit{60};
 constexpr std::chrono::milliseconds kStep{100};
 constexpr const char* kDefaultRegion = "us-east-1";
 
-struct Options {
+struct RunOptions {
   InstallationOptions installation;
   std::string endpoint, log_level = "warn";
   std::vector<std::string> command;
@@ -278,8 +278,9 @@ class TemporaryFolder {
 };
 
 // What both kinds of run have: the bundle, the proxy, the child.
-Result<int> run_behind_proxy(const Options& options, Attendant& attendant, const proxy::Authority& authority,
-                             RunEnvironment environment, const std::function<proxy::Upstream()>& upstream,
+Result<int> run_behind_proxy(const RunOptions& options, Attendant& attendant,
+                             const proxy::Authority& authority, RunEnvironment environment,
+                             const std::function<proxy::Upstream()>& upstream,
                              const std::function<void()>& look_after) {
   const std::vector<std::string> inherited = inherited_environment();
   TERRAPIN_TRY(const std::string trusted, trusted_certificates(inherited));
@@ -299,7 +300,7 @@ Result<int> run_behind_proxy(const Options& options, Attendant& attendant, const
 
 const proxy::AuthorityOptions kAuthority{"Terrapin local authority", api::kAwsDomain};
 
-Result<int> run_on_folder(const Options& options, Attendant& attendant) {
+Result<int> run_on_folder(const RunOptions& options, Attendant& attendant) {
   InstallationOptions chosen = options.installation;
   if (chosen.data_dir.empty()) chosen.data_dir = default_data_dir().string();
   TERRAPIN_TRY(const Installation installation, open_installation(chosen, true));
@@ -326,7 +327,7 @@ Result<int> run_on_folder(const Options& options, Attendant& attendant) {
   return code;
 }
 
-Result<int> run_at_endpoint(const Options& options, Attendant& attendant) {
+Result<int> run_at_endpoint(const RunOptions& options, Attendant& attendant) {
   auto upstream = parse_service_url(options.endpoint);
   if (!upstream) return with_context(std::move(upstream.error()), "--endpoint");
   RunEnvironment environment;
@@ -351,7 +352,7 @@ Result<int> run_at_endpoint(const Options& options, Attendant& attendant) {
       options, attendant, *authority, environment, [&upstream] { return *upstream; }, [] {});
 }
 
-Result<int> run(const Options& options) {
+Result<int> run(const RunOptions& options) {
   configure_logging(options.log_level);
   Attendant attendant;
   return options.endpoint.empty() ? run_on_folder(options, attendant) : run_at_endpoint(options, attendant);
@@ -360,7 +361,7 @@ Result<int> run(const Options& options) {
 }  // namespace
 
 void add_run_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   auto* command = app.add_subcommand(
       "run",
       "Runs a program as it is, with its calls to AWS (S3, SageMaker, STS, IAM) answered by this service");

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kVersion = 1;
+constexpr int kNoticeVersion = 1;
 
 fs::path lock_path(const fs::path& data_dir) {
   return data_dir / "server.lock";
@@ -39,7 +39,7 @@ std::optional<RunningServer> read_notice(const fs::path& data_dir) {
   const auto text = read_text_file(notice_path(data_dir), 1 << 16);
   if (!text) return std::nullopt;
   const auto json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object() || json.value("version", nlohmann::json()) != kVersion) return std::nullopt;
+  if (!json.is_object() || json.value("version", nlohmann::json()) != kNoticeVersion) return std::nullopt;
   const auto url = json.find("url"), command = json.find("command"), process = json.find("process");
   if (url == json.end() || !url->is_string() || command == json.end() || !command->is_string() ||
       process == json.end() || !process->is_number_integer())
@@ -102,7 +102,7 @@ ServerClaim::~ServerClaim() {
 
 Status ServerClaim::announce(const std::string& url, const std::string& command) {
   const nlohmann::ordered_json json{
-      {"version", kVersion}, {"url", url}, {"command", command}, {"process", ::getpid()}};
+      {"version", kNoticeVersion}, {"url", url}, {"command", command}, {"process", ::getpid()}};
   return write_file_atomically(notice_path(data_dir_), json_text(json, 1) + "\n");
 }
 

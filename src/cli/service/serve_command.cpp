@@ -14,7 +14,7 @@
 namespace terrapin::cli {
 namespace {
 
-struct Options {
+struct ServeOptions {
   InstallationOptions installation;
   LabelingServerOptions server;
   std::string tls_certificate, tls_key, log_level = "info";
@@ -25,7 +25,7 @@ struct Options {
   jobs::SlurmRunnerOptions slurm;
 };
 
-Result<int> run(Options& options, const Invocation& invocation) {
+Result<int> run(ServeOptions& options, const Invocation& invocation) {
   configure_logging(options.log_level);
   options.server.tls_certificate = options.tls_certificate;
   options.server.tls_key = options.tls_key;
@@ -67,7 +67,7 @@ Result<int> run(Options& options, const Invocation& invocation) {
   return 0;
 }
 
-void add_slurm_options(CLI::App& command, Options& options) {
+void add_slurm_options(CLI::App& command, ServeOptions& options) {
   command
       .add_option(
           "--runner", options.runner,
@@ -93,7 +93,7 @@ void add_slurm_options(CLI::App& command, Options& options) {
 }  // namespace
 
 void add_serve_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ServeOptions>();
   options->server.port = 9000;
   auto* command = app.add_subcommand(
       "serve",

@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "control/assist_learning.h"
 #include "control/process/child_environment.h"
+#include "control/process/saying.h"
 #include "control/process/training_work.h"
 #include "control/process/transfer.h"
 #include "jobs/ending.h"
@@ -23,18 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kLook{200};
-constexpr std::size_t kMostReason = 1024;
+constexpr std::chrono::milliseconds kTuningLook{200};
 constexpr std::int64_t kMaxScoresBytes = 1 << 20;
 constexpr std::int64_t kMostJudges = 200;  // objects that are measured: a second each on a slow core
 constexpr int kWatchedObjects = 48;
 constexpr const char *kDataFolder = "data", *kTunedFolder = "tuned", *kSaidFile = "said";
-
-template <class... Args>
-void say(fmt::format_string<Args...> format, Args&&... args) {
-  fmt::print("terrapin job-work: {}\n", fmt::format(format, std::forward<Args>(args)...));
-  std::fflush(stdout);
-}
 
 Result<std::string> run_child(const AssistLearningWork& work, const std::vector<std::string>& arguments) {
   const fs::path said = work.folder / kSaidFile;
@@ -50,7 +44,7 @@ Result<std::string> run_child(const AssistLearningWork& work, const std::vector<
   TERRAPIN_TRY(ChildProcess child, ChildProcess::start(plan));
   bool told = false;
   for (;;) {
-    TERRAPIN_TRY(const auto ending, child.wait(kLook));
+    TERRAPIN_TRY(const auto ending, child.wait(kTuningLook));
     if (ending && interrupted()) return fail(ErrorCode::kCancelled, "told to stop");
     if (ending && ending->signal)
       return fail(ErrorCode::kInternal, "terrapin {} was ended by signal {}", arguments.front(),
@@ -219,9 +213,7 @@ int run_assist_learning_work(storage::ObjectStore& objects, const Clock& clock,
   }
   if (outcome.error().code == ErrorCode::kCancelled && interrupted()) return 128 + interrupt_signal();
   say("{}", outcome.error().message);
-  const Status written = write_file_atomically(work.folder / kFailureFile,
-                                               jobs::first_characters(outcome.error().message, kMostReason));
-  if (!written) say("{}", written.error().message);
+  keep_reason(work.folder, outcome.error().message);
   return 1;
 }
 

@@ -16,6 +16,7 @@
 #include "base/json_text.h"
 #include "control/process/child_environment.h"
 #include "control/process/phases.h"
+#include "control/process/saying.h"
 #include "control/process/transfer.h"
 #include "control/training_spec.h"
 #include "jobs/ending.h"
@@ -27,17 +28,10 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using storage::ObjectName;
 
-constexpr std::chrono::milliseconds kLook{200};
-constexpr std::size_t kMostReason = 1024;
+constexpr std::chrono::milliseconds kChildLook{200};
 // What a job fetches and makes, in its work folder.
 constexpr const char* kOwnFolders[] = {"input", "model", "checkpoints", "output"};
 constexpr const char *kModelArchive = "model.tar.gz", *kOutputArchive = "output.tar.gz";
-
-template <class... Args>
-void say(fmt::format_string<Args...> format, Args&&... args) {
-  fmt::print("terrapin job-work: {}\n", fmt::format(format, std::forward<Args>(args)...));
-  std::fflush(stdout);
-}
 
 std::string size_text(std::int64_t bytes) {
   return bytes < 10 << 20 ? fmt::format("{} KiB", (bytes + 1023) >> 10) : fmt::format("{} MiB", bytes >> 20);
@@ -48,9 +42,10 @@ struct Outcome {
   std::optional<int> signal;
 };
 
-class Run {
+class TrainingRun {
  public:
-  Run(storage::ObjectStore& objects, const Clock& clock, const TrainingWork& work, TrainingJobSpec spec)
+  TrainingRun(storage::ObjectStore& objects, const Clock& clock, const TrainingWork& work,
+              TrainingJobSpec spec)
       : clock_(clock),
         work_(work),
         spec_(std::move(spec)),
@@ -155,7 +150,7 @@ class Run {
     bool told = false;
     auto next_save = std::chrono::steady_clock::now() + work_.checkpoint_interval;
     for (;;) {
-      TERRAPIN_TRY(const auto ending, child.wait(kLook));
+      TERRAPIN_TRY(const auto ending, child.wait(kChildLook));
       if (ending) return Outcome{ending->exit_code.value_or(0), ending->signal};
       if (interrupted() && !told) {
         child.signal(SIGTERM);
@@ -216,21 +211,15 @@ void clear(const fs::path& folder) {
 }
 
 // Whose fault it is, for the one who reads FailureReason.
-std::string reason_of(const Error& error) {
+std::string training_reason(const Error& error) {
   const bool ours = error.code == ErrorCode::kIo || error.code == ErrorCode::kInternal;
   return (ours ? "InternalServerError: " : "ClientError: ") + error.message;
-}
-
-void write_reason(const fs::path& folder, const std::string& reason) {
-  const Status written =
-      write_file_atomically(folder / kFailureFile, jobs::first_characters(reason, kMostReason));
-  if (!written) say("{}", written.error().message);
 }
 
 Result<Outcome> work_through(storage::ObjectStore& objects, const Clock& clock, const TrainingWork& work) {
   TERRAPIN_TRY(const std::string text, read_text_file(work.folder / kTaskFile, 16 << 20));
   TERRAPIN_TRY(TrainingJobSpec spec, parse_training_spec(text));
-  return Run(objects, clock, work, std::move(spec)).run();
+  return TrainingRun(objects, clock, work, std::move(spec)).run();
 }
 
 }  // namespace
@@ -241,9 +230,9 @@ int run_training_work(storage::ObjectStore& objects, const Clock& clock, const T
   clear(work.folder);  // first: a full disk must not keep the reason from being written
   if (!outcome) {
     if (outcome.error().code == ErrorCode::kCancelled && interrupted()) return 128 + interrupt_signal();
-    const std::string reason = reason_of(outcome.error());
+    const std::string reason = training_reason(outcome.error());
     say("{}", reason);
-    write_reason(work.folder, reason);
+    keep_reason(work.folder, reason);
     return 1;
   }
   if (outcome->signal) {
@@ -254,8 +243,8 @@ int run_training_work(storage::ObjectStore& objects, const Clock& clock, const T
     return 128 + *outcome->signal;
   }
   if (outcome->code == 1)
-    write_reason(work.folder,
-                 said ? *said : "AlgorithmError: The training ended with exit code 1 and did not say why.");
+    keep_reason(work.folder,
+                said ? *said : "AlgorithmError: The training ended with exit code 1 and did not say why.");
   return outcome->code;
 }
 

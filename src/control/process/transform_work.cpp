@@ -25,6 +25,7 @@
 #include "control/models.h"
 #include "control/process/child_environment.h"
 #include "control/process/phases.h"
+#include "control/process/saying.h"
 #include "control/process/training_work.h"
 #include "control/process/transfer.h"
 #include "jobs/ending.h"
@@ -41,18 +42,8 @@ constexpr milliseconds kLook{100};
 constexpr std::chrono::seconds kStartLimit{600}, kPingLimit{2}, kEndLimit{20};
 constexpr int kMostStarts = 4;  // of a server that crashes
 constexpr milliseconds kFirstPause{100}, kLongestPause{5'000};
-constexpr std::size_t kMostReason = 1024;
 constexpr std::int64_t kMaxPayloadMb = 100;
 constexpr std::string_view kAnyPhoto = "application/x-image";
-
-std::mutex say_mutex;
-
-template <class... Args>
-void say(fmt::format_string<Args...> format, Args&&... args) {
-  const std::lock_guard lock(say_mutex);
-  fmt::print("terrapin job-work: {}\n", fmt::format(format, std::forward<Args>(args)...));
-  std::fflush(stdout);
-}
 
 // Hands on what the server says, and hears its address and why it fails.
 class Relay {
@@ -85,12 +76,7 @@ class Relay {
     if (!pending.empty()) take(pending);
   }
   void take(const std::string& line) {
-    {
-      const std::lock_guard lock(say_mutex);
-      std::fwrite(line.data(), 1, line.size(), stdout);
-      std::fputc('\n', stdout);
-      std::fflush(stdout);
-    }
+    write_lines(line + "\n");
     constexpr std::string_view kAddress = "terrapin host: http://127.0.0.1:",
                                kError = "terrapin host: error: ";
     if (line.starts_with(kAddress)) {
@@ -254,9 +240,10 @@ std::string words_of(const InstanceAnswer& answer) {
   return fmt::format("the model server answered with status {}", answer.status);
 }
 
-class Run {
+class TransformRun {
  public:
-  Run(storage::ObjectStore& objects, const Clock& clock, const TransformWork& work, TransformSpec spec)
+  TransformRun(storage::ObjectStore& objects, const Clock& clock, const TransformWork& work,
+               TransformSpec spec)
       : objects_(objects),
         clock_(clock),
         work_(work),
@@ -439,7 +426,7 @@ class Run {
 };
 
 // Whose fault it is, for the one who reads FailureReason.
-std::string reason_of(const Error& error) {
+std::string transform_reason(const Error& error) {
   const char* whose = "ClientError: ";
   if (error.code == ErrorCode::kIo || error.code == ErrorCode::kInternal) whose = "InternalServerError: ";
   if (error.code == ErrorCode::kCorrupt) whose = "AlgorithmError: ";
@@ -450,7 +437,7 @@ Result<std::string> work_through(storage::ObjectStore& objects, const Clock& clo
                                  const TransformWork& work) {
   TERRAPIN_TRY(const std::string text, read_text_file(work.folder / kTaskFile, 16 << 20));
   TERRAPIN_TRY(TransformSpec spec, parse_transform_spec(text));
-  return Run(objects, clock, work, std::move(spec)).run();
+  return TransformRun(objects, clock, work, std::move(spec)).run();
 }
 
 }  // namespace
@@ -463,11 +450,9 @@ int run_transform_work(storage::ObjectStore& objects, const Clock& clock, const 
   if (failure && failure->empty()) return 0;
   if (!failure && failure.error().code == ErrorCode::kCancelled && interrupted())
     return 128 + interrupt_signal();
-  const std::string reason = failure ? *failure : reason_of(failure.error());
+  const std::string reason = failure ? *failure : transform_reason(failure.error());
   say("{}", reason);
-  const Status written =
-      write_file_atomically(work.folder / kFailureFile, jobs::first_characters(reason, kMostReason));
-  if (!written) say("{}", written.error().message);
+  keep_reason(work.folder, reason);
   return 1;
 }
 

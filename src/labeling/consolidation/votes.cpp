@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 60;
 // Skill estimation multiplies weights by 2^14 and sums them over up to 64 workers in 64 bits.
 constexpr std::int64_t kMaxJobWeight = std::int64_t{1} << 42;
-constexpr char kNoAnswer = static_cast<char>(imaging::Mask::kIgnore);
+constexpr char kNoAnswerByte = static_cast<char>(imaging::Mask::kIgnore);
 constexpr std::uint8_t kNoRival = 255;
 
 bool all_equal(const LabelTuple& tuple) {
@@ -27,7 +27,7 @@ bool all_equal(const LabelTuple& tuple) {
 std::vector<std::uint8_t> labels_of(const LabelTuple& tuple) {
   std::vector<std::uint8_t> labels;
   for (const char c : tuple) {
-    if (c != kNoAnswer) labels.push_back(static_cast<std::uint8_t>(c));
+    if (c != kNoAnswerByte) labels.push_back(static_cast<std::uint8_t>(c));
   }
   std::sort(labels.begin(), labels.end());
   labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
@@ -102,7 +102,7 @@ Status check_votes(const VoteCounts& votes) {
                   tuple.size(), votes.workers.size());
     }
     for (const char c : tuple) {
-      if (c != kNoAnswer && static_cast<std::uint8_t>(c) >= votes.class_count) {
+      if (c != kNoAnswerByte && static_cast<std::uint8_t>(c) >= votes.class_count) {
         return fail(ErrorCode::kInvalidArgument,
                     "label {} in a tuple, expected 0 to {}, or 255 for no answer",
                     static_cast<std::uint8_t>(c), votes.class_count - 1);
@@ -293,8 +293,8 @@ Evidence evidence(const VoteCounts& object) {
   std::array<std::int64_t, 256> beside_any{};
   std::int64_t kept = 0;
   const auto is_agreed = [](const LabelTuple& tuple, const std::vector<std::uint8_t>& labels) {
-    return labels.size() == 1 &&
-           std::count(tuple.begin(), tuple.end(), kNoAnswer) + 2 <= static_cast<std::ptrdiff_t>(tuple.size());
+    return labels.size() == 1 && std::count(tuple.begin(), tuple.end(), kNoAnswerByte) + 2 <=
+                                     static_cast<std::ptrdiff_t>(tuple.size());
   };
   for (const auto& [tuple, count] : object.tuples) {
     const std::vector<std::uint8_t> labels = labels_of(tuple);

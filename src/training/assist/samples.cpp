@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/digest.h"
+#include "imaging/blur.h"
 #include "imaging/codecs.h"
 #include "imaging/resize.h"
 #include "metrics/simulated_annotator.h"
@@ -137,27 +138,6 @@ void recolor(Image& image, bool grey, Random& random) {
   }
 }
 
-// (1 2 1) / 4 both ways.
-void blur(Image& image) {
-  const Image before = image;
-  const std::int64_t width = image.width(), height = image.height();
-  for (std::int64_t y = 0; y < height; ++y) {
-    const std::uint8_t* rows[3] = {before.row(std::max<std::int64_t>(0, y - 1)), before.row(y),
-                                   before.row(std::min(height - 1, y + 1))};
-    std::uint8_t* out = image.row(y);
-    for (std::int64_t x = 0; x < width; ++x) {
-      const std::int64_t left = std::max<std::int64_t>(0, x - 1) * 3, right = std::min(width - 1, x + 1) * 3;
-      for (int c = 0; c < 3; ++c) {
-        const auto across = [&](const std::uint8_t* row) {
-          return row[left + c] + 2 * row[x * 3 + c] + row[right + c];
-        };
-        out[x * 3 + c] =
-            static_cast<std::uint8_t>((across(rows[0]) + 2 * across(rows[1]) + across(rows[2]) + 8) / 16);
-      }
-    }
-  }
-}
-
 // Nearly normal: the sum of four bytes has deviation 147.8.
 void add_noise(Image& image, double deviation, Random& random) {
   const double scale = deviation / 147.8;
@@ -177,7 +157,7 @@ Status change_pixels(Image& image, const AssistAugment& augment, Random& random)
     image = imaging::resize(imaging::resize(image, {smaller, smaller}), {side, side});
   }
   if (happens(augment.blur_probability)) {
-    for (std::int64_t rounds = 1 + random.below(3); rounds > 0; --rounds) blur(image);
+    for (std::int64_t rounds = 1 + random.below(3); rounds > 0; --rounds) imaging::blur(image);
   }
   if (happens(augment.color_probability)) recolor(image, happens(augment.grey_probability), random);
   if (happens(augment.noise_probability)) add_noise(image, random.uniform(1, 10), random);

@@ -29,7 +29,7 @@ Bytes gzipped(const Bytes& bytes) {
 }
 
 // What looks like a header gets the checksum that it needs.
-Bytes with_right_checksums(fuzz::Input input) {
+Bytes with_right_header_sums(fuzz::Input input) {
   Bytes bytes(input.begin(), input.end());
   for (std::size_t at = 0; at + 512 <= bytes.size(); at += 512) {
     if (std::memcmp(bytes.data() + at + 257, "ustar", 5) != 0) continue;
@@ -75,7 +75,7 @@ void check_header(fuzz::Input input) {
 }  // namespace
 
 TERRAPIN_FUZZ_TARGET(tar) {
-  const Bytes raw(input.begin(), input.end()), fixed = with_right_checksums(input);
+  const Bytes raw(input.begin(), input.end()), fixed = with_right_header_sums(input);
   read_archive(raw);
   read_archive(gzipped(raw));
   read_archive(gzipped(fixed));

@@ -113,7 +113,7 @@ class S3Test : public ::testing::Test {
     return post("/photos?delete", xml, {{"Content-MD5", md5_base64(xml)}});
   }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   ManualClock clock_{from_microseconds(784'887'151'500'000)};  // Tue, 15 Nov 1994 08:12:31.5 GMT
   std::unique_ptr<storage::ObjectStore> store_;
   S3Service service_;

@@ -18,13 +18,13 @@ using test::make_request;
 
 constexpr std::int64_t kExpires = 1'175'139'620;
 
-AwsResult<VerifiedSignature> verify(const http::Request& request, std::int64_t now_s = kExpires - 60,
-                                    const std::string& host_bucket = {}) {
+AwsResult<VerifiedSignature> verify_link(const http::Request& request, std::int64_t now_s = kExpires - 60,
+                                         const std::string& host_bucket = {}) {
   const ManualClock clock(from_microseconds(now_s * 1'000'000));
   return verify_signature(request, Protocol::kS3, "s3", Place{}, test::finder(), clock, host_bucket);
 }
 AwsResult<VerifiedSignature> verify_in(const std::string& host_bucket, const http::Request& request) {
-  return verify(request, kExpires - 60, host_bucket);
+  return verify_link(request, kExpires - 60, host_bucket);
 }
 
 // A link as a client makes it: `signed_query` holds what takes part in the signature, in order.
@@ -47,13 +47,13 @@ TEST(SigV2Link, Published) {
                    "puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&"
                    "Expires=1175139620",
                    {{"Host", "s3.amazonaws.com"}});
-  const auto verified = verify(request);
+  const auto verified = verify_link(request);
   ASSERT_TRUE(verified) << verified.error().message << test::detail(verified.error(), "StringToSign");
   EXPECT_EQ(verified->form, SignatureForm::kQueryVersion2);
   EXPECT_EQ(verified->payload, PayloadKind::kUnsigned);
   EXPECT_EQ(verified->key.id, kKeyId);
-  EXPECT_TRUE(verify(request, kExpires));
-  const auto late = verify(request, kExpires + 1);
+  EXPECT_TRUE(verify_link(request, kExpires));
+  const auto late = verify_link(request, kExpires + 1);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, "AccessDenied");
   EXPECT_EQ(late.error().message, "Request has expired");
@@ -82,8 +82,8 @@ TEST(SigV2Link, AHostCannotNameAnotherObject) {
 
 TEST(SigV2Link, IsGoodForWhatWasSignedOnly) {
   const std::string target = link("GET", "/photos/a");
-  ASSERT_TRUE(verify(make_request("GET", target, {})));
-  ASSERT_TRUE(verify(make_request("GET", target, {{"Range", "bytes=0-1"}, {"If-None-Match", "x"}})));
+  ASSERT_TRUE(verify_link(make_request("GET", target, {})));
+  ASSERT_TRUE(verify_link(make_request("GET", target, {{"Range", "bytes=0-1"}, {"If-None-Match", "x"}})));
   struct Change {
     std::string method, target;
     Fields headers;
@@ -100,14 +100,14 @@ TEST(SigV2Link, IsGoodForWhatWasSignedOnly) {
                                Change{"GET", target, {{"Content-Type", "text/plain"}}},
                                Change{"GET", target + "&content-type=a", {}},
                                Change{"GET", target, {{"Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA=="}}}}) {
-    const auto refused = verify(make_request(change.method, change.target, change.headers));
+    const auto refused = verify_link(make_request(change.method, change.target, change.headers));
     ASSERT_FALSE(refused) << change.method << " " << change.target;
     EXPECT_EQ(refused.error().code, "SignatureDoesNotMatch") << change.method << " " << change.target;
     EXPECT_EQ(refused.error().status, 403);
   }
   // What takes no part in the signature would be anybody's to add.
   for (const char* added : {"&attributes", "&cors", "&max-keys=1", "&delete", "&policy", "&versioning"}) {
-    const auto refused = verify(make_request("GET", target + added, {}));
+    const auto refused = verify_link(make_request("GET", target + added, {}));
     ASSERT_FALSE(refused) << added;
     EXPECT_EQ(refused.error().code, "AccessDenied") << added;
   }
@@ -116,36 +116,36 @@ TEST(SigV2Link, IsGoodForWhatWasSignedOnly) {
 // A link to upload must not become a copy of another object.
 TEST(SigV2Link, NobodyAddsWhatStandsForAHeader) {
   const std::string target = link("PUT", "/photos/a");
-  ASSERT_TRUE(verify(make_request("PUT", target, {})));
+  ASSERT_TRUE(verify_link(make_request("PUT", target, {})));
   for (const char* name : {"x-amz-copy-source", "X-Amz-Copy-Source", "x-amz-tagging", "x-amz-meta-a"}) {
-    EXPECT_EQ(verify(make_request("PUT", target + "&" + name + "=%2Fphotos%2Fsecret", {})).error().code,
+    EXPECT_EQ(verify_link(make_request("PUT", target + "&" + name + "=%2Fphotos%2Fsecret", {})).error().code,
               "SignatureDoesNotMatch");
-    EXPECT_EQ(verify(make_request("PUT", target, {{name, "/photos/secret"}})).error().code,
+    EXPECT_EQ(verify_link(make_request("PUT", target, {{name, "/photos/secret"}})).error().code,
               "SignatureDoesNotMatch");
   }
   const std::string with_copy =
       link("PUT", "/photos/a", "", "x-amz-copy-source:/photos/b\n", "", "x-amz-copy-source=%2Fphotos%2Fb");
-  EXPECT_TRUE(verify(make_request("PUT", with_copy, {})));
-  EXPECT_EQ(verify(make_request("PUT", with_copy + "&X-Amz-Copy-Source=%2Fphotos%2Fc", {})).error().code,
+  EXPECT_TRUE(verify_link(make_request("PUT", with_copy, {})));
+  EXPECT_EQ(verify_link(make_request("PUT", with_copy + "&X-Amz-Copy-Source=%2Fphotos%2Fc", {})).error().code,
             "InvalidRequest");
-  EXPECT_EQ(verify(make_request("PUT", with_copy, {{"x-amz-copy-source", "/photos/c"}})).error().code,
+  EXPECT_EQ(verify_link(make_request("PUT", with_copy, {{"x-amz-copy-source", "/photos/c"}})).error().code,
             "InvalidRequest");
 }
 
 TEST(SigV2Link, SignsSubresourcesAndMembersInTheirOrder) {
-  EXPECT_TRUE(verify(make_request("GET", link("GET", "/photos/a", "acl"), {})));
-  EXPECT_TRUE(verify(make_request("PUT", link("PUT", "/photos/a", "partNumber=2&uploadId=u"), {})));
-  EXPECT_TRUE(verify(make_request(
+  EXPECT_TRUE(verify_link(make_request("GET", link("GET", "/photos/a", "acl"), {})));
+  EXPECT_TRUE(verify_link(make_request("PUT", link("PUT", "/photos/a", "partNumber=2&uploadId=u"), {})));
+  EXPECT_TRUE(verify_link(make_request(
       "PUT", link("PUT", "/photos/a", "partNumber=2&uploadId=u", "", "", "uploadId=u&partNumber=2"), {})));
   // Values take part as they are meant, not as they are written.
-  EXPECT_TRUE(verify(make_request("GET",
-                                  link("GET", "/photos/a", "response-content-type=text/plain; a=b", "", "",
-                                       "response-content-type=text%2Fplain%3B%20a%3Db"),
-                                  {})));
+  EXPECT_TRUE(verify_link(make_request("GET",
+                                       link("GET", "/photos/a", "response-content-type=text/plain; a=b", "",
+                                            "", "response-content-type=text%2Fplain%3B%20a%3Db"),
+                                       {})));
   const std::string put = link("PUT", "/photos/a", "", "x-amz-meta-a:1\nx-amz-tagging:k=v\n", "image/png",
                                "x-amz-tagging=k%3Dv&content-type=image%2Fpng&x-amz-meta-a=1");
   const auto request = make_request("PUT", put, {});
-  const auto verified = verify(request);
+  const auto verified = verify_link(request);
   ASSERT_TRUE(verified) << test::detail(verified.error(), "StringToSign");
   ASSERT_TRUE(needs_plain_request(request, *verified));
   const http::Request plain = plain_request(request, *verified);
@@ -156,16 +156,17 @@ TEST(SigV2Link, SignsSubresourcesAndMembersInTheirOrder) {
 
 TEST(SigV2Link, IsForObjectsAndFourMethods) {
   for (const char* path : {"/", "/photos", "/photos/", "//key"}) {
-    const auto refused = verify(make_request("GET", link("GET", path), {}));
+    const auto refused = verify_link(make_request("GET", link("GET", path), {}));
     ASSERT_FALSE(refused) << path;
     EXPECT_EQ(refused.error().code, "InvalidRequest") << path;
   }
   for (const char* method : {"POST", "PATCH", "OPTIONS"})
-    EXPECT_EQ(verify(make_request(method, link(method, "/photos/a"), {})).error().code, "InvalidRequest");
+    EXPECT_EQ(verify_link(make_request(method, link(method, "/photos/a"), {})).error().code,
+              "InvalidRequest");
   // Beside another signature it counts for nothing.
   const std::string target = link("GET", "/photos/a");
-  EXPECT_FALSE(verify(make_request("GET", target, {{"Authorization", "AWS a:b"}})));
-  EXPECT_FALSE(verify(make_request("GET", target + "&X-Amz-Algorithm=AWS4-HMAC-SHA256", {})));
+  EXPECT_FALSE(verify_link(make_request("GET", target, {{"Authorization", "AWS a:b"}})));
+  EXPECT_FALSE(verify_link(make_request("GET", target + "&X-Amz-Algorithm=AWS4-HMAC-SHA256", {})));
 }
 
 TEST(SigV2Link, ParametersAreChecked) {
@@ -173,14 +174,15 @@ TEST(SigV2Link, ParametersAreChecked) {
   const auto with = [&](const std::string& old, const std::string& text) {
     std::string changed = target;
     changed.replace(changed.find(old), old.size(), text);
-    return verify(make_request("GET", changed, {}));
+    return verify_link(make_request("GET", changed, {}));
   };
   for (const char* expires : {"", "x", "-1", "1x", "99999999999999999999999", "1.5"})
     EXPECT_EQ(with("1175139620", expires).error().code, "AccessDenied") << expires;
   EXPECT_EQ(with("Expires=", "expired=").error().code, "AccessDenied");
   EXPECT_EQ(with(kKeyId, "TPIANOBODY").error().code, "InvalidAccessKeyId");
-  EXPECT_EQ(verify(make_request("GET", target + "&Expires=1999999999", {})).error().code, "InvalidRequest");
-  EXPECT_EQ(verify(make_request("GET", target + "&x-amz-security-token=abc", {})).error().code,
+  EXPECT_EQ(verify_link(make_request("GET", target + "&Expires=1999999999", {})).error().code,
+            "InvalidRequest");
+  EXPECT_EQ(verify_link(make_request("GET", target + "&x-amz-security-token=abc", {})).error().code,
             "InvalidToken");
 }
 
@@ -189,14 +191,14 @@ TEST(SigV2Link, HoldsTheBodyAgainstItsHash) {
   const std::string hash = test::sha256("content");
   const std::string target = link("PUT", "/photos/a", "", "x-amz-content-sha256:" + hash + "\n");
   auto request = make_request("PUT", target, {{"x-amz-content-sha256", hash}}, "content");
-  const auto verified = verify(request);
+  const auto verified = verify_link(request);
   ASSERT_TRUE(verified) << verified.error().message;
   EXPECT_TRUE(verify_body(request, *verified));
   request.body.back() = '!';
   EXPECT_EQ(verify_body(request, *verified).error().code, "XAmzContentSHA256Mismatch");
   for (const char* kind : {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "nonsense"}) {
     const std::string other = link("PUT", "/photos/a", "", fmt::format("x-amz-content-sha256:{}\n", kind));
-    EXPECT_EQ(verify(make_request("PUT", other, {{"x-amz-content-sha256", kind}})).error().code,
+    EXPECT_EQ(verify_link(make_request("PUT", other, {{"x-amz-content-sha256", kind}})).error().code,
               "InvalidArgument");
   }
 }

@@ -47,7 +47,7 @@ std::vector<Recorded> recorded() {
   return result;
 }
 
-AwsResult<VerifiedSignature> verify(const Recorded& each, const http::Request& request) {
+AwsResult<VerifiedSignature> verify_recorded(const Recorded& each, const http::Request& request) {
   const ManualClock clock(each.time);
   const Protocol protocol = each.service == "s3"                  ? Protocol::kS3
                             : each.service == "sagemaker"         ? Protocol::kJson
@@ -62,7 +62,7 @@ TEST(RecordedRequests, AreAccepted) {
   EXPECT_GE(all.size(), 100U);
   int contents = 0, gzips = 0;
   for (const Recorded& each : all) {
-    const auto verified = verify(each, each.request);
+    const auto verified = verify_recorded(each, each.request);
     ASSERT_TRUE(verified) << each.name << ": " << verified.error().message << "\n"
                           << test::detail(verified.error(), "CanonicalRequest");
     EXPECT_EQ(verified->key.id, test::kKeyId);
@@ -102,24 +102,24 @@ TEST(RecordedRequests, AreRefusedWithAnySignedPartChanged) {
       changed.headers = {};
       for (std::size_t k = 0; k < fields.size(); ++k)
         changed.headers.add(fields[k].first, k == i ? fields[k].second + "0" : fields[k].second);
-      EXPECT_FALSE(verify(each, changed)) << each.name << " " << fields[i].first;
+      EXPECT_FALSE(verify_recorded(each, changed)) << each.name << " " << fields[i].first;
     }
     http::Request changed = each.request;
     changed.method = changed.method == "GET" ? "HEAD" : "GET";
-    EXPECT_FALSE(verify(each, changed)) << each.name;
+    EXPECT_FALSE(verify_recorded(each, changed)) << each.name;
     changed = each.request;
     changed.path += "x";
-    EXPECT_FALSE(verify(each, changed)) << each.name;
+    EXPECT_FALSE(verify_recorded(each, changed)) << each.name;
     changed = each.request;
     changed.target += changed.target.find('?') == std::string::npos ? "?acl" : "&acl";
-    EXPECT_FALSE(verify(each, changed)) << each.name;
+    EXPECT_FALSE(verify_recorded(each, changed)) << each.name;
     // Every bit of the body counts, unless the client chose to leave it out.
-    const auto verified = verify(each, each.request);
+    const auto verified = verify_recorded(each, each.request);
     for (std::size_t at = 0; at < each.request.body.size() && verified->payload != PayloadKind::kUnsigned;
          at += 1 + at / 4) {
       changed = each.request;
       changed.body[at] ^= 0x10;
-      const auto again = verify(each, changed);
+      const auto again = verify_recorded(each, changed);
       EXPECT_FALSE(again && verify_body(changed, *again)) << each.name << " body at " << at;
     }
   }

@@ -16,10 +16,10 @@
 namespace terrapin::assist {
 namespace {
 
-using testing::disc_mask;
-using testing::disc_photo;
+using terrapin::assist::testing::disc_mask;
+using terrapin::assist::testing::disc_photo;
+using terrapin::assist::testing::random_model;
 using ::testing::HasSubstr;
-using testing::random_model;
 
 class AssistantFile : public ::testing::Test {
  protected:

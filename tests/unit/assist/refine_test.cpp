@@ -14,8 +14,8 @@ namespace {
 
 using imaging::Mask;
 using imaging::Pixel;
-using testing::disc_mask;
-using testing::disc_photo;
+using terrapin::assist::testing::disc_mask;
+using terrapin::assist::testing::disc_photo;
 
 struct Scene {
   imaging::Image photo;

@@ -17,7 +17,7 @@ namespace terrapin::control {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-using Kind = InstanceFault::Kind;
+using FaultKind = InstanceFault::Kind;
 
 Steady::time_point soon() {
   return Steady::now() + std::chrono::seconds(60);
@@ -94,18 +94,18 @@ TEST_F(InstanceClients, NobodyThereIsUnreachable) {
   const int port = server_->port();
   server_.reset();
   client_.set_port(port);
-  EXPECT_EQ(client_.ask({}, soon()).error().kind, Kind::kUnreachable);
+  EXPECT_EQ(client_.ask({}, soon()).error().kind, FaultKind::kUnreachable);
   InstanceClient unknown("me");
-  EXPECT_EQ(unknown.ask({}, soon()).error().kind, Kind::kUnreachable);
+  EXPECT_EQ(unknown.ask({}, soon()).error().kind, FaultKind::kUnreachable);
 }
 
 TEST_F(InstanceClients, AnotherServerAtThatPortIsUnreachable) {
-  EXPECT_EQ(client_.ask(post("/other"), soon()).error().kind, Kind::kUnreachable);
+  EXPECT_EQ(client_.ask(post("/other"), soon()).error().kind, FaultKind::kUnreachable);
 }
 
 TEST_F(InstanceClients, TimeIsKept) {
   EXPECT_EQ(client_.ask(post("/wait"), Steady::now() + std::chrono::milliseconds(50)).error().kind,
-            Kind::kTimeout);
+            FaultKind::kTimeout);
   release_ = true;
 }
 
@@ -114,7 +114,7 @@ TEST_F(InstanceClients, ACallerWhoLeavesEndsTheWork) {
   auto asked = std::async(std::launch::async, [&] { return client_.ask(post("/wait"), soon(), &gone); });
   while (!waiting_) std::this_thread::yield();
   gone = true;
-  EXPECT_EQ(asked.get().error().kind, Kind::kAbandoned);
+  EXPECT_EQ(asked.get().error().kind, FaultKind::kAbandoned);
   server_->stop();
   EXPECT_TRUE(abandoned_) << "the server was told";
 }
@@ -160,7 +160,7 @@ TEST(InstanceClientHostile, WhatIsNoAnswerIsUnreachable) {
     const auto answer = client.ask({}, soon());
     speaker.join();
     ASSERT_FALSE(answer) << said;
-    EXPECT_EQ(answer.error().kind, Kind::kUnreachable) << said;
+    EXPECT_EQ(answer.error().kind, FaultKind::kUnreachable) << said;
   }
 }
 

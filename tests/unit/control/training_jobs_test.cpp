@@ -16,10 +16,10 @@ namespace {
 using storage::DatabaseContract;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Phase = jobs::Sight::Phase;
+using SightPhase = jobs::Sight::Phase;
 
 // One job at a time; what it said and wrote is put there by the test.
-class FakeRunner final : public jobs::Runner {
+class FakeTrainingRunner final : public jobs::Runner {
  public:
   Result<std::optional<std::string>> reserve(const std::string& id, const jobs::Work&) override {
     if (!held.empty()) return std::optional<std::string>();
@@ -69,7 +69,7 @@ class FakeRunner final : public jobs::Runner {
 
   std::string held;
   bool blind = false;
-  jobs::Sight start_sight{Phase::kRunning, {}, ""};
+  jobs::Sight start_sight{SightPhase::kRunning, {}, ""};
   std::map<std::string, jobs::Sight> sights;
   std::map<std::string, jobs::Work> works;
   std::map<std::string, std::string> phases;
@@ -112,7 +112,7 @@ class TrainingJobRows : public DatabaseContract {
     ending.started = clock_.now();
     clock_.advance(std::chrono::milliseconds(1500));
     ending.ended = clock_.now();
-    runner_.sights[id] = {Phase::kEnded, std::move(ending)};
+    runner_.sights[id] = {SightPhase::kEnded, std::move(ending)};
   }
   static jobs::Ending exited(int code, const std::string& said = "") {
     jobs::Ending ending;
@@ -122,7 +122,7 @@ class TrainingJobRows : public DatabaseContract {
   }
 
   ManualClock clock_{Timestamp(std::chrono::seconds(1'800'000'000))};
-  FakeRunner runner_;
+  FakeTrainingRunner runner_;
   std::optional<Resources> rows_;
   std::optional<jobs::JobStore> store_;
   std::optional<jobs::Supervisor> supervisor_;
@@ -163,14 +163,14 @@ TEST_P(TrainingJobRows, OfSeveralInstancesAreOneProcessThatStartsThem) {
 }
 
 TEST_P(TrainingJobRows, SayWhatTheyWaitFor) {
-  runner_.start_sight = {Phase::kWaiting, {}, "It waits in a queue: Resources."};
+  runner_.start_sight = {SightPhase::kWaiting, {}, "It waits in a queue: Resources."};
   const std::string id = make("turtles").resource.job_id;
   ASSERT_TRUE(supervisor_->look());
   ASSERT_TRUE(jobs_->settle(id));
   EXPECT_EQ(now("turtles").state.transitions.back().step, TrainingStep::kStarting);
   EXPECT_EQ(now("turtles").state.transitions.back().message,
             "Preparing the instances for training. It waits in a queue: Resources.");
-  runner_.sights[id] = {Phase::kRunning, {}, ""};
+  runner_.sights[id] = {SightPhase::kRunning, {}, ""};
   ASSERT_TRUE(supervisor_->look());
   ASSERT_TRUE(jobs_->settle(id));
   EXPECT_EQ(now("turtles").state.transitions.back().message, "Preparing the instances for training");

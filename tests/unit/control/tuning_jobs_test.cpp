@@ -16,7 +16,7 @@ namespace {
 using storage::DatabaseContract;
 using testing::HasSubstr;
 using testing::StartsWith;
-using Kind = tuning::ParameterRange::Kind;
+using RangeKind = tuning::ParameterRange::Kind;
 
 // Training jobs that do what the test says.
 class FakeTrainings final : public TunedTrainings {
@@ -110,7 +110,7 @@ class Tuning : public DatabaseContract {
     spec.name = name;
     spec.strategy = tuning::Strategy::kRandom;
     spec.objective = "validation:mIOU";
-    spec.ranges = {{"learning_rate", Kind::kContinuous, 0.001, 0.1, tuning::Scaling::kAuto, {}}};
+    spec.ranges = {{"learning_rate", RangeKind::kContinuous, 0.001, 0.1, tuning::Scaling::kAuto, {}}};
     spec.max_trainings = trainings;
     spec.max_parallel = parallel;
     spec.seed = 7;
@@ -372,8 +372,8 @@ TEST_P(Tuning, StopsPoorTrainingsEarly) {
 TEST_P(Tuning, AGridEndsWithItsLastCombination) {
   TuningSpec wanted = spec(4, 4);
   wanted.strategy = tuning::Strategy::kGrid;
-  wanted.ranges = {{"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}},
-                   {"mini_batch_size", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"4", "8"}}};
+  wanted.ranges = {{"optimizer", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}},
+                   {"mini_batch_size", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"4", "8"}}};
   create(wanted);
   look();
   std::set<std::string> seen;
@@ -385,7 +385,7 @@ TEST_P(Tuning, AGridEndsWithItsLastCombination) {
 
 TEST_P(Tuning, AFiniteSpaceMayEndItEarlier) {
   TuningSpec wanted = spec(10, 10);
-  wanted.ranges = {{"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}}};
+  wanted.ranges = {{"optimizer", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}}};
   create(wanted);
   look();
   for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kCompleted, 0.3);
@@ -396,7 +396,8 @@ TEST_P(Tuning, AFiniteSpaceMayEndItEarlier) {
 
 TEST_P(Tuning, WhatAParentTriedIsNotTriedAgain) {
   TuningSpec first = spec(2, 2, "first");
-  first.ranges = {{"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam", "nag"}}};
+  first.ranges = {
+      {"optimizer", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam", "nag"}}};
   create(first);
   TuningSpec second = first;
   second.name = "second";
@@ -440,11 +441,11 @@ TEST_P(Tuning, WrongRequestsAreNamed) {
   EXPECT_THAT(error(with([](Spec s) { s.strategy = tuning::Strategy::kGrid; })),
               HasSubstr("categorical parameters only; learning_rate is continuous"));
   EXPECT_THAT(error(with([](Spec s) {
-                s.ranges = {{"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sdg"}}};
+                s.ranges = {{"optimizer", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sdg"}}};
               })),
               HasSubstr("optimizer=sdg"));
   EXPECT_THAT(error(with([](Spec s) {
-                s.ranges = {{"mini_batch_size", Kind::kContinuous, 1, 8, tuning::Scaling::kAuto, {}}};
+                s.ranges = {{"mini_batch_size", RangeKind::kContinuous, 1, 8, tuning::Scaling::kAuto, {}}};
               })),
               HasSubstr("integer range"));
   create(spec(4, 2));
@@ -456,8 +457,9 @@ TEST_P(Tuning, TextsComeBackAsTheyWere) {
   wanted.target = 0.5;
   wanted.parents = {"a", "b"};
   wanted.seed = 4'000'000'000;
-  wanted.ranges.push_back({"optimizer", Kind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}});
-  wanted.ranges.push_back({"mini_batch_size", Kind::kWhole, 1, 8, tuning::Scaling::kLinear, {}});
+  wanted.ranges.push_back(
+      {"optimizer", RangeKind::kCategorical, 0, 0, tuning::Scaling::kAuto, {"sgd", "adam"}});
+  wanted.ranges.push_back({"mini_batch_size", RangeKind::kWhole, 1, 8, tuning::Scaling::kLinear, {}});
   wanted.kept = R"({"a":1})";
   const std::string text = tuning_spec_text(wanted);
   const auto back = parse_tuning_spec(text);

@@ -43,7 +43,7 @@ ServerOptions options_with(const CertificateFiles& files) {
   return options;
 }
 
-std::unique_ptr<Server> start(ServerOptions options, Router routes = router()) {
+std::unique_ptr<Server> start_tls(ServerOptions options, Router routes = router()) {
   auto server = Server::start(std::move(routes), std::move(options));
   if (!server) throw std::runtime_error(server.error().message);
   return std::move(*server);
@@ -59,7 +59,7 @@ TEST(Tls, CarriesRequestsAndAnswersOfAnySize) {
   ServerOptions options = options_with(make_certificate(folder.path(), "a", "turtle.test"));
   options.spool_above_bytes = 500'000;
   options.spool_folder = folder / "bodies";
-  const auto server = start(options);
+  const auto server = start_tls(options);
   EXPECT_EQ(server->url(), "https://127.0.0.1:" + std::to_string(server->port()));
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     TlsClient client(server->port(), version);
@@ -84,14 +84,14 @@ TEST(Tls, CarriesRequestsAndAnswersOfAnySize) {
 
 TEST(Tls, OldVersionsAreRefused) {
   const TemporaryFolder folder;
-  const auto server = start(options_with(make_certificate(folder.path(), "a", "turtle.test")));
+  const auto server = start_tls(options_with(make_certificate(folder.path(), "a", "turtle.test")));
   EXPECT_FALSE(TlsClient(server->port(), TLS1_1_VERSION).secure());
   EXPECT_TRUE(TlsClient(server->port()).secure());
 }
 
 TEST(Tls, EndsWithAGoodbye) {
   const TemporaryFolder folder;
-  const auto server = start(options_with(make_certificate(folder.path(), "a", "turtle.test")));
+  const auto server = start_tls(options_with(make_certificate(folder.path(), "a", "turtle.test")));
   TlsClient client(server->port());
   client.send("GET /hello HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(client.receive()->body, "hello");
@@ -103,7 +103,7 @@ TEST(Tls, PlainTextGetsAHintAndGarbageNothing) {
   const TemporaryFolder folder;
   ServerOptions options = options_with(make_certificate(folder.path(), "a", "turtle.test"));
   options.header_timeout_ms = 60;
-  const auto server = start(options);
+  const auto server = start_tls(options);
   const Answer hint = testing::ask(server->port(), get("/hello"));
   EXPECT_EQ(hint.status, 400);
   EXPECT_NE(hint.body.find("https://"), std::string::npos);
@@ -154,7 +154,7 @@ TEST(Tls, ErrorsNameTheFile) {
 TEST(Tls, ReloadChangesNewConnectionsOnly) {
   const TemporaryFolder folder;
   const CertificateFiles files = make_certificate(folder.path(), "a", "first.test");
-  const auto server = start(options_with(files));
+  const auto server = start_tls(options_with(files));
   TlsClient early(server->port());
   EXPECT_EQ(early.peer(), "first.test");
 
@@ -171,7 +171,7 @@ TEST(Tls, ReloadChangesNewConnectionsOnly) {
   EXPECT_NE(broken.error().message.find("a.key"), std::string::npos);
   EXPECT_EQ(TlsClient(server->port()).peer(), "second.test");
 
-  EXPECT_EQ(start({})->reload_certificates().error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(start_tls({})->reload_certificates().error().code, ErrorCode::kUnsupported);
 }
 
 TEST(Tls, HandlerSeesThatTheClientLeft) {
@@ -186,7 +186,7 @@ TEST(Tls, HandlerSeesThatTheClientLeft) {
     return Response::text(200, "text/plain", "unread");
   });
   const auto server =
-      start(options_with(make_certificate(folder.path(), "a", "turtle.test")), std::move(routes));
+      start_tls(options_with(make_certificate(folder.path(), "a", "turtle.test")), std::move(routes));
   TlsClient client(server->port());
   client.send(get("/wait"));
   running.wait();
@@ -197,7 +197,7 @@ TEST(Tls, HandlerSeesThatTheClientLeft) {
 
 TEST(Tls, StoppingEndsIdleAndHalfOpenConnections) {
   const TemporaryFolder folder;
-  const auto server = start(options_with(make_certificate(folder.path(), "a", "turtle.test")));
+  const auto server = start_tls(options_with(make_certificate(folder.path(), "a", "turtle.test")));
   TlsClient idle(server->port());
   idle.send(get("/hello"));
   EXPECT_EQ(idle.receive()->body, "hello");

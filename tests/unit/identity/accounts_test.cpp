@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::kPassword;
 
-class Accounts : public test::IdentityTest {
+class AccountsTest : public test::IdentityTest {
  protected:
   Invitation invite(NewInvitation wanted = {}) { return accounts->invite(wanted).value(); }
   ErrorCode accept_error(const Invitation& invitation, const std::string& name,
@@ -27,7 +27,7 @@ class Accounts : public test::IdentityTest {
   }
 };
 
-TEST_F(Accounts, AnInvitationMakesTheAccountItDescribes) {
+TEST_F(AccountsTest, AnInvitationMakesTheAccountItDescribes) {
   NewInvitation wanted;
   wanted.name = "Ann@Example.org";
   wanted.roles = {Role::kRequester, Role::kWorker};
@@ -48,7 +48,7 @@ TEST_F(Accounts, AnInvitationMakesTheAccountItDescribes) {
   EXPECT_EQ(accounts->account(account->id)->groups, wanted.groups);
 }
 
-TEST_F(Accounts, TokensAndPasswordsAreNotStored) {
+TEST_F(AccountsTest, TokensAndPasswordsAreNotStored) {
   const Invitation invitation = invite();
   const Account account = make("ann");
   const auto reset = accounts->make_reset(account.id, "test").value();
@@ -61,7 +61,7 @@ TEST_F(Accounts, TokensAndPasswordsAreNotStored) {
   }
 }
 
-TEST_F(Accounts, AnInvitationIsGoodOnce) {
+TEST_F(AccountsTest, AnInvitationIsGoodOnce) {
   const Invitation invitation = invite();
   EXPECT_EQ(accept_error(invitation, "a b"), ErrorCode::kInvalidArgument);
   EXPECT_EQ(accept_error(invitation, "ann", "short"), ErrorCode::kInvalidArgument);
@@ -74,7 +74,7 @@ TEST_F(Accounts, AnInvitationIsGoodOnce) {
   EXPECT_EQ(accounts->look_at_invitation(invitation.token).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(Accounts, OneOfSixteenConcurrentAcceptsWins) {
+TEST_F(AccountsTest, OneOfSixteenConcurrentAcceptsWins) {
   const Invitation invitation = invite();
   std::atomic<int> won = 0, refused = 0;
   std::vector<std::thread> threads;
@@ -96,7 +96,7 @@ TEST_F(Accounts, OneOfSixteenConcurrentAcceptsWins) {
   EXPECT_LE(accounts->hasher().load().most_at_once, 2);
 }
 
-TEST_F(Accounts, InvitationsExpireAndCanBeRevoked) {
+TEST_F(AccountsTest, InvitationsExpireAndCanBeRevoked) {
   const Invitation old = invite(), revoked = invite();
   ASSERT_TRUE(accounts->revoke_invitation(revoked.id));
   EXPECT_EQ(accept_error(revoked, "ann"), ErrorCode::kNotFound);
@@ -109,7 +109,7 @@ TEST_F(Accounts, InvitationsExpireAndCanBeRevoked) {
   EXPECT_TRUE(accounts->open_invitations()->empty());
 }
 
-TEST_F(Accounts, WhatMayNotBeInvited) {
+TEST_F(AccountsTest, WhatMayNotBeInvited) {
   const auto code = [&](const NewInvitation& wanted) {
     const auto made = accounts->invite(wanted);
     return made ? ErrorCode::kInternal : made.error().code;
@@ -135,7 +135,7 @@ TEST_F(Accounts, WhatMayNotBeInvited) {
   EXPECT_EQ(code(wanted), ErrorCode::kAlreadyExists);
 }
 
-TEST_F(Accounts, AResetSetsThePasswordOnceAndEndsSessions) {
+TEST_F(AccountsTest, AResetSetsThePasswordOnceAndEndsSessions) {
   const Account account = make("ann");
   const auto session = sessions->create(account).value();
   const auto earlier = accounts->make_reset(account.id, "admin").value();
@@ -160,7 +160,7 @@ TEST_F(Accounts, AResetSetsThePasswordOnceAndEndsSessions) {
             ErrorCode::kNotFound);
 }
 
-TEST_F(Accounts, ChangingThePasswordNeedsTheOldOne) {
+TEST_F(AccountsTest, ChangingThePasswordNeedsTheOldOne) {
   const Account account = make("ann");
   const auto session = sessions->create(account).value();
   EXPECT_FALSE(accounts->change_password(account.id, "wrong password", "another password", "")->account);
@@ -172,7 +172,7 @@ TEST_F(Accounts, ChangingThePasswordNeedsTheOldOne) {
   EXPECT_TRUE(signs_in("ann", "another password"));
 }
 
-TEST_F(Accounts, RemovalEndsSessionsAtOnceAndGivesLeasesBack) {
+TEST_F(AccountsTest, RemovalEndsSessionsAtOnceAndGivesLeasesBack) {
   make("boss", {Role::kAdmin});
   const Account account = make("ann");
   const auto session = sessions->create(account).value();
@@ -198,7 +198,7 @@ TEST_F(Accounts, RemovalEndsSessionsAtOnceAndGivesLeasesBack) {
   EXPECT_TRUE(signs_in("ann"));
 }
 
-TEST_F(Accounts, AFailedCallbackIsToldAndCanBeRepeated) {
+TEST_F(AccountsTest, AFailedCallbackIsToldAndCanBeRepeated) {
   make("boss", {Role::kAdmin});
   const Account account = make("ann");
   on_removed_result = fail(ErrorCode::kIo, "disk");
@@ -208,7 +208,7 @@ TEST_F(Accounts, AFailedCallbackIsToldAndCanBeRepeated) {
   EXPECT_EQ(removed.size(), 2u);
 }
 
-TEST_F(Accounts, TheLastAdminStays) {
+TEST_F(AccountsTest, TheLastAdminStays) {
   const Account boss = make("boss", {Role::kAdmin});
   const auto session = sessions->create(boss).value();
   EXPECT_EQ(accounts->remove(boss.id).error().code, ErrorCode::kConflict);
@@ -219,7 +219,7 @@ TEST_F(Accounts, TheLastAdminStays) {
   EXPECT_EQ(accounts->remove(second.id).error().code, ErrorCode::kConflict);
 }
 
-TEST_F(Accounts, ListsByGroup) {
+TEST_F(AccountsTest, ListsByGroup) {
   make("b", {Role::kWorker}, {"turtles", "a%b"});
   make("a", {Role::kWorker}, {"TURTLES"});
   make("c", {Role::kWorker}, {"aXb", "turtles"});
@@ -237,7 +237,7 @@ TEST_F(Accounts, ListsByGroup) {
   EXPECT_EQ(accounts->list(filter)->front().name, "b");
 }
 
-TEST_F(Accounts, FailuresSlowTheAccountDownWhereverTheyComeFrom) {
+TEST_F(AccountsTest, FailuresSlowTheAccountDownWhereverTheyComeFrom) {
   make("ann");
   for (int i = 0; i < 5; ++i) {
     const auto outcome = accounts->sign_in("Ann", "wrong password", fmt::format("192.0.2.{}", i)).value();
@@ -256,7 +256,7 @@ TEST_F(Accounts, FailuresSlowTheAccountDownWhereverTheyComeFrom) {
   EXPECT_TRUE(signs_in("ann"));
 }
 
-TEST_F(Accounts, FailuresSlowTheAddressDownWhateverTheName) {
+TEST_F(AccountsTest, FailuresSlowTheAddressDownWhateverTheName) {
   make("ann");
   for (int i = 0; i < 20; ++i) {
     const auto outcome =
@@ -267,7 +267,7 @@ TEST_F(Accounts, FailuresSlowTheAddressDownWhateverTheName) {
   EXPECT_TRUE(accounts->sign_in("ann", kPassword, "2001:db8:0:1::2")->account);
 }
 
-TEST_F(Accounts, UnknownNamesAreTreatedAsKnownOnes) {
+TEST_F(AccountsTest, UnknownNamesAreTreatedAsKnownOnes) {
   make("ann");
   // Same answers, same waits, and a hash for each: no early way out.
   for (const char* name : {"ann", "nobody", "not a name!", "removed:x"}) {
@@ -289,7 +289,7 @@ TEST(PasswordHasher, AMissingHashIsNeverRight) {
   EXPECT_TRUE(*hasher.verify(kPassword, *hasher.hash(kPassword)));
 }
 
-TEST_F(Accounts, AProvidersPeopleBecomeWorkersAndStayRemoved) {
+TEST_F(AccountsTest, AProvidersPeopleBecomeWorkersAndStayRemoved) {
   make("boss", {Role::kAdmin});
   OpenIdIdentity who{"https://login.example.org",
                      "s-1",

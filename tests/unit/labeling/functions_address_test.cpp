@@ -17,7 +17,7 @@ namespace terrapin::labeling {
 namespace {
 
 using std::chrono::hours;
-using test::RecordingServer;
+using terrapin::test::RecordingServer;
 using ::testing::HasSubstr;
 
 AddressKind kind_of(const std::string& text) {
@@ -242,7 +242,7 @@ TEST_F(FunctionsConnect, MessagesDoNotTellPathAndQuery) {
 }
 
 TEST(FunctionsTls, CertificatesAreVerified) {
-  const test::TemporaryFolder folder;
+  const terrapin::test::TemporaryFolder folder;
   const std::string key = (folder / "key.pem").string(), certificate = (folder / "certificate.pem").string();
   const std::string make =
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=test "

@@ -69,7 +69,7 @@ class FunctionsCommand : public ::testing::Test {
   };
   bool scratch_is_empty() const { return fs::is_empty(folder_ / "scratch"); }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   StopSignal stop_;
 };
 

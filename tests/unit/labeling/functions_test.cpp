@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using test::RecordingServer;
+using terrapin::test::RecordingServer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -64,7 +64,7 @@ class FunctionsTest : public ::testing::Test {
     fs::permissions(file(), fs::perms::owner_read | fs::perms::owner_write);
   }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   ManualClock clock_{Timestamp(seconds(1'700'000'000))};
   std::vector<milliseconds> pauses_;
   FunctionsOptions options_;

@@ -19,7 +19,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using test::RecordingServer;
+using terrapin::test::RecordingServer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -73,7 +73,7 @@ class NoticesTest : public ::testing::Test {
     return done.value_or(Notices::Deliveries{-1, -1, -1});
   }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   ManualClock clock_{Timestamp(seconds(1'700'000'000)) + milliseconds(250)};
   NoticesOptions options_;
   RecordingServer server_;

@@ -48,7 +48,7 @@ class WorkforcesTest : public ::testing::Test {
     return result;
   }
 
-  test::TemporaryFolder folder_;
+  terrapin::test::TemporaryFolder folder_;
   ManualClock clock_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<Workforces> workforces_;

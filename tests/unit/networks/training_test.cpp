@@ -8,8 +8,8 @@
 namespace terrapin::networks {
 namespace {
 
-artifacts::NetworkSpec spec_of(const std::string& backbone, const std::string& algorithm,
-                               bool auxiliary = false) {
+artifacts::NetworkSpec training_spec(const std::string& backbone, const std::string& algorithm,
+                                     bool auxiliary = false) {
   artifacts::NetworkSpec spec;
   spec.backbone = backbone;
   spec.algorithm = algorithm;
@@ -53,19 +53,18 @@ TEST_P(Learning, GradientsReachEveryParameter) {
   EXPECT_GE(decoder.size(), 4U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, Learning,
-                         testing::Values(spec_of("mobilenet-v2", "lite"),
-                                         spec_of("mobilenet-v2", "psp", true),
-                                         spec_of("resnet-50", "fcn", true), spec_of("resnet-50", "deeplab")),
-                         [](const auto& each) {
-                           return (each.param.backbone == "resnet-50" ? "resnet50_" : "mobilenet_") +
-                                  each.param.algorithm;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Networks, Learning,
+    testing::Values(training_spec("mobilenet-v2", "lite"), training_spec("mobilenet-v2", "psp", true),
+                    training_spec("resnet-50", "fcn", true), training_spec("resnet-50", "deeplab")),
+    [](const auto& each) {
+      return (each.param.backbone == "resnet-50" ? "resnet50_" : "mobilenet_") + each.param.algorithm;
+    });
 
 // Central differences through the whole norm-free network, in double.
 TEST(Learning, GradientsMatchFiniteDifferences) {
   torch::manual_seed(2);
-  auto network = build_network(spec_of("mobilenet-v2", "lite"));
+  auto network = build_network(training_spec("mobilenet-v2", "lite"));
   ASSERT_TRUE(network);
   initialize_from_batch(**network, torch::randn({2, 3, 33, 33}));
   (*network)->to(torch::kFloat64);
@@ -94,7 +93,7 @@ TEST(Learning, GradientsMatchFiniteDifferences) {
 
 TEST(Learning, LearnsOneBatchByHeartFromARandomStart) {
   torch::manual_seed(3);
-  auto network = build_network(spec_of("mobilenet-v2", "lite"));
+  auto network = build_network(training_spec("mobilenet-v2", "lite"));
   ASSERT_TRUE(network);
   const torch::Tensor input = torch::randn({1, 3, 33, 33});
   torch::Tensor target = torch::zeros({1, 33, 33}, torch::kLong);
@@ -121,7 +120,7 @@ TEST(Learning, LearnsOneBatchByHeartFromARandomStart) {
 
 TEST(Learning, FrozenNormsKeepTheirStatisticsWhileTheRestTrains) {
   torch::manual_seed(4);
-  auto network = build_network(spec_of("resnet-50", "fcn", true));
+  auto network = build_network(training_spec("resnet-50", "fcn", true));
   ASSERT_TRUE(network);
   (*network)->train();
   torch::NoGradGuard no_gradients;
@@ -146,7 +145,7 @@ TEST(Learning, FrozenNormsKeepTheirStatisticsWhileTheRestTrains) {
 // the same volume.
 TEST(Learning, InitializeFromBatchKeepsTheSignal) {
   torch::manual_seed(4);
-  auto network = build_network(spec_of("mobilenet-v2", "lite"));
+  auto network = build_network(training_spec("mobilenet-v2", "lite"));
   ASSERT_TRUE(network);
   const torch::Tensor batch = torch::randn({2, 3, 65, 65}) * 0.3;
   initialize_from_batch(**network, batch);
@@ -166,7 +165,7 @@ TEST(Learning, InitializeFromBatchKeepsTheSignal) {
 TEST(Learning, TheSameSeedGivesTheSameStart) {
   const auto build = [](int seed) {
     torch::manual_seed(static_cast<std::uint64_t>(seed));
-    return save_weights(**build_network(spec_of("mobilenet-v2", "lite")));
+    return save_weights(**build_network(training_spec("mobilenet-v2", "lite")));
   };
   const auto a = build(9), b = build(9), c = build(10);
   EXPECT_EQ(artifacts::serialize_safetensors(a), artifacts::serialize_safetensors(b));

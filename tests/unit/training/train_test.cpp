@@ -15,7 +15,7 @@
 namespace terrapin::training {
 namespace {
 
-class Recorder : public TrainingObserver {
+class StepRecorder : public TrainingObserver {
  public:
   void on_step(const StepReport& report) override {
     ++steps;
@@ -46,7 +46,7 @@ class Train : public testing::Test {
   ~Train() override { clear_interrupt(); }
 
   TrainingOutcome must_train(const TrainingOptions& options) {
-    Recorder recorder;
+    StepRecorder recorder;
     auto outcome = train(options, data_, recorder);
     EXPECT_TRUE(outcome.has_value()) << (outcome ? "" : outcome.error().message);
     return outcome ? std::move(*outcome) : TrainingOutcome{};
@@ -71,7 +71,7 @@ TEST_F(Train, SameSeedSameWeightsWhateverTheLoaderThreads) {
 TEST_F(Train, ReportsAndPackageAreWhole) {
   options_.package_path = folder_.path() / "out" / "model.tar.gz";
   options_.epochs = 3;
-  Recorder recorder;
+  StepRecorder recorder;
   const auto outcome = train(options_, data_, recorder);
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
   EXPECT_EQ(recorder.steps, 3 * 2);  // 6 photos in batches of 4
@@ -114,14 +114,14 @@ TEST_F(Train, ResumedRunEqualsAnUninterruptedOne) {
   for (const int stop_after : {1, 2, 5}) {
     TrainingOptions options = options_;
     options.checkpoint_folder = folder_.path() / ("checkpoint" + std::to_string(stop_after));
-    Recorder recorder;
+    StepRecorder recorder;
     recorder.interrupt_at_step = stop_after;
     const auto stopped = train(options, data_, recorder);
     ASSERT_FALSE(stopped.has_value());
     EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled) << stopped.error().message;
     EXPECT_EQ(recorder.steps, stop_after);
     clear_interrupt();
-    Recorder second;
+    StepRecorder second;
     const auto resumed = train(options, data_, second);
     ASSERT_TRUE(resumed.has_value()) << resumed.error().message;
     EXPECT_EQ(second.steps, 4 * 2 - stop_after);
@@ -142,7 +142,7 @@ TEST_F(Train, NamesThatAreNotUtf8AreTrainedAndResumed) {
   options_.checkpoint_folder = folder_.path() / "checkpoints";
   const TrainingOutcome whole = must_train(options_);
   EXPECT_EQ(whole.finished_epochs, 2);
-  Recorder recorder;
+  StepRecorder recorder;
   const auto resumed = train(options_, data_, recorder);
   ASSERT_TRUE(resumed) << resumed.error().message;
   EXPECT_EQ(recorder.steps, 0);
@@ -154,7 +154,7 @@ TEST_F(Train, ACheckpointOfAnotherRunIsRefusedByName) {
   options_.epochs = 1;
   must_train(options_);
   options_.crop_size = 40;
-  Recorder recorder;
+  StepRecorder recorder;
   const auto outcome = train(options_, data_, recorder);
   ASSERT_FALSE(outcome.has_value());
   EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidArgument);
@@ -170,7 +170,7 @@ TEST_F(Train, IncrementalTrainingNeedsTheSameNetwork) {
   next.weights = WeightSource::kPackage;
   next.weights_path = options_.package_path;
   next.package_path.clear();
-  Recorder recorder;
+  StepRecorder recorder;
   const auto again = train(next, data_, recorder);
   EXPECT_TRUE(again.has_value()) << again.error().message;
   EXPECT_NE(recorder.messages.find("0 start at random"), std::string::npos) << recorder.messages;
@@ -193,7 +193,7 @@ TEST_F(Train, EarlyStoppingEndsAfterEpochsWithoutGain) {
 }
 
 TEST_F(Train, BadOptionsAreNamed) {
-  Recorder recorder;
+  StepRecorder recorder;
   options_.optimizer.learning_rate = 0;
   const auto outcome = train(options_, data_, recorder);
   ASSERT_FALSE(outcome.has_value());

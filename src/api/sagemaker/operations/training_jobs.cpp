@@ -15,7 +15,7 @@ using nlohmann::json;
 
 // AWS's answer for a job that is none.
 template <class T>
-AwsResult<T> found(const OperationContext& context, Result<T> result) {
+AwsResult<T> found_training(const OperationContext& context, Result<T> result) {
   if (!result && result.error().code == ErrorCode::kNotFound) return invalid("Requested resource not found.");
   return told(context, std::move(result));
 }
@@ -45,8 +45,9 @@ AwsResult<json> create_training_job(const OperationContext& context, const json&
 }
 
 AwsResult<json> describe_training_job(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY(const TrainingJob job,
-                   found(context, context.control.training_jobs().describe(input.at("TrainingJobName"))));
+  TERRAPIN_AWS_TRY(
+      const TrainingJob job,
+      found_training(context, context.control.training_jobs().describe(input.at("TrainingJobName"))));
   TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
   return training_job_description(job, context.place);
 }
@@ -75,15 +76,15 @@ AwsResult<json> list_training_jobs(const OperationContext& context, const json& 
 AwsResult<json> stop_training_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("TrainingJobName");
   control::TrainingJobs& jobs = context.control.training_jobs();
-  TERRAPIN_AWS_TRY(const TrainingJob job, found(context, jobs.describe(name)));
+  TERRAPIN_AWS_TRY(const TrainingJob job, found_training(context, jobs.describe(name)));
   TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
   const auto stopped = jobs.stop(name);
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
-    TERRAPIN_AWS_TRY(const TrainingJob now, found(context, jobs.describe(name)));
+    TERRAPIN_AWS_TRY(const TrainingJob now, found_training(context, jobs.describe(name)));
     return invalid("The request was rejected because the training job is in status {}.",
                    control::batch_status_name(now.state.status));
   }
-  TERRAPIN_AWS_TRY_STATUS(found(context, stopped));
+  TERRAPIN_AWS_TRY_STATUS(found_training(context, stopped));
   return json();
 }
 

@@ -16,7 +16,7 @@ using control::TransformSpec;
 using nlohmann::json;
 
 // Given back as they are.
-constexpr const char* kKept[] = {
+constexpr const char* kKeptMembers[] = {
     "BatchStrategy",  "DataProcessing",    "Environment",    "ExperimentConfig", "MaxConcurrentTransforms",
     "MaxPayloadInMB", "ModelClientConfig", "TransformInput", "TransformOutput",  "TransformResources"};
 
@@ -122,7 +122,7 @@ AwsResult<TransformSpec> transform_spec(const json& input, const control::ModelS
   if (input.contains("ExperimentConfig"))
     spec.notes.emplace_back("ExperimentConfig is kept with the job and has no effect here");
   json kept = json::object();
-  for (const char* member : kKept)
+  for (const char* member : kKeptMembers)
     if (input.contains(member)) kept[member] = input[member];
   spec.kept = json_text(kept);
   if (const Status checked = control::check_transform_spec(spec); !checked)

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 // AWS's answer for a job that is none.
 template <class T>
-AwsResult<T> found(const OperationContext& context, Result<T> result, const std::string& name) {
+AwsResult<T> found_transform(const OperationContext& context, Result<T> result, const std::string& name) {
   if (!result && result.error().code == ErrorCode::kNotFound)
     return invalid("Could not find requested job with name: {}", name);
   return told(context, std::move(result));
@@ -55,7 +55,7 @@ AwsResult<json> create_transform_job(const OperationContext& context, const json
 AwsResult<json> describe_transform_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("TransformJobName");
   TERRAPIN_AWS_TRY(const TransformJob job,
-                   found(context, context.control.transform_jobs().describe(name), name));
+                   found_transform(context, context.control.transform_jobs().describe(name), name));
   TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
   return transform_job_description(job, context.place);
 }
@@ -71,15 +71,15 @@ AwsResult<json> list_transform_jobs(const OperationContext& context, const json&
 AwsResult<json> stop_transform_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("TransformJobName");
   control::TransformJobs& jobs = context.control.transform_jobs();
-  TERRAPIN_AWS_TRY(const TransformJob job, found(context, jobs.describe(name), name));
+  TERRAPIN_AWS_TRY(const TransformJob job, found_transform(context, jobs.describe(name), name));
   TERRAPIN_AWS_TRY_STATUS(check_bucket(context, job.spec.output_uri));
   const auto stopped = jobs.stop(name);
   if (!stopped && stopped.error().code == ErrorCode::kConflict) {
-    TERRAPIN_AWS_TRY(const TransformJob now, found(context, jobs.describe(name), name));
+    TERRAPIN_AWS_TRY(const TransformJob now, found_transform(context, jobs.describe(name), name));
     return invalid("The request was rejected because the transform job is in status {}.",
                    control::batch_status_name(now.state.status));
   }
-  TERRAPIN_AWS_TRY_STATUS(found(context, stopped, name));
+  TERRAPIN_AWS_TRY_STATUS(found_transform(context, stopped, name));
   return json();
 }
 

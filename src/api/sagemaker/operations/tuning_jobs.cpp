@@ -17,7 +17,7 @@ using control::TuningTrial;
 using nlohmann::json;
 
 template <class T>
-AwsResult<T> found(const OperationContext& context, Result<T> result, const std::string& name) {
+AwsResult<T> found_tuning(const OperationContext& context, Result<T> result, const std::string& name) {
   if (!result && result.error().code == ErrorCode::kNotFound)
     return refuse(
         "ResourceNotFound",
@@ -33,7 +33,7 @@ AwsResult<void> check_visible(const OperationContext& context, const TuningJob& 
 
 AwsResult<TuningJob> visible_job(const OperationContext& context, const json& input) {
   const std::string name = input.at("HyperParameterTuningJobName");
-  TERRAPIN_AWS_TRY(TuningJob job, found(context, context.control.tuning_jobs().describe(name), name));
+  TERRAPIN_AWS_TRY(TuningJob job, found_tuning(context, context.control.tuning_jobs().describe(name), name));
   TERRAPIN_AWS_TRY_STATUS(check_visible(context, job));
   return job;
 }
@@ -136,7 +136,7 @@ AwsResult<json> stop_hyper_parameter_tuning_job(const OperationContext& context,
     return invalid("The request was rejected because the hyperparameter tuning job is in status {}.",
                    control::batch_status_name(now.status));
   }
-  TERRAPIN_AWS_TRY_STATUS(found(context, stopped, name));
+  TERRAPIN_AWS_TRY_STATUS(found_tuning(context, stopped, name));
   return json();
 }
 

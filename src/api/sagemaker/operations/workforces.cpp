@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-AwsResult<void> check_served(const json& input) {
+AwsResult<void> check_workforce_served(const json& input) {
   if (input.contains("WorkforceVpcConfig")) {
     return invalid(
         "WorkforceVpcConfig is not served: there are no private clouds here. To say where workers may come "
@@ -76,7 +76,7 @@ std::string workforce_named(const OperationContext& context, const std::string& 
 }  // namespace
 
 AwsResult<json> create_workforce(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY_STATUS(check_served(input));
+  TERRAPIN_AWS_TRY_STATUS(check_workforce_served(input));
   TERRAPIN_AWS_TRY(const labeling::Tags tags, tags_of(input.value("Tags", json::array())));
   const bool cognito = input.contains("CognitoConfig");
   if (cognito == input.contains("OidcConfig")) {
@@ -121,7 +121,7 @@ AwsResult<json> list_workforces(const OperationContext& context, const json& inp
 }
 
 AwsResult<json> update_workforce(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY_STATUS(check_served(input));
+  TERRAPIN_AWS_TRY_STATUS(check_workforce_served(input));
   const std::string name = input.at("WorkforceName");
   std::optional<labeling::OpenIdProvider> provider;
   if (input.contains("OidcConfig")) provider = openid_provider(input["OidcConfig"]);

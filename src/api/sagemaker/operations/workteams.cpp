@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-AwsResult<void> check_served(const json& input) {
+AwsResult<void> check_workteam_served(const json& input) {
   if (input.value("NotificationConfiguration", json::object()).contains("NotificationTopicArn")) {
     return invalid(
         "NotificationConfiguration.NotificationTopicArn is not served: there is no notification service "
@@ -95,7 +95,7 @@ std::string team_named(const OperationContext& context, const std::string& name)
 }  // namespace
 
 AwsResult<json> create_workteam(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY_STATUS(check_served(input));
+  TERRAPIN_AWS_TRY_STATUS(check_workteam_served(input));
   TERRAPIN_AWS_TRY(const labeling::Tags tags, tags_of(input.value("Tags", json::array())));
   labeling::Workteam team;
   team.name = input.at("WorkteamName");
@@ -136,7 +136,7 @@ AwsResult<json> list_workteams(const OperationContext& context, const json& inpu
 }
 
 AwsResult<json> update_workteam(const OperationContext& context, const json& input) {
-  TERRAPIN_AWS_TRY_STATUS(check_served(input));
+  TERRAPIN_AWS_TRY_STATUS(check_workteam_served(input));
   const std::string name = input.at("WorkteamName");
   std::optional<std::string> description;
   if (input.contains("Description")) description = text_member(input, "Description");
