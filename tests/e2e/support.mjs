@@ -22,10 +22,27 @@ export async function openBrowser() {
   return chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"] });
 }
 
-/** A folder of its own, removed by `remove`. */
+/** Ends what a killed server leaves running on purpose: the keepers of its endpoints and jobs, and with them their work. */
+async function endWhatWorksIn(folder) {
+  for (const pid of await readdir("/proc")) {
+    const command = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "") : "";
+    if (!command.includes(`${folder}/`)) continue;
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
+
+/** A folder of its own; `remove` ends what still works in it and deletes it. */
 export async function temporaryFolder() {
   const folder = await mkdtemp(path.join(os.tmpdir(), "terrapin-e2e-"));
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+  const remove = async () => {
+    await endWhatWorksIn(folder);
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { folder, remove };
 }
 
 /** Steps of one story: subtests of `t`; after one that failed the others are not tried. */
