@@ -33,7 +33,7 @@ def rate(data, output, processes, threads, a):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=30, help="steps an epoch, about")
+    parser.add_argument("--steps", type=int, default=8, help="steps an epoch, about")
     parser.add_argument("--crop", type=int, default=240)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--photos", type=int, default=40)
