@@ -1,14 +1,80 @@
 #include "labeling/jobs/retention.h"
 
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace terrapin::labeling {
+namespace {
 
 using storage::Transaction;
 using I = std::int64_t;
 using S = std::string;
+
+constexpr I kDay = I{24} * 3600 * 1'000'000;  // microseconds
+constexpr int kRemovedAtOnce = 200;
+
+// Has the state forget answers of jobs that ended before that time, and remember their files as to be
+// removed: from then on nobody reads them or makes a mask of them again. Gives how many there were, at most
+// kRemovedAtOnce.
+Result<std::size_t> forget_answers(Core& core, I before) {
+  std::size_t count = 0;
+  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(
+        const auto old,
+        (state.select<S, S, S>(
+            "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs j "
+            "ON j.id = a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 "
+            "AND j.modified < ? AND a.answer_uri <> '' LIMIT ?",
+            before, kRemovedAtOnce)));
+    count = old.size();
+    for (const auto& [id, answer, mask] : old) {
+      for (const S& uri : {answer, mask}) {
+        if (uri.empty()) continue;
+        TERRAPIN_TRY_STATUS(
+            state.run("INSERT INTO labeling_removals (uri) VALUES (?) ON CONFLICT (uri) DO NOTHING", uri));
+      }
+      TERRAPIN_TRY_STATUS(
+          state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
+    }
+    return {};
+  }));
+  return count;
+}
+
+// Removes what is to be removed, also what a process before this one left. What cannot be removed now is
+// tried again at the next call; the first such error is given when all others are removed.
+Status remove_files(Core& core, const std::function<bool()>& stopping) {
+  Status first_error;
+  for (S after; !stopping();) {
+    std::vector<std::tuple<S>> files;
+    TERRAPIN_TRY_STATUS(core.state.read([&](Transaction& state) -> Status {
+      TERRAPIN_TRY(files,
+                   state.select<S>("SELECT uri FROM labeling_removals WHERE uri > ? ORDER BY uri LIMIT ?",
+                                   after, kRemovedAtOnce));
+      return {};
+    }));
+    if (files.empty()) break;
+    after = std::get<0>(files.back());
+    std::vector<S> removed;
+    for (const auto& [uri] : files) {
+      const auto name = storage::parse_s3_uri(uri);
+      const Status done = name ? core.store.remove(*name) : Status();
+      if (done || done.error().code == ErrorCode::kNotFound)
+        removed.push_back(uri);
+      else if (first_error)
+        first_error = tl::unexpected<Error>(with_context(done.error(), uri));
+    }
+    TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+      for (const S& uri : removed) {
+        TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_removals WHERE uri = ?", uri));
+      }
+      return {};
+    }));
+  }
+  return first_error;
+}
+
+}  // namespace
 
 Status apply_retention(Core& core, const std::function<bool()>& stopping) {
   const I now = to_microseconds(core.clock.now());
@@ -18,41 +84,17 @@ Status apply_retention(Core& core, const std::function<bool()>& stopping) {
           state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
                                 "IN ('Completed', 'Failed', 'Stopped') AND modified < ?)",
                                 table),
-                    now - I{24} * 3600 * 1'000'000));
+                    now - kDay));
     }
     return {};
   }));
-  if (core.options.retain_answers_days <= 0) return {};
-  const I before = now - I{24} * 3600 * 1'000'000 * core.options.retain_answers_days;
-  for (;;) {
-    if (stopping()) return {};
-    std::vector<std::tuple<S, S, S>> old;
-    TERRAPIN_TRY_STATUS(core.state.read([&](Transaction& state) -> Status {
-      TERRAPIN_TRY(old,
-                   (state.select<S, S, S>(
-                       "SELECT a.id, a.answer_uri, a.mask_uri FROM labeling_assignments a JOIN labeling_jobs "
-                       "j ON j.id "
-                       "= a.job_id WHERE j.status IN ('Completed', 'Failed', 'Stopped') AND j.rework = 0 AND "
-                       "j.modified < ? AND a.answer_uri <> '' LIMIT 200",
-                       before)));
-      return {};
-    }));
-    if (old.empty()) return {};
-    for (const auto& [id, answer, mask] : old) {
-      for (const std::string& uri : {answer, mask}) {
-        const auto name = storage::parse_s3_uri(uri);
-        if (!name) continue;
-        TERRAPIN_TRY_STATUS(core.store.remove(*name));
-      }
+  if (core.options.retain_answers_days > 0) {
+    const I before = now - kDay * core.options.retain_answers_days;
+    for (std::size_t more = 1; more > 0 && !stopping();) {
+      TERRAPIN_TRY(more, forget_answers(core, before));
     }
-    TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
-      for (const auto& [id, answer, mask] : old) {
-        TERRAPIN_TRY_STATUS(
-            state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = '' WHERE id = ?", id));
-      }
-      return {};
-    }));
   }
+  return remove_files(core, stopping);
 }
 
 }  // namespace terrapin::labeling

@@ -122,6 +122,8 @@ CREATE INDEX labeling_objects_by_dispute ON labeling_objects (job_id, disagreeme
 ALTER TABLE labeling_assignments ADD COLUMN unsettled BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX labeling_assignments_unsettled ON labeling_assignments (job_id, idx) WHERE unsettled = 1
 )"},
+    // Files that nothing names any more and that are still to be removed.
+    {4, "CREATE TABLE labeling_removals (uri TEXT PRIMARY KEY)"},
 };
 
 struct StateName {

@@ -619,7 +619,7 @@ Result<std::string> Tasks::answer(const Worker& worker, const std::string& assig
     const auto object = core_.store.get(name);
     if (object) return read_all_text(*object->content, core_.options.tasks.max_answer_bytes);
     if (object.error().code != ErrorCode::kNotFound) return with_context(object.error(), "the answer");
-    // Gone since: a correction removes the file of the answer before it, retention the file before its name.
+    // Gone since: a correction removes the file of the answer before it, retention any.
     before = uri;
   }
 }

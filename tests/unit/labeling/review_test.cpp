@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "labeling/core.h"
 #include "labeling/functions/functions.h"
+#include "labeling/jobs/retention.h"
 #include "labeling/notices/notices.h"
 #include "labeling/tasks/template.h"
 #include "unit/labeling/job_fixture.h"
@@ -134,14 +136,27 @@ TEST_F(Review, AnswersWhoseRetentionIsOverAreGoneNotBroken) {
   submit("bob", accept("bob"), rectangle(1));
   run();
   const std::string mask = manifest()[0]["turtle-ref"];
-  // As the engine's retention leaves it.
-  ASSERT_OK(database_->write([](storage::Transaction& state) -> Status {
-    TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET answer_uri = '', mask_uri = ''"));
-    return {};
-  }));
+  const std::string mine = jobs().answers("job", 0)->front().answer_uri;
+  LabelingOptions kept = options_;
+  kept.retain_answers_days = 3;
+  Core core{*database_, *store_, clock_, kept, {}};
+  clock_.advance(std::chrono::hours(71));
+  ASSERT_OK(apply_retention(core, [] { return false; }));
+  EXPECT_OK(store_->head(storage::parse_s3_uri(mine).value()));
+  EXPECT_OK(tasks().answer(worker("anna"), task.id));
+
+  // The state forgets the answers before their files go: nobody comes between, and a process that ends
+  // between leaves them to the next.
+  clock_.advance(std::chrono::hours(2));
+  int asked = 0;
+  ASSERT_OK(apply_retention(core, [&] { return ++asked > 1; }));
+  EXPECT_OK(store_->head(storage::parse_s3_uri(mine).value()));
   EXPECT_EQ(tasks().answer(worker("anna"), task.id).error().code, ErrorCode::kNotFound);
   EXPECT_FALSE(tasks().previous(worker("anna"), "job", "").value());
   // Masks could not be made again: nothing is taken out, and the mask stays.
+  EXPECT_EQ(jobs().withdraw_worker("job", "anna").error().code, ErrorCode::kConflict);
+  ASSERT_OK(apply_retention(core, [] { return false; }));
+  EXPECT_EQ(store_->head(storage::parse_s3_uri(mine).value()).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(jobs().withdraw_worker("job", "anna").error().code, ErrorCode::kConflict);
   run();
   EXPECT_EQ(manifest()[0]["turtle-ref"], mask);
