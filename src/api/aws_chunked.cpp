@@ -16,9 +16,6 @@ constexpr std::size_t kMaxChunks = std::size_t{1} << 20;
 constexpr std::int64_t kMinChunkBytes = 8192;
 constexpr std::size_t kWindowBytes = 256 << 10;
 
-tl::unexpected<AwsError> refuse(int status, std::string code, std::string message) {
-  return tl::unexpected(AwsError{status, std::move(code), std::move(message), {}});
-}
 tl::unexpected<AwsError> incomplete(const std::string& detail) {
   return refuse(400, "IncompleteBody", "The request body is not well-formed aws-chunked: " + detail);
 }

@@ -24,6 +24,11 @@ struct AwsError {
 template <class T>
 using AwsResult = tl::expected<T, AwsError>;
 
+inline tl::unexpected<AwsError> refuse(int status, std::string code, std::string message,
+                                       std::vector<std::pair<std::string, std::string>> details = {}) {
+  return tl::unexpected(AwsError{status, std::move(code), std::move(message), {}, std::move(details)});
+}
+
 // What every service knows of the place it answers for.
 struct Place {
   std::string region = "us-east-1", account_id = "111122223333";

@@ -7,10 +7,6 @@ namespace {
 
 constexpr std::int64_t kMaxFormBytes = 64 << 10;
 
-tl::unexpected<AwsError> refuse_call(int status, std::string code, std::string message) {
-  return tl::unexpected(AwsError{status, std::move(code), std::move(message), {}});
-}
-
 }  // namespace
 
 std::optional<std::string> QueryCall::find(std::string_view name) const {
@@ -24,14 +20,14 @@ AwsResult<QueryCall> read_query_call(const Exchange& exchange) {
   QueryCall call;
   call.members = exchange.request.query;
   const auto form = read_all_text(*exchange.body, kMaxFormBytes);
-  if (!form) return refuse_call(413, "RequestEntityTooLarge", form.error().message);
+  if (!form) return refuse(413, "RequestEntityTooLarge", form.error().message);
   const auto fields = http::parse_query(*form);
-  if (!fields) return refuse_call(400, "MalformedQueryString", fields.error().message);
+  if (!fields) return refuse(400, "MalformedQueryString", fields.error().message);
   call.members.insert(call.members.end(), fields->begin(), fields->end());
   call.action = call.find("Action").value_or("");
   call.version = call.find("Version").value_or("");
   if (call.action.empty())
-    return refuse_call(400, "MissingAction", "The request must contain the parameter Action.");
+    return refuse(400, "MissingAction", "The request must contain the parameter Action.");
   return call;
 }
 

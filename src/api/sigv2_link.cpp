@@ -33,7 +33,6 @@ constexpr std::array<std::string_view, 14> kSubresources = {
     "uploads",
     "versionId",
 };
-constexpr std::string_view kContentHashMember = "x-amz-content-sha256";
 
 bool is_subresource(std::string_view name) {
   return std::find(kSubresources.begin(), kSubresources.end(), name) != kSubresources.end();
@@ -145,7 +144,7 @@ std::string string_to_sign(const http::Request& request, const std::string& reso
 
 // Chunks with signatures have none of this kind to begin with.
 AwsResult<PayloadKind> payload_of(const Link& link, const LinkRefusals& refuse, std::string& hash) {
-  const auto found = link.members.find(std::string(kContentHashMember));
+  const auto found = link.members.find(std::string(kContentHash));
   if (found == link.members.end() || found->second == storage::kUnsignedPayload)
     return PayloadKind::kUnsigned;
   if (found->second == "STREAMING-UNSIGNED-PAYLOAD-TRAILER") return PayloadKind::kUnsignedChunksTrailer;
@@ -155,7 +154,7 @@ AwsResult<PayloadKind> payload_of(const Link& link, const LinkRefusals& refuse, 
   return refuse.saying(400, "InvalidArgument",
                        "x-amz-content-sha256 of a link must be UNSIGNED-PAYLOAD, "
                        "STREAMING-UNSIGNED-PAYLOAD-TRAILER, or a valid sha256 value.",
-                       {{"ArgumentName", std::string(kContentHashMember)}, {"ArgumentValue", found->second}});
+                       {{"ArgumentName", std::string(kContentHash)}, {"ArgumentValue", found->second}});
 }
 
 }  // namespace

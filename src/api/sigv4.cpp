@@ -16,7 +16,6 @@ using storage::CredentialScope;
 constexpr std::chrono::minutes kAllowedSkew{15};
 constexpr std::int64_t kMaxExpiresSeconds = 604'800;
 constexpr std::string_view kTerminator = "aws4_request";
-constexpr std::string_view kContentHash = "x-amz-content-sha256";
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/errors.h"
 #include "api/exchange.h"
@@ -14,6 +15,9 @@
 #include "storage/sigv4_signing.h"
 
 namespace terrapin::api {
+
+// The header that says what is signed of the body.
+inline constexpr std::string_view kContentHash = "x-amz-content-sha256";
 
 // What a request says of its signature; nothing of it is checked.
 enum class SignatureForm {

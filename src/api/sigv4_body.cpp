@@ -30,11 +30,6 @@ constexpr std::array kAlgorithms = {
     Algorithm{"sha256", "SHA256", HashKind::kSha256, 32},
 };
 
-tl::unexpected<AwsError> refuse(int status, std::string code, std::string message,
-                                std::vector<std::pair<std::string, std::string>> details = {}) {
-  return tl::unexpected(AwsError{status, std::move(code), std::move(message), {}, std::move(details)});
-}
-
 const Algorithm* algorithm_named(std::string_view name) {
   for (const Algorithm& each : kAlgorithms)
     if (same_ignoring_case(each.name, name)) return &each;

@@ -13,7 +13,7 @@ namespace terrapin {
 // ASCII letters only, whatever the locale: for file extensions, media types and names of our own.
 std::string lower_case(std::string text);
 
-// Without the blanks and tabs at either end (and whatever else `blanks` names).
+// Without the characters of `blanks` at either end.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");
 
 bool same_ignoring_case(std::string_view a, std::string_view b);

@@ -82,12 +82,9 @@ Result<std::map<std::string, AssistLearnings::Standing>> AssistLearnings::all() 
   std::map<std::string, Standing> found;
   ResourceFilter filter;
   filter.kind = kAssistLearningKind;
-  for (bool more = true; more; filter.offset += filter.limit) {
-    TERRAPIN_TRY(const ResourcePage page, resources_.list(filter));
-    for (const Resource& row : page.resources) {
-      TERRAPIN_TRY(found[row.name], standing_of(row));
-    }
-    more = page.more;
+  TERRAPIN_TRY(const std::vector<Resource> rows, resources_.all(filter));
+  for (const Resource& row : rows) {
+    TERRAPIN_TRY(found[row.name], standing_of(row));
   }
   return found;
 }

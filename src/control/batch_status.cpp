@@ -8,8 +8,6 @@
 namespace terrapin::control {
 namespace {
 
-constexpr std::size_t kMostReason = 1024;
-
 struct StatusName {
   BatchStatus status;
   const char* name;
@@ -38,7 +36,7 @@ Result<BatchStatus> parse_batch_status(std::string_view name) {
 std::string failure_reason(const jobs::JobRecord& job, const std::string& usual) {
   const std::string& reason = job.failure;
   for (const char* begin : {"ClientError:", "AlgorithmError:", "InternalServerError:"})
-    if (reason.starts_with(begin)) return jobs::first_characters(reason, kMostReason);
+    if (reason.starts_with(begin)) return jobs::first_characters(reason, jobs::kFailureCharacters);
   const auto& ending = job.ending;
   std::string whose = usual + ": ";
   if (!ending) {
@@ -49,7 +47,7 @@ std::string failure_reason(const jobs::JobRecord& job, const std::string& usual)
   } else if (!ending->problem.empty() || ending->stop_asked) {
     whose = "InternalServerError: ";
   }
-  return jobs::first_characters(whose + reason, kMostReason);
+  return jobs::first_characters(whose + reason, jobs::kFailureCharacters);
 }
 
 }  // namespace terrapin::control

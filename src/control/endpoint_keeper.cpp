@@ -18,8 +18,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto kStopGrace = std::chrono::seconds(30);  // `terrapin host` gives requests in flight 20
 constexpr std::int64_t kMaxOutputBytes = 64 << 20;
-constexpr int kPage = 100;
-constexpr Timestamp kNever{};
 // What the object store of the installation may need.
 const std::vector<std::string> kInherited = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
                                              "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
@@ -133,17 +131,10 @@ Status EndpointKeeper::look() {
   ResourceFilter filter;
   filter.kind = kEndpointKind;
   filter.sort_by = ResourceFilter::SortBy::kName;
-  filter.limit = kPage;
-  std::vector<Resource> rows;
-  for (;;) {
-    auto page = resources_.list(filter);
-    if (!page) {
-      note("endpoints", tl::unexpected<Error>(page.error()));
-      return first;
-    }
-    rows.insert(rows.end(), page->resources.begin(), page->resources.end());
-    if (!page->more) break;
-    filter.offset += kPage;
+  const auto rows = resources_.all(filter);
+  if (!rows) {
+    note("endpoints", tl::unexpected<Error>(rows.error()));
+    return first;
   }
   const auto listed = jobs_.live(options_.lane);
   if (!listed) {
@@ -158,7 +149,7 @@ Status EndpointKeeper::look() {
     for (const auto& [id, job] : live) handles_[id] = job.handle;
   }
   std::set<std::string> names;
-  for (const Resource& row : rows) {
+  for (const Resource& row : *rows) {
     names.insert(row.name);
     note("endpoint " + row.name, attend(row, live));
   }

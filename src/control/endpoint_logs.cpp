@@ -6,8 +6,6 @@
 namespace terrapin::control {
 namespace {
 
-constexpr int kEndpointsAtOnce = 100;
-
 class EndpointLogs final : public LogSource {
  public:
   EndpointLogs(Resources& resources, Endpoints& endpoints, jobs::Runner& runner)
@@ -17,16 +15,11 @@ class EndpointLogs final : public LogSource {
     ResourceFilter filter;
     filter.kind = kEndpointKind;
     filter.sort_by = ResourceFilter::SortBy::kName;
-    filter.limit = kEndpointsAtOnce;
+    TERRAPIN_TRY(const std::vector<Resource> rows, resources_.all(filter));
     std::vector<LogGroup> found;
-    for (;;) {
-      TERRAPIN_TRY(const ResourcePage page, resources_.list(filter));
-      for (const Resource& row : page.resources) {
-        LogGroup group{kEndpointLogGroups + row.name, row.created};
-        if (group.name.starts_with(prefix)) found.push_back(std::move(group));
-      }
-      if (!page.more) break;
-      filter.offset += kEndpointsAtOnce;
+    for (const Resource& row : rows) {
+      LogGroup group{kEndpointLogGroups + row.name, row.created};
+      if (group.name.starts_with(prefix)) found.push_back(std::move(group));
     }
     std::sort(found.begin(), found.end(),
               [](const LogGroup& a, const LogGroup& b) { return a.name < b.name; });

@@ -16,7 +16,6 @@ using artifacts::ObjectReader;
 using nlohmann::json;
 
 constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::max();
-constexpr Timestamp kNotYet{};
 
 json instance_json(const Instance& one) {
   return {{"id", one.id},
@@ -135,13 +134,13 @@ class Step {
     for (std::size_t i = 0; i < variant.instances.size();) {
       Instance& one = variant.instances[i];
       const InstanceSight sight = look_(one);
-      if (sight.healthy && one.served == kNotYet) one.served = now_;
+      if (sight.healthy && one.served == kNever) one.served = now_;
       std::string problem;
       if (sight.ended) {
         problem = sight.ending;
       } else if (sight.hung) {
         problem = "The model server did not answer /ping any more.";
-      } else if (one.served == kNotYet && now_ >= one.made + patience(variant.spec)) {
+      } else if (one.served == kNever && now_ >= one.made + patience(variant.spec)) {
         problem = sight.waits ? fmt::format("No place was free on this machine for {} seconds.",
                                             patience(variant.spec).count())
                               : fmt::format("The model server did not answer /ping within {} seconds.",
@@ -150,9 +149,9 @@ class Step {
         ++i;
         continue;
       }
-      const bool steady = one.served != kNotYet && now_ - one.served >= rules_.steady;
+      const bool steady = one.served != kNever && now_ - one.served >= rules_.steady;
       variant.failures = steady ? 1 : variant.failures + 1;
-      if (one.served == kNotYet && (sight.mendable || !sight.ended))
+      if (one.served == kNever && (sight.mendable || !sight.ended))
         variant.failures = std::max(variant.failures, rules_.tries);
       variant.not_before = now_ + pause(variant.failures);
       variant.problem = problem;
@@ -226,7 +225,7 @@ class Step {
   }
 
  private:
-  bool serves(const Instance& one) const { return one.served != kNotYet && look_(one).healthy; }
+  bool serves(const Instance& one) const { return one.served != kNever && look_(one).healthy; }
 
   // Who is missed least: the youngest that does not serve, else the youngest.
   std::vector<Instance>::iterator spare(std::vector<Instance>& instances) const {

@@ -23,13 +23,16 @@ inline constexpr const char* kEndpointRollingBack = "RollingBack";
 inline constexpr const char* kEndpointDeleting = "Deleting";
 inline constexpr const char* kEndpointFailed = "Failed";
 
+// What has not happened yet.
+inline constexpr Timestamp kNever{};
+
 // A model server: a job of its own. A replacement is another instance.
 struct Instance {
   std::string id;  // "i-0123456789abcdef0"
   std::string variant, job;
   std::string bucket;      // of its model: who may not use it may not read its log; "": unknown
-  Timestamp made, served;  // `served`: since when it answers /ping; 0: not yet
-  Timestamp retired;       // since when it gets no more requests; 0: not
+  Timestamp made, served;  // `served`: since when it answers /ping; kNever: not yet
+  Timestamp retired;       // since when it gets no more requests; kNever: not
 };
 
 // A variant with all that its servers are made from: a model that is deleted harms nobody who serves it.

@@ -186,6 +186,16 @@ Result<ResourcePage> Resources::list(const ResourceFilter& filter) {
   return page;
 }
 
+Result<std::vector<Resource>> Resources::all(ResourceFilter filter) {
+  std::vector<Resource> rows;
+  for (bool more = true; more; filter.offset += filter.limit) {
+    TERRAPIN_TRY(ResourcePage page, list(filter));
+    std::move(page.resources.begin(), page.resources.end(), std::back_inserter(rows));
+    more = page.more;
+  }
+  return rows;
+}
+
 Result<Resource> Resources::change(const std::string& kind, const std::string& name, const Change& change) {
   Resource changed;
   TERRAPIN_TRY_STATUS(state_->write([&](Transaction& state) -> Status {

@@ -69,6 +69,9 @@ class Resources {
   // The one whose process has that id. kNotFound.
   Result<Resource> find_by_job(const std::string& job_id);
   Result<ResourcePage> list(const ResourceFilter& filter);
+  // Those of every page from filter.offset on. Whoever changes what is listed wants them all before: rows
+  // that leave the list would move its pages.
+  Result<std::vector<Resource>> all(ResourceFilter filter);
 
   // Reads, changes and writes with nobody in between: status, job_id, state and tags are kept, `modified` is
   // set if one of the first three differs. An error of `change` leaves the row as it was.

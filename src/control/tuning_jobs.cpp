@@ -127,13 +127,7 @@ Status TuningJobs::look() {
   ResourceFilter filter;
   filter.kind = kTuningJobKind;
   filter.statuses = {batch_status_name(BatchStatus::kInProgress), batch_status_name(BatchStatus::kStopping)};
-  std::vector<Resource> rows;
-  // All of them before any is touched: those that end meanwhile would move the pages.
-  for (bool more = true; more; filter.offset += filter.limit) {
-    TERRAPIN_TRY(ResourcePage page, resources_.list(filter));
-    for (Resource& row : page.resources) rows.push_back(std::move(row));
-    more = page.more;
-  }
+  TERRAPIN_TRY(const std::vector<Resource> rows, resources_.all(filter));
   for (const Resource& row : rows) {
     const Status attended = attend(row);
     if (attended) continue;

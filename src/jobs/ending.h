@@ -1,6 +1,7 @@
 // How a job's process ended, as its keeper wrote it down.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,9 @@
 #include "base/result.h"
 
 namespace terrapin::jobs {
+
+// What is kept of a job's own words about its failure (AWS: FailureReason, at most 1,024 characters).
+inline constexpr std::size_t kFailureCharacters = 1024;
 
 struct Ending {
   Timestamp started, ended;
@@ -20,7 +24,7 @@ struct Ending {
   // The largest resident set of one of its processes; about as much as the keeper itself at the least.
   std::int64_t peak_memory_bytes = 0;
   std::string problem;  // it could not be started, or its keeper was killed
-  std::string said;     // what the job wrote into its failure file, at most 1,024 characters
+  std::string said;     // what the job wrote into its failure file, at most kFailureCharacters
 
   bool succeeded() const { return exit_code == 0 && problem.empty(); }
 };

@@ -41,7 +41,6 @@ constexpr std::chrono::seconds kLastGrace{10};
 constexpr std::chrono::milliseconds kLateStop{250};
 constexpr std::chrono::seconds kLockWait{2};  // who only looks holds the lock for a moment
 constexpr std::chrono::minutes kFullDiskWait{10};
-constexpr std::size_t kFailureCharacters = 1024;
 constexpr const char* kKeeperKilled =
     "The process that keeps the job was killed, and the job was ended with it.";
 

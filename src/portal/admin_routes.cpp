@@ -30,8 +30,6 @@ json invitation_json(const identity::Invitation& invitation) {
               {"expires", time_text(invitation.expires)}};
 }
 
-constexpr std::int64_t kDaySeconds = 86'400;
-
 }  // namespace
 
 // The token is behind '#': browsers send it to nobody, so no log holds it.
@@ -111,7 +109,7 @@ Portal::Implementation::Handled Portal::Implementation::invite(Call& call) {
   wanted.name = fields.text_or("name", "");
   const auto roles = fields.texts_or("roles", {"worker"});
   wanted.groups = fields.texts_or("groups", {});
-  if (fields.has("days")) wanted.lasts = std::chrono::seconds(fields.integer("days", 1, 90) * kDaySeconds);
+  if (fields.has("days")) wanted.lasts = std::chrono::days(fields.integer("days", 1, 90));
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(wanted.roles, parse_roles(roles));
   wanted.made_by = call.account().id;
@@ -123,7 +121,7 @@ Portal::Implementation::Handled Portal::Implementation::invite_vendor(Call& call
   Fields fields(call.body);
   identity::NewInvitation wanted;
   wanted.name = fields.text_or("name", "");
-  if (fields.has("days")) wanted.lasts = std::chrono::seconds(fields.integer("days", 1, 90) * kDaySeconds);
+  if (fields.has("days")) wanted.lasts = std::chrono::days(fields.integer("days", 1, 90));
   TERRAPIN_TRY_STATUS(fields.finish());
   wanted.groups = {identity::vendor_group(call.parameter("vendor"))};
   // A vendor is one that has a team: an invitation to another would lead nowhere.

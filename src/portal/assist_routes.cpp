@@ -15,7 +15,6 @@
 namespace terrapin::portal {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(20);
 // Base64 and the other members of the answer make at most 100,000 bytes of them.
 constexpr std::int64_t kMaxRunBytes = 74'000;
 // Of a mask that comes with a question: held while that is computed.
@@ -151,7 +150,9 @@ Result<OpenPhotos::Use> Portal::Implementation::opened_photo(const storage::Obje
   TERRAPIN_TRY(const storage::ObjectInfo info, context_.objects.head(name));
   const std::string uri = storage::s3_uri(name);
   const auto open = [&](const OpenPhotos::Reserve& reserve) -> Result<OpenPhotos::Photo> {
-    const auto slot = [&] { return photo_slots_.take(kPatience, [&] { return stop.stop_requested(); }); };
+    const auto slot = [&] {
+      return photo_slots_.take(DecodeSlots::kPatience, [&] { return stop.stop_requested(); });
+    };
     TERRAPIN_TRY(const storage::OpenObject object, context_.objects.get(name));
     if (object.info.etag != info.etag)
       return fail(ErrorCode::kConflict, "{} was replaced meanwhile: ask again", uri);

@@ -8,7 +8,6 @@ namespace terrapin::portal {
 namespace {
 
 constexpr std::int64_t kLeastWidth = 64, kMostWidth = 4096;
-constexpr auto kDecodePatience = std::chrono::seconds(20);
 constexpr const char* kRevalidate = "private, no-cache";
 constexpr std::int64_t kHeadBytes = 256 << 10;
 
@@ -55,7 +54,7 @@ Portal::Implementation::Handled Portal::Implementation::picture(
   std::optional<Picture> made = pictures_.find(key);
   if (!made) {
     TERRAPIN_TRY(const DecodeSlots::Slot slot,
-                 decode_slots_.take(kDecodePatience, [&call] { return call.request.abandoned(); }));
+                 decode_slots_.take(DecodeSlots::kPatience, [&call] { return call.request.abandoned(); }));
     made = pictures_.find(key);  // another may have made it while this one waited
     if (!made) {
       TERRAPIN_TRY(made, make());

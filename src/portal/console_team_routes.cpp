@@ -9,7 +9,6 @@ namespace {
 using labeling::TeamKind;
 using labeling::Workteam;
 
-constexpr std::int64_t kInvitationDaySeconds = 86'400;
 constexpr int kMaxMembersShown = 1000;
 
 const char* kind_name(TeamKind kind) {
@@ -206,8 +205,7 @@ Portal::Implementation::Handled Portal::Implementation::invite_worker(Call& call
   identity::NewInvitation wanted;
   wanted.name = fields.text_or("name", "");
   const std::string team_name = fields.text("workteam");
-  if (fields.has("days"))
-    wanted.lasts = std::chrono::seconds(fields.integer("days", 1, 90) * kInvitationDaySeconds);
+  if (fields.has("days")) wanted.lasts = std::chrono::days(fields.integer("days", 1, 90));
   TERRAPIN_TRY_STATUS(fields.finish());
   TERRAPIN_TRY(const Workteam team, context_.workforces.team(team_name));
   TERRAPIN_TRY(const std::string group, first_group(team));

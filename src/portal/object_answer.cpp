@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/percent.h"
+#include "base/text.h"
 #include "http/media_type.h"
 #include "http/target.h"
 #include "portal/implementation.h"
@@ -72,9 +73,7 @@ Range parse_range(std::string_view text, std::int64_t size) {
 bool names_tag(std::string_view field, std::string_view tag) {
   while (!field.empty()) {
     const std::size_t end = std::min(field.find(','), field.size());
-    std::string_view one = field.substr(0, end);
-    one.remove_prefix(std::min(one.find_first_not_of(" \t"), one.size()));
-    while (!one.empty() && (one.back() == ' ' || one.back() == '\t')) one.remove_suffix(1);
+    std::string_view one = trimmed(field.substr(0, end));
     if (one.starts_with("W/")) one.remove_prefix(2);
     if (one == tag || one == "*") return true;
     field.remove_prefix(std::min(end + 1, field.size()));

@@ -51,6 +51,8 @@ class PictureCache {
 // wait hold a thread each. Thread-safe.
 class DecodeSlots {
  public:
+  // How long a request waits for one.
+  static constexpr std::chrono::seconds kPatience{20};
   DecodeSlots(int count, int most_waiting) : free_(count), most_waiting_(most_waiting) {}
   class Slot {
    public:

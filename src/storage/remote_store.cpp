@@ -20,7 +20,6 @@ namespace {
 constexpr std::int64_t kMaxXmlBytes = 64 << 20;
 constexpr std::int64_t kMaxSingleCopyBytes = std::int64_t{5} << 30;
 constexpr std::int64_t kMinPartBytes = 5 << 20;
-constexpr int kMaxParts = 10'000;
 constexpr int kPageSize = 1000;
 
 std::string without_quotes(std::string_view etag) {
@@ -622,8 +621,8 @@ class RemoteStore final : public ObjectStore {
     return request;
   }
   static Status check_part(int number) {
-    if (number >= 1 && number <= kMaxParts) return {};
-    return fail(ErrorCode::kInvalidArgument, "part number {}: allowed are 1 to {}", number, kMaxParts);
+    if (number >= 1 && number <= kMostParts) return {};
+    return fail(ErrorCode::kInvalidArgument, "part number {}: allowed are 1 to {}", number, kMostParts);
   }
 
   std::string where(const S3Request& request) const {
@@ -774,7 +773,7 @@ class RemoteStore final : public ObjectStore {
       // At least 5 MiB, at most 10,000 of them, none above the limit that brought us here.
       const std::int64_t part_bytes =
           std::max({kMinPartBytes, std::min<std::int64_t>(part_above_bytes_, 64 << 20),
-                    (body.size() + kMaxParts - 1) / kMaxParts});
+                    (body.size() + kMostParts - 1) / kMostParts});
       std::vector<ChosenPart> parts;
       for (std::int64_t at = 0; at < body.size(); at += part_bytes) {
         const BodySlice slice(body, at, std::min(part_bytes, body.size() - at));

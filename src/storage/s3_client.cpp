@@ -195,10 +195,8 @@ std::size_t receive_header(char* buffer, std::size_t size, std::size_t count, vo
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return size * count;
-  std::string_view value = line.substr(colon + 1);
-  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-  transfer.answer.headers.emplace_back(lower_case(std::string(line.substr(0, colon))), value);
+  transfer.answer.headers.emplace_back(lower_case(std::string(line.substr(0, colon))),
+                                       trimmed(line.substr(colon + 1)));
   return size * count;
 }
 

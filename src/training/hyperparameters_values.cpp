@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "training/hyperparameters_table.h"
 
 namespace terrapin::training {
@@ -72,10 +73,7 @@ Result<std::vector<std::int64_t>> Value::integers() const {
   std::vector<std::int64_t> values;
   while (true) {
     const std::size_t comma = rest.find(',');
-    std::string_view part = rest.substr(0, comma);
-    while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
-    while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
-    const std::optional<std::int64_t> value = parse_integer(part);
+    const std::optional<std::int64_t> value = parse_integer(trimmed(rest.substr(0, comma), " "));
     if (!value) return tl::unexpected<Error>(error());
     values.push_back(*value);
     if (comma == std::string_view::npos) return values;

@@ -9,8 +9,7 @@ int main(int count, char** arguments) {
     std::fputs("usage: random_assist_model FILE\n", stderr);
     return 2;
   }
-  const auto written =
-      terrapin::networks::write_assist_model(arguments[1], terrapin::assist::testing::random_model(3));
+  const auto written = terrapin::networks::write_assist_model(arguments[1], terrapin::test::random_model(3));
   if (written) return 0;
   std::fprintf(stderr, "%s\n", written.error().message.c_str());
   return 1;

@@ -10,13 +10,12 @@
 #include "base/base64.h"
 #include "base/random.h"
 #include "crypto/hash.h"
+#include "unit/storage/md5.h"
 
 namespace terrapin::storage::test {
 namespace {
 
-std::string md5(std::string_view text) {
-  return crypto::hex(crypto::hash(crypto::HashKind::kMd5, text));
-}
+using terrapin::test::md5;
 
 ByteSourcePtr bytes(std::string_view text) {
   return bytes_source(text);

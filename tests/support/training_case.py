@@ -136,5 +136,5 @@ class TrainingCase(SageMakerCase):
 
     def work_folders(self):
         """What is left of the jobs on the server's disk, without logs and pictures."""
-        jobs = self.server.data_dir / "jobs"
-        return [path for path in jobs.glob("*/work/*") if path.name not in ("phases.jsonl", "overlays")]
+        jobs = (self.server.data_dir / "jobs").glob("*")
+        return [path for job in jobs for path in (job / "work").glob("*") if path.name not in ("phases.jsonl", "overlays")]

@@ -15,15 +15,8 @@
 namespace terrapin::api::s3 {
 namespace {
 
-constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostMetadataBytes = 2048;
 constexpr std::size_t kMostTags = 10;
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> parts;
@@ -195,9 +188,9 @@ S3Status check_write_headers(const Call& call) {
 }
 
 S3Status check_object_key(const std::string& key) {
-  if (key.size() > kLongestKey) {
-    return refuse("KeyTooLongError",
-                  {{"Size", std::to_string(key.size())}, {"MaxSizeAllowed", std::to_string(kLongestKey)}});
+  if (key.size() > storage::kLongestKey) {
+    return refuse("KeyTooLongError", {{"Size", std::to_string(key.size())},
+                                      {"MaxSizeAllowed", std::to_string(storage::kLongestKey)}});
   }
   if (!storage::check_key(key)) return refuse("InvalidURI");
   return {};

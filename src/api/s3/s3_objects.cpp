@@ -265,10 +265,8 @@ S3Result<http::Response> get_object_attributes(const Call& call) {
   bool etag = false, checksum = false, parts = false, storage_class = false, size = false;
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
-    std::string_view one = rest.substr(0, comma);
+    const std::string_view one = trimmed(rest.substr(0, comma), " ");
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
     bool* asked = one == "ETag"           ? &etag
                   : one == "Checksum"     ? &checksum
                   : one == "ObjectParts"  ? &parts

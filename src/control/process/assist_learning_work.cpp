@@ -17,7 +17,6 @@
 #include "control/process/saying.h"
 #include "control/process/training_work.h"
 #include "control/process/transfer.h"
-#include "jobs/ending.h"
 
 namespace terrapin::control {
 namespace {

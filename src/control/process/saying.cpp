@@ -8,12 +8,6 @@
 #include "jobs/ending.h"
 
 namespace terrapin::control {
-namespace {
-
-constexpr std::size_t kMostReason = 1024;
-
-}  // namespace
-
 void write_lines(std::string_view lines) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -23,7 +17,7 @@ void write_lines(std::string_view lines) {
 
 void keep_reason(const std::filesystem::path& folder, const std::string& reason) {
   const Status written =
-      write_file_atomically(folder / kFailureFile, jobs::first_characters(reason, kMostReason));
+      write_file_atomically(folder / kFailureFile, jobs::first_characters(reason, jobs::kFailureCharacters));
   if (!written) say("{}", written.error().message);
 }
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -19,7 +18,6 @@
 #include "control/process/saying.h"
 #include "control/process/transfer.h"
 #include "control/training_spec.h"
-#include "jobs/ending.h"
 
 namespace terrapin::control {
 namespace {

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -28,7 +27,6 @@
 #include "control/process/saying.h"
 #include "control/process/training_work.h"
 #include "control/process/transfer.h"
-#include "jobs/ending.h"
 
 namespace terrapin::control {
 namespace {

@@ -16,10 +16,10 @@
 namespace terrapin::assist {
 namespace {
 
-using terrapin::assist::testing::disc_mask;
-using terrapin::assist::testing::disc_photo;
-using terrapin::assist::testing::random_model;
-using ::testing::HasSubstr;
+using test::disc_mask;
+using test::disc_photo;
+using test::random_model;
+using testing::HasSubstr;
 
 class AssistantFile : public ::testing::Test {
  protected:

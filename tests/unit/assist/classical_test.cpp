@@ -13,7 +13,7 @@ namespace {
 
 TEST(Classical, LeavesSurePixels) {
   if (!classical_available()) GTEST_SKIP() << "this build has no OpenCV";
-  const auto crop = testing::disc_photo({129, 129}, 64, 64, 40);
+  const auto crop = test::disc_photo({129, 129}, 64, 64, 40);
   const auto logits = classical_logits(crop, {{{64, 24}, {24, 64}, {64, 104}, {104, 64}}, {}, {}, {}}, {});
   ASSERT_TRUE(logits) << logits.error().message;
   // Each pixel is one side or the other: between them there is doubt, in them there is none.

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "networks/assist_model.h"
 
-namespace terrapin::assist::testing {
+namespace terrapin::test {
 
 inline networks::AssistModel random_model(std::uint64_t seed) {
   networks::AssistModel model;
@@ -57,4 +57,4 @@ inline imaging::Mask disc_mask(imaging::Size size, double x, double y, double ra
   return mask;
 }
 
-}  // namespace terrapin::assist::testing
+}  // namespace terrapin::test

@@ -7,8 +7,8 @@ namespace terrapin::assist {
 namespace {
 
 using imaging::Pixel;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
+using testing::AllOf;
+using testing::HasSubstr;
 
 Prompt four() {
   Prompt prompt;

@@ -14,8 +14,8 @@ namespace {
 
 using imaging::Mask;
 using imaging::Pixel;
-using terrapin::assist::testing::disc_mask;
-using terrapin::assist::testing::disc_photo;
+using test::disc_mask;
+using test::disc_photo;
 
 struct Scene {
   imaging::Image photo;

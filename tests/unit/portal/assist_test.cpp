@@ -20,6 +20,7 @@ using identity::Role;
 using test::Answered;
 using test::Browser;
 using test::json;
+using test::text_of;
 using ::testing::HasSubstr;
 
 // Answers with what it is given.
@@ -63,10 +64,6 @@ class FakeAssistant final : public assist::Assistant {
   mutable std::mutex mutex_;
   mutable assist::Prompt last_;  // guarded by mutex_
 };
-
-std::string text_of(const Bytes& bytes) {
-  return {bytes.begin(), bytes.end()};
-}
 
 // The PNG with another size in its header.
 std::string sized(std::string png, std::uint32_t width, std::uint32_t height) {

@@ -19,12 +19,10 @@ using imaging::Mask;
 using test::Answered;
 using test::Browser;
 using test::json;
+using test::text_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::string bytes_text(const Bytes& bytes) {
-  return {bytes.begin(), bytes.end()};
-}
 Bytes bytes_of(const std::string& text) {
   return {text.begin(), text.end()};
 }
@@ -57,7 +55,7 @@ class ConsoleObjects : public test::PortalTest {
     jobs.objects_[index] = record;
   }
   void add_mask(const std::string& uri, const Mask& mask) {
-    objects.add(uri, bytes_text(imaging::encode_indexed_png(mask, imaging::default_palette(3)).value()),
+    objects.add(uri, text_of(imaging::encode_indexed_png(mask, imaging::default_palette(3)).value()),
                 "image/png");
   }
 
@@ -177,7 +175,7 @@ TEST_F(ConsoleObjects, ListsAFolder) {
 
 TEST_F(ConsoleObjects, PhotosAreReducedNotTurned) {
   const Image photo = gradient(1000, 500);
-  objects.add("s3://photos/p.jpg", bytes_text(imaging::encode_jpeg(photo, 95).value()), "image/jpeg");
+  objects.add("s3://photos/p.jpg", text_of(imaging::encode_jpeg(photo, 95).value()), "image/jpeg");
   add_object(1, "s3://photos/p.jpg");
   const std::string target = api + "jobs/job-1/objects/1/photo";
   const Answered small = get(target + "?width=100", browser);
@@ -202,7 +200,7 @@ TEST_F(ConsoleObjects, PhotosAreReducedNotTurned) {
 }
 
 TEST_F(ConsoleObjects, PngPhotosStayPng) {
-  objects.add("s3://photos/p.png", bytes_text(imaging::encode_png(gradient(200, 100)).value()), "image/png");
+  objects.add("s3://photos/p.png", text_of(imaging::encode_png(gradient(200, 100)).value()), "image/png");
   add_object(1, "s3://photos/p.png");
   const Answered small = get(api + "jobs/job-1/objects/1/photo?width=64", browser);
   EXPECT_EQ(small.header("Content-Type"), "image/png");
@@ -210,7 +208,7 @@ TEST_F(ConsoleObjects, PngPhotosStayPng) {
 }
 
 TEST_F(ConsoleObjects, ReducedPicturesAreKept) {
-  objects.add("s3://photos/p.png", bytes_text(imaging::encode_png(gradient(200, 100)).value()), "image/png");
+  objects.add("s3://photos/p.png", text_of(imaging::encode_png(gradient(200, 100)).value()), "image/png");
   add_object(1, "s3://photos/p.png");
   const std::string target = api + "jobs/job-1/objects/1/photo?width=64";
   const std::string first = get(target, browser).text;

@@ -17,6 +17,10 @@ inline tl::unexpected<Error> not_in_this_fake() {
   return fail(ErrorCode::kUnsupported, "the fake does not do this");
 }
 
+inline std::string text_of(const Bytes& bytes) {
+  return std::string(bytes.begin(), bytes.end());
+}
+
 class FakeObjects final : public storage::ObjectStore {
  public:
   void add(const std::string& uri, const std::string& bytes, const std::string& type) {

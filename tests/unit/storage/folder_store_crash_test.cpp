@@ -9,16 +9,14 @@
 #include <map>
 
 #include "base/random.h"
-#include "crypto/hash.h"
 #include "storage/folder_store.h"
 #include "unit/base/temporary_folder.h"
+#include "unit/storage/md5.h"
 
 namespace terrapin::storage {
 namespace {
 
-std::string md5_of(std::string_view text) {
-  return crypto::hex(crypto::hash(crypto::HashKind::kMd5, text));
-}
+using terrapin::test::md5;
 
 // Keys in one another's way, with and without headers that do not fit on the file.
 const std::vector<std::string> kKeys{"a", "a/b", "a/b/c", "plain", "dir//x", "large"};
@@ -41,7 +39,7 @@ void work(const std::filesystem::path& root, std::int32_t first, int acknowledge
     if (step % 5 == 3) {
       const auto id = store->start_upload(name, headers);
       if (!id || !store->put_part(name, *id, 1, *bytes_source(text)) ||
-          !store->complete_upload(name, *id, {{1, md5_of(text)}})) {
+          !store->complete_upload(name, *id, {{1, md5(text)}})) {
         std::_Exit(1);
       }
     } else if (!store->put(name, *bytes_source(text), headers, {})) {
@@ -97,7 +95,7 @@ TEST_P(FolderStoreCrash, LosesNothingThatWasDone) {
       EXPECT_TRUE(stored == done || stored == last + 1) << key << " " << stored << " " << done;
       EXPECT_EQ(content, text_of(stored)) << key;
       if (object->info.etag.find('-') == std::string::npos) {
-        EXPECT_EQ(object->info.etag, md5_of(content)) << key;
+        EXPECT_EQ(object->info.etag, md5(content)) << key;
       }
       EXPECT_EQ(object->info.headers.metadata.contains("more"), key == "large");
     }

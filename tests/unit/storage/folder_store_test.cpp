@@ -8,18 +8,16 @@
 #include <fstream>
 
 #include "base/files.h"
-#include "crypto/hash.h"
 #include "storage/folder_store_files.h"
 #include "unit/base/temporary_folder.h"
+#include "unit/storage/md5.h"
 
 namespace terrapin::storage {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string md5(std::string_view text) {
-  return crypto::hex(crypto::hash(crypto::HashKind::kMd5, text));
-}
+using terrapin::test::md5;
 
 class FolderStoreTest : public ::testing::TestWithParam<bool> {
  protected:
