@@ -5,10 +5,12 @@
 #include <string>
 
 #include "base/interrupt.h"
+#include "base/waiting_threads.h"
 #include "cli/command.h"
 
 int main(int argc, char** argv) {
   using namespace terrapin;
+  let_waiting_threads_sleep(argv);
   CLI::App app{"Terrapin: label photos pixel by pixel, train a segmentation model, use it."};
   app.name("terrapin");
   app.set_version_flag("--version", TERRAPIN_VERSION);

@@ -33,7 +33,7 @@ struct TrainAssistOptions {
   fs::path output;
   double scenes = 0.1;
   bool fresh = false;
-  bool side_given = false, width_given = false;
+  const CLI::Option *side = nullptr, *width = nullptr, *margin = nullptr;
   training::AssistTrainingOptions recipe;
 };
 
@@ -142,8 +142,9 @@ Status take_shape(TrainAssistOptions& options) {
   TERRAPIN_TRY(const networks::AssistModel model, networks::read_assist_model(recipe.weights));
   const networks::AssistSpec asked = recipe.network;
   recipe.network = model.spec;
-  if (options.side_given) recipe.network.side = asked.side;
-  if (options.width_given) recipe.network.width = asked.width;
+  if (options.side->count() > 0) recipe.network.side = asked.side;
+  if (options.width->count() > 0) recipe.network.width = asked.width;
+  if (options.margin->count() > 0) recipe.network.margin = asked.margin;
   return {};
 }
 
@@ -269,14 +270,21 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--encoder-rate-factor", recipe.encoder_rate_factor,
                    "The encoder learns at this share of it")
       ->capture_default_str();
-  const auto* side = command
-                         ->add_option("--side", recipe.network.side,
-                                      "Pixels of a crop's side, 16 k + 1 (an assistance model's own)")
-                         ->capture_default_str();
-  const auto* width = command
-                          ->add_option("--width", recipe.network.width,
-                                       "Channels of the decoder, a multiple of 4 (an assistance model's own)")
-                          ->capture_default_str();
+  options->side = command
+                      ->add_option("--side", recipe.network.side,
+                                   "Pixels of a crop's side, 16 k + 1 (an assistance model's own)")
+                      ->capture_default_str();
+  options->width = command
+                       ->add_option("--width", recipe.network.width,
+                                    "Channels of the decoder, a multiple of 4 (an assistance model's own)")
+                       ->capture_default_str();
+  options->margin =
+      command
+          ->add_option(
+              "--margin", recipe.network.margin,
+              "What a crop shows on each side of the box of the points, in use and when watched, as a share "
+              "of the box's side (an assistance model's own)")
+          ->capture_default_str();
   command
       ->add_option("--click-probability", recipe.click_probability,
                    "Share of batches that learn from corrective clicks")
@@ -300,9 +308,7 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--fresh", options->fresh, "Begin anew, whatever checkpoint the output folder holds");
   command->add_flag("--json", invocation.json, "Print the result as one JSON document");
   command->add_flag("--quiet", invocation.quiet, "No progress bar");
-  command->callback([options, side, width, &invocation] {
-    options->side_given = side->count() > 0;
-    options->width_given = width->count() > 0;
+  command->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return run(*options, invocation); };
   });
 }

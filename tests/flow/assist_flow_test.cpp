@@ -11,6 +11,7 @@
 #include "flow/program.h"
 #include "imaging/codecs.h"
 #include "imaging/regions.h"
+#include "metrics/simulated_annotator.h"
 
 namespace terrapin::flow {
 namespace {
@@ -136,6 +137,61 @@ TEST_F(AssistFlow, TrainMeasureAsk) {
                               text("mask.png"), "--negative", "70,44", "--output", text("refined.png")});
   ASSERT_EQ(refined.code, 0) << refined.errors;
   EXPECT_EQ(imaging::read_label_mask(text("refined.png"))->at(70, 44), 0);
+}
+
+// Other processors have other kernels, with other orders of sums. oneDNN takes the named ones where the
+// processor has them; libtorch's are others still.
+TEST_F(AssistFlow, TheShippedNetworkAnswersAlikeWhateverTheProcessor) {
+  struct Question {
+    fs::path photo;
+    std::string points;
+  };
+  std::vector<Question> questions;
+  const auto ask_for = [&](const fs::path& photo, const Mask& object) {
+    const auto points = metrics::extreme_points(object);
+    ASSERT_TRUE(points) << photo;
+    std::string text;
+    for (const imaging::Pixel& point : *points) text += fmt::format("{},{} ", point.x, point.y);
+    questions.push_back({photo, text});
+  };
+  for (const char* name : {"disc0", "disc5"})
+    ask_for(data() / "images" / (std::string(name) + ".png"),
+            imaging::read_label_mask(data() / "instances" / (std::string(name) + ".png")).value());
+  ASSERT_EQ(run({"scenes", text("scenes"), "--count", "3"}).code, 0);
+  const fs::path masks = folder_.path() / "scenes/labelscenes/annotations/consolidated-annotation/output";
+  const std::size_t discs = questions.size();
+  for (const auto& entry : fs::directory_iterator(masks)) {
+    const Mask labels = imaging::read_label_mask(entry.path()).value();
+    const std::string number = entry.path().filename().string().substr(0, 1);
+    const imaging::LabeledRuns parts = imaging::connected_regions(labels);
+    for (std::size_t i = 0; i < parts.regions.size(); ++i) {
+      if (parts.regions[i].label == 0 || parts.regions[i].area < 800) continue;
+      Mask object(labels.size());
+      for (const imaging::Run& run : parts.runs)
+        if (run.region == static_cast<std::int64_t>(i))
+          std::fill(object.row(run.y) + run.begin, object.row(run.y) + run.end, 1);
+      ask_for(folder_.path() / "scenes/photos" / ("scene-0000" + number + ".jpg"), object);
+    }
+  }
+  EXPECT_GE(questions.size(), discs + 3);
+  const auto answer = [&](const Question& question, const char* kernels, const char* backend) {
+    ::setenv("DNNL_MAX_CPU_ISA", kernels, 1);
+    const Answer asked = run({"autosegment", "--image", question.photo.string(), "--points", question.points,
+                              "--backend", backend, "--threads", "2", "--output", text("mask.png")});
+    ::unsetenv("DNNL_MAX_CPU_ISA");
+    EXPECT_EQ(asked.code, 0) << asked.errors;
+    return imaging::read_label_mask(text("mask.png")).value_or(Mask({1, 1}));
+  };
+  for (const Question& question : questions) {
+    const Mask here = answer(question, "ALL", "auto");
+    EXPECT_GT(std::count(here.bytes().begin(), here.bytes().end(), 1), 100) << question.photo;
+    EXPECT_EQ(answer(question, "ALL", "auto").bytes(), here.bytes()) << "the same machine, the same bits";
+    for (const char* kernels : {"SSE41", "AVX2"})
+      EXPECT_GE(metrics::overlap_of(here, answer(question, kernels, "auto")).iou(), 0.99)
+          << question.photo << " with " << kernels;
+    EXPECT_GE(metrics::overlap_of(here, answer(question, "ALL", "torch")).iou(), 0.99)
+        << question.photo << " with libtorch";
+  }
 }
 
 TEST_F(AssistFlow, SaysWhatIsWrong) {

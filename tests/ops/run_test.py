@@ -89,6 +89,17 @@ class Commands(RunCase):
         self.assertIn(f"'{self.folder}' cannot be started: Permission denied", self.errors)
         self.assert_nothing_left()
 
+    def test_waiting_threads_sleep_in_the_program_and_the_commands_environment_is_its_callers(self):
+        script = 'tr "\\0" "\\n" </proc/$PPID/environ; echo; cat /proc/$PPID/comm; echo; env'
+        ours = {key: value for key, value in self.environment().items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+        programs, name, commands = self.run_it("sh", "-c", script, env=ours).split("\n\n")
+        self.assertIn("OMP_WAIT_POLICY=PASSIVE", programs.splitlines())
+        self.assertEqual(name, pathlib.Path(program()).name[:15])
+        self.assertEqual([line for line in commands.splitlines() if "WAIT_POLICY" in line], [])
+        programs, _, commands = self.run_it("sh", "-c", script, env=dict(ours, OMP_WAIT_POLICY="ACTIVE")).split("\n\n")
+        for text in (programs, commands):
+            self.assertEqual([line for line in text.splitlines() if "WAIT_POLICY" in line], ["OMP_WAIT_POLICY=ACTIVE"])
+
     def test_wrong_command_lines(self):
         for arguments, part in ((["--"], "COMMAND"), (["--endpoint", "http://x", "--data-dir", "d", "--", "true"], "--endpoint"), (["--port", "1", "--", "true"], "--port")):
             done = subprocess.run([program(), "run", *arguments], cwd=self.folder, capture_output=True, text=True, check=False)

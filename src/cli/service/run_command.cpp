@@ -11,6 +11,7 @@
 #include "api/aws_hosts.h"
 #include "base/files.h"
 #include "base/logging.h"
+#include "base/waiting_threads.h"
 #include "cli/command.h"
 #include "cli/service/attended_command.h"
 #include "cli/service/labeling_server.h"
@@ -43,7 +44,8 @@ std::string variable(const char* name) {
 
 std::vector<std::string> inherited_environment() {
   std::vector<std::string> all;
-  for (char** each = environ; *each != nullptr; ++each) all.emplace_back(*each);
+  for (char** each = environ; *each != nullptr; ++each)
+    if (!is_of_waiting_threads(*each)) all.emplace_back(*each);
   return all;
 }
 
