@@ -41,8 +41,8 @@ std::shared_ptr<const ObjectSource> folder_source(artifacts::ObjectSet set, doub
 struct AssistAugment {
   double max_jitter_px =
       10;  // of a click, photo pixels; never more than a seventh of the object's shorter side
-  double margin_low = 0.08, margin_high = 0.35;
-  double stretch_low = 1.3, stretch_high = 3;
+  double margin_low = 0.05, margin_high = 0.25;
+  double stretch_low = 1.5, stretch_high = 4;
   double paste_probability = 0.2;  // the object is put before another photo
   double color_probability = 0.8, grey_probability = 0.05;
   double blur_probability = 0.2, coarse_probability = 0.15;
