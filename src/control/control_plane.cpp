@@ -76,9 +76,11 @@ ControlPlane::ControlPlane(storage::ObjectStore& objects, const Clock& clock, Co
       endpoint_runner_(runner_options(options_, "endpoints", kEndpointShare)),
       batch_supervisor_(job_store_, *batch_runner_, clock,
                         {.lane = kBatchLane, .changed = [this](const std::string& id) { job_changed(id); }}),
-      endpoint_supervisor_(
-          job_store_, endpoint_runner_, clock,
-          {.lane = kEndpointLane, .changed = [this](const std::string&) { endpoint_keeper_.wake(); }}),
+      endpoint_supervisor_(job_store_, endpoint_runner_, clock,
+                           // The endpoint whose server does not fit must not keep others without theirs.
+                           {.lane = kEndpointLane,
+                            .in_order = false,
+                            .changed = [this](const std::string&) { endpoint_keeper_.wake(); }}),
       training_jobs_(resources_, job_store_, *batch_runner_, batch_supervisor_,
                      {options_.program, options_.data_dir, options_.slots, options_.job_environment}),
       routes_(random_seed()),

@@ -74,6 +74,12 @@ EndpointCapture::~EndpointCapture() {
 void EndpointCapture::stop() {
   thread_.stop();
   (void)flush();  // logged there
+  const std::lock_guard lock(mutex_);
+  std::int64_t lost = 0;
+  for (const auto& [key, batch] : waiting_) lost += std::count(batch.lines.begin(), batch.lines.end(), '\n');
+  if (lost > 0) spdlog::error("{} captured invocations could not be written before the end", lost);
+  waiting_.clear();
+  waiting_bytes_ = 0;
 }
 
 void EndpointCapture::add(const CaptureSpec& capture, const CapturedInvocation& invocation) {
@@ -92,7 +98,9 @@ void EndpointCapture::add(const CaptureSpec& capture, const CapturedInvocation& 
   }
   batch.lines += line;
   waiting_bytes_ += bytes;
-  if (static_cast<std::int64_t>(batch.lines.size()) >= options_.max_object_bytes) thread_.wake();
+  if (static_cast<std::int64_t>(batch.lines.size()) >= options_.max_object_bytes &&
+      Steady::now() >= batch.not_before)
+    thread_.wake();
 }
 
 Status EndpointCapture::flush() {
@@ -100,7 +108,6 @@ Status EndpointCapture::flush() {
   {
     const std::lock_guard lock(mutex_);
     batches.swap(waiting_);
-    waiting_bytes_ = 0;
   }
   return write(std::move(batches));
 }
@@ -109,9 +116,19 @@ Status EndpointCapture::write(std::map<std::string, Batch> batches) {
   Status first;
   for (auto& [key, batch] : batches) {
     const auto written = objects_.put(batch.object, *bytes_source(batch.lines), "application/x-jsonlines");
-    if (written) continue;
+    const std::lock_guard lock(mutex_);
+    if (written) {
+      waiting_bytes_ -= static_cast<std::int64_t>(batch.lines.size());
+      continue;
+    }
     spdlog::error("captured invocations of {}: {}", storage::s3_uri(batch.object), written.error().message);
     if (first) first = tl::unexpected<Error>(written.error());
+    // Before what has come since, after a pause.
+    Batch& later = waiting_[key];
+    later.object = batch.object;
+    later.lines.insert(0, batch.lines);
+    later.since = batch.since;
+    later.not_before = Steady::now() + options_.interval;
   }
   std::int64_t lost = 0;
   {
@@ -129,11 +146,11 @@ void EndpointCapture::write_ripe() {
     const auto now = Steady::now();
     for (auto one = waiting_.begin(); one != waiting_.end();) {
       const auto bytes = static_cast<std::int64_t>(one->second.lines.size());
-      if (now - one->second.since < options_.interval / 2 && bytes < options_.max_object_bytes) {
+      const bool early = now - one->second.since < options_.interval / 2 && bytes < options_.max_object_bytes;
+      if (early || now < one->second.not_before) {
         ++one;
         continue;
       }
-      waiting_bytes_ -= bytes;
       ripe.insert(waiting_.extract(one++));
     }
   }

@@ -48,7 +48,8 @@ class EndpointCapture {
   void start() { thread_.start(); }
   void stop();  // writes what waits
   void add(const CaptureSpec& capture, const CapturedInvocation& invocation);
-  // Writes what waits now. kIo and the like if some of it could not be written; it is dropped.
+  // Writes what waits now. kIo and the like if some of it could not be written: it waits on and is tried
+  // again.
   Status flush();
 
  private:
@@ -56,6 +57,7 @@ class EndpointCapture {
     storage::ObjectName object;
     std::string lines;
     std::chrono::steady_clock::time_point since;
+    std::chrono::steady_clock::time_point not_before{};  // after a failure
   };
   Status write(std::map<std::string, Batch> batches);
   void write_ripe();
@@ -64,7 +66,7 @@ class EndpointCapture {
   const CaptureOptions options_;
   std::mutex mutex_;
   std::map<std::string, Batch> waiting_;  // guarded by mutex_; by destination, endpoint and variant
-  std::int64_t waiting_bytes_ = 0;        // guarded by mutex_
+  std::int64_t waiting_bytes_ = 0;        // guarded by mutex_; those being written too
   std::int64_t lost_lines_ = 0;           // guarded by mutex_
   RepeatingThread thread_;
 };

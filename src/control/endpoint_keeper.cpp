@@ -19,9 +19,9 @@ using Steady = std::chrono::steady_clock;
 constexpr auto kStopGrace = std::chrono::seconds(30);  // `terrapin host` gives requests in flight 20
 constexpr std::int64_t kMaxOutputBytes = 64 << 20;
 // What the object store of the installation may need.
-const std::vector<std::string> kInherited = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                             "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
-                                             "LD_LIBRARY_PATH",   "OMP_WAIT_POLICY"};
+const std::vector<std::string> kInherited = {
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
+    "LD_LIBRARY_PATH",   "OMP_WAIT_POLICY",       "GOMP_SPINCOUNT"};
 
 bool leads_requests(const std::string& status) {
   return status == kEndpointInService || status == kEndpointUpdating || status == kEndpointRollingBack;
@@ -370,10 +370,20 @@ void EndpointKeeper::ask_after_health() {
       instance->client.set_port(static_cast<int>(*number));
     }
     const auto answer = instance->client.ask({}, Steady::now() + options_.ping_timeout);
+    if (!answer && answer.error().kind == InstanceFault::Kind::kLocal) continue;
     const bool healthy = answer && answer->status == 200;
-    instance->failed_pings = healthy ? 0 : instance->failed_pings + 1;
     const bool was = instance->healthy.exchange(healthy);
-    if (healthy != was || instance->failed_pings == options_.pings_until_hung) wake();
+    bool counted = false;
+    if (healthy) {
+      instance->failed_pings = 0;
+    } else if (const auto now = Steady::now();
+               instance->failed_pings == 0 || now - instance->failed_at >= options_.ping_interval) {
+      // A server is asked more often while it does not answer; whether it hangs is a question of time.
+      counted = true;
+      instance->failed_at = now;
+      ++instance->failed_pings;
+    }
+    if (healthy != was || (counted && instance->failed_pings == options_.pings_until_hung)) wake();
   }
 }
 

@@ -27,7 +27,9 @@ struct ServedInstance {
   std::atomic<bool> healthy{false};
   std::atomic<int> in_flight{0};
   std::atomic<std::int64_t> answered{0};  // with success, since this service has known it
-  std::atomic<int> failed_pings{0};       // one after the other
+  std::atomic<int> failed_pings{0};       // one after the other, those counted that are an interval apart
+  std::chrono::steady_clock::time_point
+      failed_at{};  // the last one counted; of who asks after its health alone
 };
 using ServedInstancePtr = std::shared_ptr<ServedInstance>;
 

@@ -64,7 +64,8 @@ struct Waiting {
 
 Asked<Descriptor> connect_to(int port, Deadline deadline, const std::atomic<bool>* abandoned) {
   Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return gone("socket", errno);
+  if (!socket.is_open())
+    return fault(FaultKind::kLocal, fmt::format("socket: {}", std::generic_category().message(errno)));
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_in address{};
@@ -261,7 +262,10 @@ Descriptor InstanceClient::take_idle() {
 
 void InstanceClient::keep(Descriptor socket) {
   const std::lock_guard lock(mutex_);
-  if (idle_.size() < kMostIdle) idle_.push_back({std::move(socket), Steady::now()});
+  const auto now = Steady::now();
+  // The oldest are first: those of a burst are not kept open by those that are used all the time.
+  std::erase_if(idle_, [&](const Idle& idle) { return now - idle.since >= kIdleTime; });
+  if (idle_.size() < kMostIdle) idle_.push_back({std::move(socket), now});
 }
 
 tl::expected<InstanceAnswer, InstanceFault> InstanceClient::ask(const InstanceRequest& request,

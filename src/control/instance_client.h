@@ -41,6 +41,7 @@ struct InstanceFault {
     kAbandoned,  // the caller no longer wants the answer
     kTooLarge,   // the answer
     kBody,       // the request's body cannot be read
+    kLocal,      // this process has no descriptor left to ask with: nothing is known of the server
   };
   Kind kind = Kind::kUnreachable;
   std::string message;

@@ -93,6 +93,8 @@ tl::expected<InvocationAnswer, InvocationFailure> Invocations::invoke(const Invo
           unreachable_();
           tried.push_back(instance.id);
           continue;
+        case InstanceFault::Kind::kLocal:  // the same with every server, and none of their faults
+          break;
         case InstanceFault::Kind::kTimeout:
           failure.kind = Kind::kTimeout;
           break;

@@ -14,7 +14,7 @@ using jobs::JobRecord;
 using storage::Transaction;
 
 constexpr std::int64_t kScrapeBytes = 8 << 20;  // read of a log at a time
-constexpr std::size_t kMostScraped = 200;       // jobs whose numbers are kept in memory
+constexpr std::size_t kMostScraped = 2000;      // jobs whose numbers are kept in memory
 constexpr std::int64_t kMaxOverlayBytes = 4 << 20;
 
 jobs::Work work_of(const TrainingJobSpec& spec, const Slot& slot, const TrainingJobsOptions& options) {

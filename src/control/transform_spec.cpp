@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -112,6 +113,11 @@ std::string transform_output_uri(const TransformSpec& spec, const std::string& f
   std::string uri = spec.output_uri;
   while (uri.ends_with('/')) uri.pop_back();
   return uri + "/" + file + ".out";
+}
+
+bool is_transform_output(const TransformSpec& spec, const storage::ObjectName& object) {
+  const std::string begin = transform_output_uri(spec, ""), uri = storage::s3_uri(object);
+  return uri.ends_with(".out") && uri.starts_with(begin.substr(0, begin.size() - std::strlen(".out")));
 }
 
 TransformState derive_transform_state(const jobs::JobRecord& job, const std::vector<jobs::JobChange>& changes,

@@ -15,6 +15,7 @@
 #include "control/process/phases.h"
 #include "control/training_spec.h"
 #include "jobs/job_store.h"
+#include "storage/object_store.h"
 
 namespace terrapin::control {
 
@@ -51,6 +52,9 @@ Result<TransformSpec> parse_transform_spec(const std::string& text);
 
 // <output_uri>/<file>.out
 std::string transform_output_uri(const TransformSpec& spec, const std::string& file);
+// Whether the object is named as an answer of this transform: where its output lies below its input, such
+// objects come up in the listing while it runs, and lie there when it is run again.
+bool is_transform_output(const TransformSpec& spec, const storage::ObjectName& object);
 
 struct TransformState {
   BatchStatus status = BatchStatus::kInProgress;

@@ -251,12 +251,13 @@ void TuningJobs::close_where_due(Standing& standing) const {
   if (spec.max_run_s > 0 &&
       resources_.now() - standing.job.resource.created >= std::chrono::seconds(spec.max_run_s))
     close(fmt::format("the {} seconds that the tuning job had are over", spec.max_run_s));
+  // Of those under way one is always new: only what they have reached counts for them.
   const bool all_failed = std::all_of(state.trials.begin(), state.trials.end(), [](const TuningTrial& trial) {
-    return trial.status == BatchStatus::kFailed;
+    return runs(trial) ? !trial.objective.has_value() : trial.status == BatchStatus::kFailed;
   });
   const auto ended = static_cast<std::size_t>(std::count_if(state.trials.begin(), state.trials.end(),
                                                             [](const auto& trial) { return !runs(trial); }));
-  if (!state.trials.empty() && all_failed && ended >= kFruitlessTrainings) {
+  if (state.closing.empty() && all_failed && ended >= kFruitlessTrainings) {
     state.failure_reason = fmt::format(
         "No training job succeeded after {} attempts. For additional details, please take a look at the "
         "training job failures by listing training jobs for the hyperparameter tuning job.",
@@ -389,9 +390,13 @@ Status TuningJobs::attend(const Resource& row) {
   for (const TuningTrial& trial : state.trials) curves_.erase(trial.training);
   const bool full = state.trials.size() >= static_cast<std::size_t>(spec.max_trainings);
   if (!stopping && state.closing.empty() && !full && !state.found_nothing_new) return {};
-  const bool failed = !state.trials.empty() &&
-                      std::all_of(state.trials.begin(), state.trials.end(),
-                                  [](const auto& trial) { return trial.status == BatchStatus::kFailed; });
+  // Given up for want of any success, those that were under way were stopped.
+  const bool fruitless = !state.failure_reason.empty() && state.closing == state.failure_reason;
+  const bool failed =
+      !state.trials.empty() && std::all_of(state.trials.begin(), state.trials.end(), [&](const auto& trial) {
+        return trial.status == BatchStatus::kFailed ||
+               (fruitless && trial.status == BatchStatus::kStopped && !trial.objective);
+      });
   if (!failed || stopping) {
     state.failure_reason.clear();
     return keep(standing, BatchStatus::kCompleted);

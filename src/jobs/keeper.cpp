@@ -475,6 +475,18 @@ std::string job_mark(const std::string& id) {
   return "TERRAPIN_JOB=" + id;
 }
 
+std::vector<ProcessId> processes_of_job(const JobFolder& folder, const std::string& id) {
+  std::vector<ProcessId> all = processes_with(job_mark(id));
+  std::erase_if(all, [&](const ProcessId& process) {
+    // make_order has it so. Where that folder is gone, it cannot be another job's.
+    const auto home = variable_of(process, "HOME");
+    std::error_code error;
+    if (!home || !fs::exists(*home, error)) return false;
+    return !fs::equivalent(*home, folder.work(), error);
+  });
+  return all;
+}
+
 std::string order_text(const Order& order) {
   return json_text(nlohmann::ordered_json{{"version", 1},
                                           {"id", order.id},
@@ -611,7 +623,7 @@ Status end_abandoned(const JobFolder& folder, const std::string& id) {
     // One that another of them begets while we look has the mark too.
     const auto give_up = Steady::now() + kLastGrace;
     for (;;) {
-      const auto left = processes_with(job_mark(id));
+      const auto left = processes_of_job(folder, id);
       if (left.empty()) break;
       if (Steady::now() >= give_up)
         return fail(ErrorCode::kIo, "process {} of job {} does not end although it was killed",

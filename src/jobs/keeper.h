@@ -31,6 +31,10 @@ Result<Order> parse_order(const std::string& text);
 
 // The variable that marks every process of a job: "TERRAPIN_JOB=<id>".
 std::string job_mark(const std::string& id);
+// The job's living processes that were begun in this folder. An id alone is not enough: rows that were
+// restored from a backup, and folders that were copied, have the ids of jobs that may run elsewhere on this
+// machine.
+std::vector<ProcessId> processes_of_job(const JobFolder& folder, const std::string& id);
 
 // started.json: who keeps the job and what runs. Written before the job's program begins.
 struct Started {

@@ -141,7 +141,7 @@ Status LocalRunner::seal(const std::string& id, const std::string&) {
   TERRAPIN_TRY_STATUS(check_job_id(id));
   TERRAPIN_TRY(const bool sealed, seal_folder(folder(id), "The job never began."));
   if (!sealed) return fail(ErrorCode::kConflict, "job {} has begun meanwhile", id);
-  for (const ProcessId& process : processes_with(job_mark(id))) {
+  for (const ProcessId& process : processes_of_job(folder(id), id)) {
     TERRAPIN_TRY_STATUS(send_signal(process, SIGKILL));
   }
   return {};

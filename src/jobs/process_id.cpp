@@ -116,17 +116,38 @@ int kill_descendants(pid_t ancestor) {
   return killed;
 }
 
+namespace {
+
+constexpr std::int64_t kMaxEnvironment = 1 << 22;
+
+// Every variable between two zeros.
+std::optional<std::string> environment_of(pid_t pid) {
+  const auto text = read_text_file(fmt::format("/proc/{}/environ", pid), kMaxEnvironment);
+  if (!text) return std::nullopt;
+  return '\0' + *text + '\0';
+}
+
+}  // namespace
+
 std::vector<ProcessId> processes_with(const std::string& variable) {
   std::vector<ProcessId> found;
   for (const pid_t pid : all_processes()) {
     const auto process = process_id(pid);
     if (!process || pid == ::getpid()) continue;
-    const auto environment = read_text_file(fmt::format("/proc/{}/environ", pid), 1 << 22);
-    if (!environment) continue;
-    const std::string all = '\0' + *environment + '\0', wanted = '\0' + variable + '\0';
-    if (all.find(wanted) != std::string::npos && is_alive(*process)) found.push_back(*process);
+    const auto all = environment_of(pid);
+    if (all && all->find('\0' + variable + '\0') != std::string::npos && is_alive(*process))
+      found.push_back(*process);
   }
   return found;
+}
+
+std::optional<std::string> variable_of(const ProcessId& process, const std::string& name) {
+  const auto all = environment_of(process.pid);
+  if (!all || !is_alive(process)) return std::nullopt;
+  const std::size_t at = all->find('\0' + name + '=');
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t begin = at + name.size() + 2;
+  return all->substr(begin, all->find('\0', begin) - begin);
 }
 
 nlohmann::json process_json(const ProcessId& process) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ Result<bool> send_signal(const ProcessId& process, int signal);
 int kill_descendants(pid_t ancestor);
 // The processes of ours whose environment held `variable` ("NAME=value") when they began; zombies are none.
 std::vector<ProcessId> processes_with(const std::string& variable);
+// The value that the variable had when the process began; nullopt: none, or the process is gone or not ours.
+std::optional<std::string> variable_of(const ProcessId& process, const std::string& name);
 
 nlohmann::json process_json(const ProcessId& process);
 ProcessId parse_process(const nlohmann::json& json);

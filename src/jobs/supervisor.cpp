@@ -143,7 +143,6 @@ Status Supervisor::finish(const JobRecord& job, const Ending& ending) {
   return {};
 }
 
-// Strictly in order: a job that waits for much is not overtaken for ever by those that want little.
 Status Supervisor::start_queued() {
   TERRAPIN_TRY(const auto queue, store_.queue(options_.lane, kQueueLook));
   for (JobRecord job : queue) {
@@ -155,7 +154,8 @@ Status Supervisor::start_queued() {
       continue;
     }
     if (!place) return tl::unexpected<Error>(place.error());
-    if (!*place) return {};
+    if (!*place && options_.in_order) return {};
+    if (!*place) continue;
     job.handle = **place;
     const Status placed = store_.place(job.id, job.handle);
     if (!placed) {

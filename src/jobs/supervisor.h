@@ -19,6 +19,9 @@ namespace terrapin::jobs {
 struct SupervisorOptions {
   std::string lane = "batch";  // whose jobs it looks after
   std::chrono::milliseconds look_interval{500};
+  // Strictly in order: a job that waits for much is not overtaken for ever by those that want little. Else
+  // one that no place is free for holds up no other.
+  bool in_order = true;
   // Told after every change that the supervisor makes, on its thread.
   std::function<void(const std::string& job_id)> changed = {};
 };

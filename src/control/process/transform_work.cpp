@@ -268,9 +268,12 @@ class TransformRun {
     TERRAPIN_TRY_STATUS(phases.add("Transforming"));
     {
       const StopWatch watch(stop_);
-      TERRAPIN_TRY_STATUS(transfer_.for_each(
-          spec_.source, [this](const std::vector<SourceObject>& group) { return transform(group); }));
+      TERRAPIN_TRY_STATUS(transfer_.for_each(spec_.source, [this](std::vector<SourceObject> group) {
+        return transform(without_outputs(group));
+      }));
     }
+    if (left_out_ > 0)
+      say("{} objects were left out: answers of a transform, below its S3OutputPath", left_out_);
     server_.reset();
     if (done_ + failed_ == 0)
       return fail(
@@ -308,6 +311,14 @@ class TransformRun {
     if (spec_.max_payload_mb == 0) payload_mb_ = number("MaxPayloadInMB", kMaxPayloadMb, kMaxPayloadMb);
     say("{} transforms at a time, photos of at most {} MB", concurrent_, payload_mb_);
     return {};
+  }
+
+  // Whoever lists a prefix means the photos; a manifest means what it names.
+  std::vector<SourceObject> without_outputs(std::vector<SourceObject> group) {
+    if (spec_.source.kind == DataSource::Kind::kPrefix)
+      left_out_ += static_cast<std::int64_t>(std::erase_if(
+          group, [this](const SourceObject& one) { return is_transform_output(spec_, one.object); }));
+    return group;
   }
 
   // Each thread holds one photo's answer; photos are sent from where they lie.
@@ -414,7 +425,7 @@ class TransformRun {
   InstanceClient client_;
   std::unique_ptr<LocalModelServer> server_;
   int concurrent_ = 1;
-  std::int64_t payload_mb_ = kMaxPayloadMb;
+  std::int64_t payload_mb_ = kMaxPayloadMb, left_out_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> done_{0}, failed_{0};
   std::mutex mutex_;

@@ -76,11 +76,11 @@ class EndpointCaptures : public testing::Test {
     store_ = std::move(*storage::open_folder_store(folder_ / "objects", system_clock()));
     ASSERT_TRUE(store_->create_bucket("bucket"));
   }
-  std::vector<std::string> lines() {
+  std::vector<std::string> lines(const std::string& bucket = "bucket") {
     std::vector<std::string> all;
-    const auto page = store_->list("bucket", {});
+    const auto page = store_->list(bucket, {});
     for (const storage::ObjectInfo& object : page->objects) {
-      const auto opened = store_->get({"bucket", object.key});
+      const auto opened = store_->get({bucket, object.key});
       std::istringstream text(*read_all_text(*opened->content, 1 << 20));
       for (std::string line; std::getline(text, line);) all.push_back(line);
     }
@@ -120,7 +120,30 @@ TEST_F(EndpointCaptures, ABucketThatIsNotThereIsTold) {
   nowhere.destination = "s3://no-such-bucket/x";
   capture.add(nowhere, invocation());
   EXPECT_FALSE(capture.flush());
-  EXPECT_TRUE(capture.flush()) << "what could not be written is dropped";
+  capture.add(nowhere, invocation());
+  EXPECT_FALSE(capture.flush());
+  EXPECT_TRUE(lines("bucket").empty());
+  ASSERT_TRUE(store_->create_bucket("no-such-bucket"));
+  EXPECT_TRUE(capture.flush()) << "what could not be written waited";
+  EXPECT_EQ(store_->list("no-such-bucket", {})->objects.size(), 1U);
+  EXPECT_EQ(lines("no-such-bucket").size(), 2U);
+}
+
+TEST_F(EndpointCaptures, WhatCannotBeWrittenIsBounded) {
+  const auto one = static_cast<std::int64_t>(capture_line(spec({"Input"}), invocation()).size());
+  EndpointCapture capture(*store_, {.max_waiting_bytes = 2 * one + one / 2});
+  CaptureSpec nowhere = spec({"Input"});
+  nowhere.destination = "s3://no-such-bucket/x";
+  for (int i = 0; i < 3; ++i) {
+    capture.add(nowhere, invocation());
+    EXPECT_FALSE(capture.flush());
+  }
+  ASSERT_TRUE(store_->create_bucket("no-such-bucket"));
+  EXPECT_TRUE(capture.flush());
+  EXPECT_EQ(lines("no-such-bucket").size(), 2U);
+  capture.add(nowhere, invocation());  // what was written makes room
+  EXPECT_TRUE(capture.flush());
+  EXPECT_EQ(lines("no-such-bucket").size(), 3U);
 }
 
 }  // namespace

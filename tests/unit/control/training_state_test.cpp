@@ -137,6 +137,7 @@ TEST(TrainingState, FailedForReasonsOfOthers) {
               StartsWith("ClientError: The system killed the job because memory ran out"));
   jobs::Ending killed;
   killed.signal = 11;
+  killed.out_of_memory = true;  // of another program of the machine
   EXPECT_THAT(reason(killed, jobs::failure_reason(killed)).failure_reason,
               StartsWith("AlgorithmError: The job was ended by signal 11"));
   jobs::Ending lost;

@@ -157,6 +157,21 @@ TEST_F(TransformWorkTest, EveryPhotoHasItsAnswer) {
   EXPECT_FALSE(fs::exists(work_.folder / "model.tar.gz"));
 }
 
+// More than one page of a listing, and names that come before the output's.
+TEST_F(TransformWorkTest, AnswersBelowTheInputAreNotTransformed) {
+  constexpr int kPhotos = 1100;
+  for (int i = 0; i < kPhotos; ++i) put("output", fmt::format("IMG_{:04}.jpg", i), "one");
+  spec_.source.uri = "s3://output";
+  spec_.output_uri = "s3://output/out";
+  for (int times = 1; times <= 2; ++times) {
+    EXPECT_EQ(run(), 0) << reason();
+    const auto keys = outputs();
+    EXPECT_EQ(keys.size(), 2U * kPhotos);
+    EXPECT_EQ(keys.back(), "out/IMG_1099.jpg.out");
+    EXPECT_EQ(record_.asked.at("one"), times * kPhotos);
+  }
+}
+
 TEST_F(TransformWorkTest, AManifestNamesThePhotos) {
   put("input", "photos/a.jpg", "one");
   put("input", "photos/b.jpg", "two");
@@ -293,6 +308,10 @@ TEST(TransformSpecs, OutputsLieBelowTheirPrefix) {
   TransformSpec spec;
   spec.output_uri = "s3://b/out/";
   EXPECT_EQ(transform_output_uri(spec, "x/a.jpg"), "s3://b/out/x/a.jpg.out");
+  EXPECT_TRUE(is_transform_output(spec, {"b", "out/x/a.jpg.out"}));
+  for (const char* key : {"out/x/a.jpg", "outer/a.jpg.out", "out.out", "x/out/a.jpg.out"})
+    EXPECT_FALSE(is_transform_output(spec, {"b", key})) << key;
+  EXPECT_FALSE(is_transform_output(spec, {"c", "out/a.jpg.out"}));
   spec.output_uri = "s3://b";
   EXPECT_EQ(transform_output_uri(spec, "a.jpg"), "s3://b/a.jpg.out");
 }

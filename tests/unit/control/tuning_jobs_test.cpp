@@ -243,6 +243,23 @@ TEST_P(Tuning, FailsIfNothingComesOfFiveTrainings) {
   EXPECT_THAT(job().state.failure_reason, StartsWith("No training job succeeded after 5 attempts."));
 }
 
+// One is always under way when another one ends; it is stopped then.
+TEST_P(Tuning, FailsIfNothingComesOfFiveTrainingsOfWhichTwoRunAtATime) {
+  create(spec(20, 2));
+  for (int ended = 0; ended < 5; ++ended) {
+    look();
+    ASSERT_EQ(trainings_->running().size(), 2u);
+    trainings_->end(trainings_->running().front(), BatchStatus::kFailed, {}, "ClientError: no data");
+  }
+  look();
+  EXPECT_EQ(trainings_->made.size(), 6u);
+  for (const std::string& name : trainings_->running()) trainings_->end(name, BatchStatus::kStopped, {});
+  look();
+  EXPECT_EQ(trainings_->made.size(), 6u);
+  EXPECT_EQ(job().status, BatchStatus::kFailed);
+  EXPECT_THAT(job().state.failure_reason, StartsWith("No training job succeeded after 5 attempts."));
+}
+
 TEST_P(Tuning, FailsIfAllOfAFewFailed) {
   create(spec(2, 2));
   look();

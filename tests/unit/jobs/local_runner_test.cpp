@@ -55,6 +55,35 @@ TEST_F(LocalJobs, AKeeperThatCannotBeStartedIsAFailure) {
   EXPECT_EQ(look("a").phase, Sight::Phase::kEnded);
 }
 
+// Rows that were restored from a backup, and a data folder that was copied, have the ids of jobs that still
+// run.
+TEST_F(LocalJobs, ACopyOfTheServiceLeavesTheJobsOfTheFirstAlone) {
+  start("a", shell("sleep 1000"));
+  ASSERT_TRUE(terrapin::test::wait_until([&] { return look("a").phase == Sight::Phase::kRunning; }));
+  const auto alive = [&] { return is_alive(started("a").leader); };
+  ASSERT_TRUE(alive());
+
+  LocalRunner restored(options(folder_ / "restored"));
+  fs::create_directories(folder_ / "restored");
+  ASSERT_TRUE(restored.seal("a", ""));
+  EXPECT_TRUE(alive());
+
+  LocalRunner copied(options(folder_ / "copied"));
+  fs::copy(root_, folder_ / "copied", fs::copy_options::recursive);
+  const auto sight = copied.look("a", "");
+  ASSERT_TRUE(sight) << sight.error().message;
+  EXPECT_EQ(sight->phase, Sight::Phase::kEnded);
+  EXPECT_TRUE(alive());
+  EXPECT_EQ(look("a").phase, Sight::Phase::kRunning);
+
+  // By another name of the same place it is the same job.
+  fs::create_directory_symlink(root_, folder_ / "linked");
+  EXPECT_EQ(processes_of_job({folder_ / "linked" / "a"}, "a").size(),
+            processes_of_job(folder("a"), "a").size());
+  EXPECT_GE(processes_of_job(folder("a"), "a").size(), 1U);
+  EXPECT_TRUE(processes_of_job({folder_ / "copied" / "a"}, "a").empty());
+}
+
 TEST_F(LocalJobs, ARestartOfTheMachineEndsIt) {
   const JobFolder place = folder("a");
   fs::create_directories(place.work());

@@ -252,6 +252,26 @@ TEST_P(SupervisedJobs, LanesDoNotWaitForEachOther) {
   EXPECT_EQ(runner_.adopted.size(), 1u);
 }
 
+TEST_P(SupervisedJobs, WithoutAnOrderOneThatDoesNotFitHoldsUpNobody) {
+  FakeRunner runner;  // of two cores, as the other
+  SupervisorOptions options;
+  options.lane = "endpoints";
+  options.in_order = false;
+  Supervisor supervisor(*store_, runner, clock_, options);
+  Work work;
+  work.lane = "endpoints";
+  work.arguments = {"/bin/true"};
+  std::vector<std::string> ids;
+  for (const int cores : {1, 2, 1}) {
+    work.cores = cores;
+    ids.push_back(store_->create("endpoint", "{}", work)->id);
+  }
+  ASSERT_TRUE(supervisor.look());
+  EXPECT_EQ(state(ids[0]), "Running");
+  EXPECT_EQ(state(ids[1]), "Pending");
+  EXPECT_EQ(state(ids[2]), "Running");
+}
+
 TEST_P(SupervisedJobs, WhatNeverFitsFailsAndHoldsUpNobody) {
   const std::string big = queue(3), small = queue(1);
   look();
