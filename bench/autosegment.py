@@ -24,14 +24,12 @@ SECONDS_A_POINT, SECONDS_A_CORNER, SECONDS_A_STROKE, SECONDS_TO_JUDGE = 1.5, 1.0
 GOOD = 0.9
 
 
-def evaluate(arguments, sets, method, limit):
-    command = [PROGRAM, "evaluate-assist", "--method", method, "--json", "--each", "--data", *[support.data_folder(name) for name in sets]]
+def evaluate(arguments, sets, method, limit, *options):
+    command = [PROGRAM, "evaluate-assist", "--method", method, "--json", "--each", *options, "--data", *[support.data_folder(name) for name in sets]]
     if limit:
         command += ["--limit", limit]
     if method == "network" and arguments.model:
         command += ["--model", arguments.model]
-    if method == "classical":
-        command += ["--clicks", "1"]
     return {s["set"]: s for s in support.run_json(command)["sets"]}
 
 
@@ -50,14 +48,6 @@ def annotator_seconds(objects):
         with_tool += min(tool, hand + 4 * SECONDS_A_POINT + SECONDS_TO_JUDGE)  # who gives the proposal up draws after all
         by_hand += hand
     return with_tool / len(objects), by_hand / len(objects)
-
-
-def on_the_same(ours, theirs):
-    """Our mean IoU over the objects that the other method was tried on."""
-    names = {entry["object"] for entry in theirs["each"]}
-    mine = [entry["iou"][0] for entry in ours["each"] if entry["object"] in names]
-    assert len(mine) == len(names) == theirs["objects"], "both saw the same objects"
-    return sum(mine) / len(mine)
 
 
 def latency(arguments, photo, method, soak):
@@ -85,21 +75,25 @@ def main():
     parser.add_argument("--card", type=Path)
     a = parser.parse_args()
     network = evaluate(a, a.sets, "network", a.limit)
-    classical = {} if a.without_classical else evaluate(a, a.sets, "classical", min(filter(None, (a.limit, a.classical_limit)), default=0))
+    classical = same = {}
+    if not a.without_classical:
+        few = min(filter(None, (a.limit, a.classical_limit)), default=0)
+        classical = evaluate(a, a.sets, "classical", few, "--clicks", "0", "--jitter", "3")
+        same = evaluate(a, a.sets, "network", few, "--clicks", "0", "--jitter", "3")
 
     result, rows = {}, []
     for name, s in network.items():
         c = classical.get(name)
         tool, hand = annotator_seconds(s["each"])
         rows.append([name, s["objects"], s["iou"], s["iou_jitter3"], s["iou_jitter8"], *s["iou_after_clicks"], s["clicks_to_90"], s["good_change_after_click"],
-                     c["iou"] if c else "-", on_the_same(s, c) if c else "-", s["iou_quadrilateral"], round(tool, 1), round(hand, 1)])
+                     c["iou"] if c else "-", same[name]["iou"] if c else "-", s["iou_quadrilateral"], round(tool, 1), round(hand, 1)])
         result.update({f"iou_{name}": s["iou"], f"iou_{name}_jitter3": s["iou_jitter3"], f"iou_{name}_jitter8": s["iou_jitter8"],
                        f"clicks_to_90_{name}": s["clicks_to_90"], f"iou_quadrilateral_{name}": s["iou_quadrilateral"],
                        f"iou_after_click_{name}": s["iou_after_clicks"][0], f"good_change_{name}": s["good_change_after_click"],
                        f"seconds_with_{name}": tool, f"seconds_without_{name}": hand})
         if c:
             result[f"iou_grabcut_{name}"] = c["iou"]
-            result[f"iou_{name}_where_grabcut"] = on_the_same(s, c)
+            result[f"iou_{name}_where_grabcut"] = same[name]["iou"]
             result[f"iou_grabcut_{name}_jitter3"] = c["iou_jitter3"]
     header = ["set", "objects", "IoU", "jitter 3", "jitter 8", "1 click", "2", "3", "4", "5", "to 90 %", "good ones change", "GrabCut", "ours on the same", "quadrilateral", "s with", "s by hand"]
     support.table("masks from four clicks", header, rows)

@@ -18,6 +18,9 @@ namespace {
 
 using networks::CropFrame;
 
+// Of the classical method, whatever network is loaded.
+constexpr networks::FrameOptions kClassicalFrame{257, 0.18, 2};
+
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
@@ -81,7 +84,8 @@ class AssistantOfModel final : public Assistant {
     TERRAPIN_TRY_STATUS(decode_previous(prompt));
 
     const CropFrame frame =
-        networks::make_frame(photo.size(), prompt_box(prompt, photo.size()), spec_.frame());
+        networks::make_frame(photo.size(), prompt_box(prompt, photo.size()),
+                             answer.method == Method::kNetwork ? spec_.frame() : kClassicalFrame);
     auto start = std::chrono::steady_clock::now();
     const imaging::Image crop = photo.crop(frame, threads_);
     answer.crop_ms = ms_since(start);

@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace terrapin::assist {
+namespace {
+
+// Whether a file that could not be loaded for this reason never can: its name stands for one content.
+bool lasts(ErrorCode code) {
+  return code == ErrorCode::kCorrupt || code == ErrorCode::kUnsupported ||
+         code == ErrorCode::kInvalidArgument || code == ErrorCode::kTooLarge;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const Assistant>> Assistants::of(const std::filesystem::path& model) {
   std::shared_ptr<Entry> entry;
@@ -19,8 +28,11 @@ Result<std::shared_ptr<const Assistant>> Assistants::of(const std::filesystem::p
     }
   }
   const std::lock_guard lock(entry->mutex);
-  if (!entry->loaded) entry->loaded = load_(model);
-  return *entry->loaded;
+  if (entry->loaded) return *entry->loaded;
+  auto loaded = load_(model);
+  // What may be otherwise in a moment is tried again.
+  if (loaded || lasts(loaded.error().code)) entry->loaded = loaded;
+  return loaded;
 }
 
 std::size_t Assistants::kept() {

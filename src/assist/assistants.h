@@ -21,8 +21,8 @@ class Assistants {
   // `most` are kept: the least recently used goes, and ends when the last question to it does.
   Assistants(std::size_t most, Load load) : most_(most), load_(std::move(load)) {}
 
-  // Loaded at the first question: who asks for the same model meanwhile waits, others do not. A model that
-  // could not be loaded is not tried again while it is remembered.
+  // Loaded at the first question: who asks for the same model meanwhile waits, others do not. A file
+  // that is no model is not read again while it is remembered.
   Result<std::shared_ptr<const Assistant>> of(const std::filesystem::path& model);
   std::size_t kept();
 

@@ -29,12 +29,27 @@ std::int64_t region_of(const imaging::LabeledRuns& parts, Pixel point) {
   return std::prev(found)->region;
 }
 
-// The object's pixel nearest to `from`; nullopt if it has none.
-std::optional<Pixel> nearest(const imaging::LabeledRuns& parts, Pixel from) {
+// Of the parts: those that stay by themselves, for their size.
+std::vector<bool> large_parts(const imaging::LabeledRuns& parts, double part_share) {
+  std::int64_t largest = 0;
+  for (const imaging::Region& region : parts.regions) {
+    if (region.label == 1) largest = std::max(largest, region.area);
+  }
+  std::vector<bool> large(parts.regions.size(), false);
+  for (std::size_t i = 0; i < parts.regions.size(); ++i) {
+    const imaging::Region& region = parts.regions[i];
+    large[i] = region.label == 1 && (region.area == largest || static_cast<double>(region.area) >=
+                                                                   part_share * static_cast<double>(largest));
+  }
+  return large;
+}
+
+// The pixel of these parts that is nearest to `from`; nullopt if they have none.
+std::optional<Pixel> nearest(const imaging::LabeledRuns& parts, const std::vector<bool>& among, Pixel from) {
   std::optional<Pixel> best;
   std::int64_t record = 0;
   for (const imaging::Run& run : parts.runs) {
-    if (parts.regions[static_cast<std::size_t>(run.region)].label == 0) continue;
+    if (!among[static_cast<std::size_t>(run.region)]) continue;
     const Pixel candidate{std::clamp(from.x, run.begin, run.end - 1), run.y};
     const std::int64_t dx = candidate.x - from.x, dy = candidate.y - from.y;
     const std::int64_t distance = dx * dx + dy * dy;
@@ -43,28 +58,21 @@ std::optional<Pixel> nearest(const imaging::LabeledRuns& parts, Pixel from) {
   return best;
 }
 
-void join_points(Mask& mask, const std::vector<Pixel>& inside, std::int64_t thickness) {
+void join_points(Mask& mask, const std::vector<Pixel>& inside, const TopologyOptions& options) {
   if (std::all_of(inside.begin(), inside.end(), [&](const Pixel& p) { return mask.at(p.x, p.y) == 1; }))
     return;
   const imaging::LabeledRuns parts = imaging::connected_regions(mask);
+  const std::vector<bool> large = large_parts(parts, options.part_share);
   for (const Pixel& point : inside) {
     if (mask.at(point.x, point.y) == 1) continue;
-    const std::optional<Pixel> target = nearest(parts, point);
-    imaging::draw_line(mask, point, target.value_or(point), thickness, 1);
+    const std::optional<Pixel> target = nearest(parts, large, point);
+    imaging::draw_line(mask, point, target.value_or(point), options.thickness, 1);
   }
 }
 
 void drop_specks(Mask& mask, const std::vector<Pixel>& inside, double part_share) {
   const imaging::LabeledRuns parts = imaging::connected_regions(mask);
-  std::int64_t largest = 0;
-  for (const imaging::Region& region : parts.regions) {
-    if (region.label == 1) largest = std::max(largest, region.area);
-  }
-  std::vector<bool> stays(parts.regions.size(), false);
-  for (std::size_t i = 0; i < parts.regions.size(); ++i) {
-    stays[i] = static_cast<double>(parts.regions[i].area) >= part_share * static_cast<double>(largest) ||
-               parts.regions[i].area == largest;
-  }
+  std::vector<bool> stays = large_parts(parts, part_share);
   for (const Pixel& point : inside) stays[static_cast<std::size_t>(region_of(parts, point))] = true;
   for (const imaging::Run& run : parts.runs) {
     const auto region = static_cast<std::size_t>(run.region);
@@ -98,7 +106,7 @@ void tidy(Mask& mask, const std::vector<Pixel>& inside_points, const std::vector
   if (mask.size().area() < 1) return;
   const std::vector<Pixel> inside = within(inside_points, mask.size()),
                            outside = within(outside_points, mask.size());
-  join_points(mask, inside, options.thickness);
+  join_points(mask, inside, options);
   drop_specks(mask, inside, options.part_share);
   fill_holes(mask, outside, options.hole_share);
   for (const Pixel& point : outside) {

@@ -45,9 +45,10 @@ struct ObjectScore {
   std::string name;
   double area_share = 0;
   double quadrilateral = 0;
-  std::vector<double> jittered;  // by jitter
-  std::vector<double> clicked;   // [0] from the four true points, [k] after k corrective clicks
-  double milliseconds = 0;       // of the first answer
+  std::vector<double> jittered;          // by jitter
+  std::vector<double> jittered_clicked;  // the same after a corrective click
+  std::vector<double> clicked;           // [0] from the four true points, [k] after k corrective clicks
+  double milliseconds = 0;               // of the first answer
 };
 
 class Evaluation {
@@ -77,6 +78,16 @@ class Evaluation {
     return assistant_.segment(photo, prompt);
   }
 
+  // One click more on the answer, of which `mask` is the whole; false: nothing is wrong with it.
+  static bool correct(assist::Prompt& prompt, const imaging::Mask& truth, const imaging::Mask& mask,
+                      const assist::Answer& answer) {
+    const auto next = metrics::next_click(truth, mask);
+    if (!next) return false;
+    (next->positive ? prompt.positive : prompt.negative).push_back(next->at);
+    prompt.previous = answer.object;
+    return true;
+  }
+
   Result<ObjectScore> score_object(const assist::OpenPhoto& photo, const imaging::Mask& truth,
                                    const std::string& name) const {
     ObjectScore score;
@@ -99,7 +110,14 @@ class Evaluation {
       const auto clicked = metrics::clicked_extremes(truth, {0, jitter}, random);
       prompt.extremes.assign(clicked->begin(), clicked->end());
       TERRAPIN_TRY(const assist::Answer answer, ask(photo, prompt));
-      score.jittered.push_back(metrics::overlap_of(truth, assist::whole(answer.object, size)).iou());
+      const imaging::Mask mask = assist::whole(answer.object, size);
+      score.jittered.push_back(metrics::overlap_of(truth, mask).iou());
+      if (options_.clicks == 0) continue;
+      score.jittered_clicked.push_back(score.jittered.back());
+      assist::Prompt corrected = prompt;
+      if (!correct(corrected, truth, mask, answer)) continue;
+      TERRAPIN_TRY(const assist::Answer better, ask(photo, corrected));
+      score.jittered_clicked.back() = metrics::overlap_of(truth, assist::whole(better.object, size)).iou();
     }
 
     prompt.extremes = points;
@@ -108,13 +126,10 @@ class Evaluation {
       const imaging::Mask mask = assist::whole(answer.object, size);
       if (click == 0) score.milliseconds = answer.crop_ms + answer.compute_ms + answer.refine_ms;
       score.clicked.push_back(metrics::overlap_of(truth, mask).iou());
-      const auto next = metrics::next_click(truth, mask);
-      if (!next) {
+      if (!correct(prompt, truth, mask, answer)) {
         score.clicked.resize(static_cast<std::size_t>(options_.clicks) + 1, score.clicked.back());
         break;
       }
-      (next->positive ? prompt.positive : prompt.negative).push_back(next->at);
-      prompt.previous = std::move(answer.object);
     }
     return score;
   }
@@ -157,6 +172,9 @@ nlohmann::ordered_json summary(const std::string& name, const std::vector<Object
   for (std::size_t j = 0; j < options.jitter.size(); ++j) {
     json[fmt::format("iou_jitter{:g}", options.jitter[j])] =
         mean_of([&](const ObjectScore& s) { return s.jittered[j]; });
+    if (options.clicks > 0)
+      json[fmt::format("iou_jitter{:g}_after_click", options.jitter[j])] =
+          mean_of([&](const ObjectScore& s) { return s.jittered_clicked[j]; });
   }
   nlohmann::ordered_json clicked = nlohmann::ordered_json::array();
   for (int k = 1; k <= options.clicks; ++k) {
@@ -194,7 +212,7 @@ nlohmann::ordered_json summary(const std::string& name, const std::vector<Object
 
 Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const EvaluateAssistOptions& options,
                                             const assist::Assistant& assistant, int workers,
-                                            bool show_progress) {
+                                            const Invocation& invocation) {
   artifacts::ObjectSetOptions scan;
   scan.part = options.part == "learn"   ? artifacts::ObjectPart::kLearn
               : options.part == "watch" ? artifacts::ObjectPart::kWatch
@@ -203,6 +221,8 @@ Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const Evalua
   scan.threads = workers;
   TERRAPIN_TRY(artifacts::ObjectSet set, artifacts::scan_objects(folder, scan));
   thin_out(set, options.limit);
+  // A program is told so: it may go on.
+  if (set.photos.empty() && invocation.json) return summary(set.name, {}, options);
   if (set.photos.empty()) {
     return fail(ErrorCode::kNotFound, "{}: no object of its {} part takes {:g} of its photo", folder.string(),
                 options.part, options.min_share);
@@ -211,7 +231,7 @@ Result<nlohmann::ordered_json> evaluate_set(const fs::path& folder, const Evalua
   const auto count = static_cast<std::int64_t>(set.photos.size());
   std::vector<std::vector<ObjectScore>> scores(set.photos.size());
   std::vector<std::optional<Error>> errors(set.photos.size());
-  ProgressBar bar(set.name, count, show_progress);
+  ProgressBar bar(set.name, count, !invocation.quiet && !invocation.json);
   std::mutex mutex;
   std::int64_t done = 0;  // guarded by mutex
   parallel_for(count, workers, [&](std::int64_t i) {
@@ -265,8 +285,7 @@ Result<int> run(const EvaluateAssistOptions& given, const Invocation& invocation
   TERRAPIN_TRY(const auto assistant, assist::Assistant::load(options.assistant));
   nlohmann::ordered_json sets = nlohmann::ordered_json::array();
   for (const fs::path& folder : options.data) {
-    TERRAPIN_TRY(nlohmann::ordered_json set,
-                 evaluate_set(folder, options, *assistant, workers, !invocation.quiet && !invocation.json));
+    TERRAPIN_TRY(nlohmann::ordered_json set, evaluate_set(folder, options, *assistant, workers, invocation));
     sets.push_back(std::move(set));
   }
   if (invocation.json) {

@@ -224,8 +224,9 @@ Result<int> run(const TrainAssistOptions& given, const Invocation& invocation) {
     return tl::unexpected<Error>(outcome.error());
   }
   const std::string model = (options.output / "assist.safetensors").string();
-  const auto best = std::max_element(outcome->history.begin(), outcome->history.end(),
-                                     [](const auto& a, const auto& b) { return a.iou < b.iou; });
+  // The one whose weights were written.
+  const auto best = std::find_if(outcome->history.rbegin(), outcome->history.rend(),
+                                 [](const auto& report) { return report.best; });
   if (invocation.json) {
     nlohmann::ordered_json history = nlohmann::ordered_json::array();
     for (const auto& report : outcome->history) history.push_back(training::to_json(report));

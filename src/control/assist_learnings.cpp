@@ -24,7 +24,9 @@ using storage::Transaction;
 // Words of the rows' status.
 constexpr const char *kUnderWay = "InProgress", *kReplaced = "Replaced", *kKept = "Kept", *kFailed = "Failed";
 constexpr std::int64_t kMaxOutcomeBytes = 64 << 10;
-constexpr std::chrono::minutes kMaxRun{30};
+// Of a slow core: what is not learning, and a step.
+constexpr std::chrono::minutes kMaxBesides{20};
+constexpr std::chrono::seconds kMaxStep{6};
 
 std::string spec_text(const std::string& labeling_job, const std::string& output_uri) {
   return json_text(ordered_json{{"version", 1}, {"labeling_job", labeling_job}, {"output_uri", output_uri}});
@@ -45,7 +47,7 @@ jobs::Work work_of(const AssistLearningTask& task, const AssistLearningsOptions&
   jobs::Work work = batch_work(options.program, kAssistLearningKind, options.data_dir, Slot{1, 0},
                                assist_learning_task_text(task));
   work.environment = options.environment;
-  work.max_run = kMaxRun;
+  work.max_run = kMaxBesides + task.steps * kMaxStep;
   work.max_output_bytes = 4 << 20;
   return work;
 }

@@ -40,8 +40,8 @@ class AssistLearnings {
   Result<Standing> standing(const std::string& id);
   Result<std::map<std::string, Standing>> all();  // of every labeling job that was ever tried
 
-  // Queues a try: one core, half an hour at most. False: one is under way. `task.folder` is set here;
-  // `output_uri`: of the labeling job, whose bucket says who may read the log.
+  // Queues a try: one core, six seconds a step and 20 minutes at most. False: one is under way. `task.folder`
+  // is set here; `output_uri`: of the labeling job, whose bucket says who may read the log.
   Result<bool> begin(const std::string& id, AssistLearningTask task, const std::string& owner,
                      const std::string& output_uri);
   // What its questions are answered with; nullopt: what ships.

@@ -20,7 +20,7 @@ struct AssistSpec {
   static constexpr int kVersion = 1;
   int width = 64;           // channels of the decoder's narrow path; a multiple of 4, 8..256
   std::int64_t side = 257;  // of the crop: 16 k + 1, 65..1025
-  double margin = 0.11;     // see FrameOptions
+  double margin = 0.13;     // see FrameOptions
   double max_stretch = 3;
   double point_radius = 4;  // of the points' heat maps, crop pixels
 

@@ -34,7 +34,9 @@ Status AssistLearner::look() {
   labeling::JobFilter filter;
   filter.status = labeling::JobStatus::kInProgress;
   for (bool more = true; more; filter.offset += filter.limit) {
-    TERRAPIN_TRY(const labeling::JobPage page, jobs_.list(filter));
+    const auto listed = jobs_.list(filter);
+    if (!listed) return first ? tl::unexpected<Error>(listed.error()) : first;
+    const labeling::JobPage& page = *listed;
     for (const labeling::JobRecord& job : page.jobs) {
       const Status considered = consider(job);
       if (!considered && first)
@@ -86,15 +88,20 @@ Status AssistLearner::consider(const labeling::JobRecord& job) {
 Status AssistLearner::forget_old() {
   if (options_.retain_days <= 0) return {};
   TERRAPIN_TRY(const auto all, learnings_.all());
+  Status first;
   const Timestamp before = clock_.now() - std::chrono::hours(24) * options_.retain_days;
   for (const auto& [id, standing] : all) {
     if (standing.under_way) continue;
     const auto job = jobs_.describe(standing.labeling_job);
-    if (!job && job.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(job.error());
+    if (!job && job.error().code != ErrorCode::kNotFound) {
+      if (first) first = tl::unexpected<Error>(job.error());
+      continue;
+    }
     if (job && job->id == id && (!labeling::has_ended(job->status) || job->modified >= before)) continue;
-    TERRAPIN_TRY_STATUS(learnings_.forget(id));
+    const Status forgotten = learnings_.forget(id);
+    if (!forgotten && first) first = forgotten;
   }
-  return {};
+  return first;
 }
 
 std::shared_ptr<const assist::Assistant> AssistLearner::assistant_of(const std::string& job_id) {

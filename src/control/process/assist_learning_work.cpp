@@ -143,7 +143,7 @@ class Learning {
       const auto json = nlohmann::json::parse(said);
       const auto& set = json.at("sets").at(0);
       return AssistScores{set.at("objects").get<std::int64_t>(), set.at("iou_jitter3").get<double>(),
-                          set.at("iou_after_clicks").at(0).get<double>()};
+                          set.at("iou_jitter3_after_click").get<double>()};
     } catch (const nlohmann::json::exception& problem) {
       return fail(ErrorCode::kInternal, "what terrapin evaluate-assist printed cannot be read: {}",
                   problem.what());

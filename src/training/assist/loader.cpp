@@ -1,6 +1,7 @@
 #include "training/assist/loader.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace terrapin::training {
 
@@ -41,7 +42,13 @@ void AssistLoader::work() {
     if (stopping_) return;
     const std::int64_t step = next_to_make_++;
     lock.unlock();
-    auto batch = make(step);
+    auto batch = [&]() -> Result<std::vector<AssistSample>> {
+      try {
+        return make(step);
+      } catch (const std::exception& error) {
+        return fail(ErrorCode::kInternal, "batch {}: {}", step, error.what());
+      }
+    }();
     lock.lock();
     finished_.emplace(step, std::move(batch));
     ready_.notify_all();

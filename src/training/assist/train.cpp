@@ -11,6 +11,7 @@
 #include <numbers>
 #include <optional>
 
+#include "base/digest.h"
 #include "base/files.h"
 #include "base/json_text.h"
 #include "base/parallel.h"
@@ -142,7 +143,8 @@ torch::Tensor assist_loss(const torch::Tensor& logits, const torch::Tensor& trut
   return entropy + dice;
 }
 
-nlohmann::json run_of(const AssistTrainingOptions& options, const AssistTrainingData& data) {
+Result<nlohmann::json> run_of(const AssistTrainingOptions& options, const AssistTrainingData& data) {
+  TERRAPIN_TRY(const std::string weights, sha256_of_file(options.weights));
   const AssistAugment& augment = options.augment;
   nlohmann::json sources = nlohmann::json::array();
   for (const auto* list : {&data.learn, &data.watch}) {
@@ -150,29 +152,30 @@ nlohmann::json run_of(const AssistTrainingOptions& options, const AssistTraining
       sources.push_back({source->name(), source->object_count(), source->digest()});
     }
   }
-  return {{"network", networks::to_json(options.network)},
-          {"learning_rate", options.learning_rate},
-          {"encoder_rate_factor", options.encoder_rate_factor},
-          {"weight_decay", options.weight_decay},
-          {"clip_norm", options.clip_norm},
-          {"final_rate_fraction", options.final_rate_fraction},
-          {"ema_decay", options.ema_decay},
-          {"batch_size", options.batch_size},
-          {"steps", options.steps},
-          {"minutes", options.minutes},
-          {"click_probability", options.click_probability},
-          {"max_clicks", options.max_clicks},
-          {"error_weight", options.error_weight},
-          {"augment",
-           {augment.max_jitter_px, augment.margin_low, augment.margin_high, augment.stretch_low,
-            augment.stretch_high, augment.paste_probability, augment.color_probability,
-            augment.grey_probability, augment.blur_probability, augment.coarse_probability,
-            augment.noise_probability, augment.jpeg_probability}},
-          {"watch_every", options.watch_every},
-          {"watch_objects", options.watch_objects},
-          {"seed", options.seed},
-          {"sources", sources},
-          {"watch_is_learned", data.watch_is_learned()}};
+  return nlohmann::json{{"network", networks::to_json(options.network)},
+                        {"weights", weights},
+                        {"learning_rate", options.learning_rate},
+                        {"encoder_rate_factor", options.encoder_rate_factor},
+                        {"weight_decay", options.weight_decay},
+                        {"clip_norm", options.clip_norm},
+                        {"final_rate_fraction", options.final_rate_fraction},
+                        {"ema_decay", options.ema_decay},
+                        {"batch_size", options.batch_size},
+                        {"steps", options.steps},
+                        {"minutes", options.minutes},
+                        {"click_probability", options.click_probability},
+                        {"max_clicks", options.max_clicks},
+                        {"error_weight", options.error_weight},
+                        {"augment",
+                         {augment.max_jitter_px, augment.margin_low, augment.margin_high, augment.stretch_low,
+                          augment.stretch_high, augment.paste_probability, augment.color_probability,
+                          augment.grey_probability, augment.blur_probability, augment.coarse_probability,
+                          augment.noise_probability, augment.jpeg_probability}},
+                        {"watch_every", options.watch_every},
+                        {"watch_objects", options.watch_objects},
+                        {"seed", options.seed},
+                        {"sources", sources},
+                        {"watch_is_learned", data.watch_is_learned()}};
 }
 
 nlohmann::json state_json(const AssistWatchReport& report) {
@@ -281,7 +284,7 @@ class AssistTraining {
     }
     optimizer_.emplace(groups_, optimizer_options());
     total_ = options_.steps;
-    run_ = run_of(options_, data_);
+    TERRAPIN_TRY(run_, run_of(options_, data_));
     return make_watched();
   }
 
@@ -316,8 +319,8 @@ class AssistTraining {
   }
 
   double rate() const {
-    const std::int64_t warmup =
-        options_.steps > 0 ? std::min(kWarmupSteps, options_.steps / 10) : kWarmupSteps;
+    // `minutes` have no total at first.
+    const std::int64_t warmup = total_ > 0 ? std::min(kWarmupSteps, total_ / 10) : kWarmupSteps;
     if (step_ < warmup) {
       return options_.learning_rate * static_cast<double>(step_ + 1) / static_cast<double>(warmup + 1);
     }

@@ -76,7 +76,8 @@ class AssistLearningWorkTest : public testing::Test {
     }
     const auto [objects, iou, clicked] = scores_.at(*read_text_file(after(arguments, "--model")));
     measured_with_.push_back(after(arguments, "--jitter") + " " + after(arguments, "--clicks"));
-    const nlohmann::json set{{"objects", objects}, {"iou_jitter3", iou}, {"iou_after_clicks", {clicked}}};
+    const nlohmann::json set{
+        {"objects", objects}, {"iou_jitter3", iou}, {"iou_jitter3_after_click", clicked}};
     return nlohmann::json{{"sets", {set}}}.dump();
   }
   int run() {

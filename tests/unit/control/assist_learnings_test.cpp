@@ -115,7 +115,7 @@ TEST_P(AssistLearningRows, ATryIsASmallJobAndOneAtATimeForALabelingJob) {
                                           folder_.path().string()));
   EXPECT_EQ(work.cores, 1);
   EXPECT_EQ(work.gpus, 0);
-  EXPECT_EQ(work.max_run, std::chrono::minutes(30));
+  EXPECT_EQ(work.max_run, std::chrono::minutes(20) + std::chrono::seconds(6) * 200);
   EXPECT_EQ(work.environment.at("TERRAPIN_SHARE"), "/share");
   const auto task = parse_assist_learning_task(work.files.at(kTaskFile)).value();
   EXPECT_EQ(task.folder, folder_ / "assist-models" / "one");

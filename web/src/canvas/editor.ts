@@ -258,6 +258,8 @@ export class Editor {
   selectTool(tool: ToolId): void {
     if (this.pressed || (tool === "assist" && !this.assistant)) return;
     if (tool !== this.tool) {
+      // Whoever goes on before the mask is there means it all the same.
+      if (this.assist?.correcting && this.assist.asking) this.assist.finish();
       if (this.assist?.promised) {
         this.left = this.assist; // it paints when its mask comes
         this.left.leave();

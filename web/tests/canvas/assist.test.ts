@@ -589,17 +589,36 @@ describe("keeping", () => {
     await setLeaf();
     editor.selectTool("brush");
     expect(mask.count(1)).toBe(kLeaf);
+    editor.undo();
     editor.setBrushSize(1);
     editor.selectTool("assist");
-    clickEnds(); // no mask yet: nothing to keep
+    clickEnds(); // no mask yet: it is kept when it comes
     editor.selectTool("brush");
     click(50.5, 35.5);
-    expect(mask.count(1)).toBe(kLeaf + 1);
+    expect(mask.count(1)).toBe(1);
     await server.answerAll();
     expect(mask.count(1)).toBe(kLeaf + 1);
     editor.undo();
     editor.undo();
     expect(mask.count(1)).toBe(0);
+  });
+
+  it("is of the newest mask where another tool is chosen before it is there", async () => {
+    await setLeaf();
+    click(40, 15); // a correction
+    editor.selectTool("brush");
+    expect(mask.count(1)).toBe(0);
+    await server.answerAll();
+    expect(mask.count(1)).toBe(31 * 20);
+    expect(said.at(-1)).toBe("Mask kept: Turtle");
+  });
+
+  it("does not happen where too few points are set when another tool is chosen", async () => {
+    for (const [x, y] of ends.slice(0, 3)) click(x, y);
+    editor.selectTool("brush");
+    editor.selectTool("assist");
+    await server.answerAll();
+    expect([mask.count(1), editor.busy]).toEqual([0, false]);
   });
 
   it("happens before an answer is given, and waits for the mask", async () => {
