@@ -11,6 +11,7 @@
 #include "control/process/assist_learning_work.h"
 #include "control/process/training_work.h"
 #include "unit/base/temporary_folder.h"
+#include "unit/control/idle_runner.h"
 
 namespace terrapin::control {
 namespace {
@@ -20,38 +21,6 @@ using storage::DatabaseContract;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Nothing runs: what a process wrote is put there by the test.
-class IdleRunner final : public jobs::Runner {
- public:
-  Result<std::optional<std::string>> reserve(const std::string&, const jobs::Work&) override {
-    return std::optional<std::string>();
-  }
-  Status start(const std::string&, const std::string&, const jobs::Work&) override { return {}; }
-  Result<jobs::Sight> adopt(const std::string&, const std::string&) override { return jobs::Sight{}; }
-  Result<jobs::Sight> look(const std::string&, const std::string&) override { return jobs::Sight{}; }
-  Status stop(const std::string&, const std::string&) override { return {}; }
-  Status seal(const std::string&, const std::string&) override { return {}; }
-  void release(const std::string&) override {}
-  Status remove(const std::string& id, const std::string&) override {
-    removed.push_back(id);
-    return {};
-  }
-  Status clear(const std::string& id, const std::string&, const std::set<std::string>&) override {
-    cleared.push_back(id);
-    return {};
-  }
-  Result<std::string> read_file(const std::string& id, const std::string&, const std::string& name,
-                                std::int64_t) override {
-    if (name != kOutcomeFile || !outcomes.contains(id)) return fail(ErrorCode::kNotFound, "no file");
-    return outcomes[id];
-  }
-  Result<jobs::OutputPage> output(const std::string&, std::int64_t, std::int64_t) override {
-    return jobs::OutputPage{};
-  }
-  std::map<std::string, std::string> outcomes;
-  std::vector<std::string> removed, cleared;
-};
 
 class AssistLearningRows : public DatabaseContract {
  protected:
@@ -94,7 +63,7 @@ class AssistLearningRows : public DatabaseContract {
 
   const test::TemporaryFolder folder_;
   ManualClock clock_{Timestamp(std::chrono::seconds(1'800'000'000))};
-  IdleRunner runner_;
+  test::IdleRunner runner_;
   std::optional<Resources> rows_;
   std::optional<jobs::JobStore> store_;
   std::optional<jobs::Supervisor> supervisor_;

@@ -280,7 +280,7 @@ class FakeTasks final : public labeling::TaskService {
   std::map<std::string, Held> held_;
 };
 
-class FakeJobs final : public labeling::JobService {
+class FakeJobs : public labeling::JobService {
  public:
   FakeJobs() {
     record_.id = "id-1";
