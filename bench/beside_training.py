@@ -6,7 +6,6 @@ What is timed is the network's part of an answer, as `terrapin autosegment --jso
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -27,11 +26,7 @@ def environment(more):
 def answers(photo, more, count, folder):
     """Milliseconds of each of `count` answers, each of a new process."""
     command = [support.PROGRAM, "autosegment", "--image", photo, "--points", "400,100 100,400 500,600 600,420", "--output", folder / "mask.png", "--json"]
-    times = []
-    for _ in range(count):
-        done = subprocess.run([str(c) for c in command], env=environment(more), check=True, stdout=subprocess.PIPE)
-        times.append(json.loads(done.stdout)["milliseconds"]["compute"])
-    return times
+    return [support.run_json(command, env=environment(more))["milliseconds"]["compute"] for _ in range(count)]
 
 
 def main():

@@ -41,9 +41,9 @@ def run(arguments, **options):
     return time.perf_counter() - begin
 
 
-def run_json(arguments):
+def run_json(arguments, **options):
     """Runs a command and parses its standard output."""
-    return json.loads(subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.PIPE).stdout)
+    return json.loads(subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.PIPE, **options).stdout)
 
 
 def transform(source, data):

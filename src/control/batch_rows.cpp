@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/control_plane.h"
+#include "control/process/child_environment.h"
 #include "control/process/training_work.h"
 
 namespace terrapin::control {
@@ -17,10 +18,7 @@ jobs::Work batch_work(const std::string& program, const std::string& kind,
   jobs::Work work;
   work.lane = kBatchLane;
   work.arguments = {program, "job-work", kind, "--data-dir", data_dir.string()};
-  // Of the objects' place, where libraries lie, and how threads wait for each other.
-  work.inherited = {
-      "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
-      "LD_LIBRARY_PATH",   "OMP_WAIT_POLICY",       "GOMP_SPINCOUNT"};
+  work.inherited = inherited_by_jobs();
   work.cores = slot.cores;
   work.gpus = slot.gpus;
   work.failure_file = kFailureFile;

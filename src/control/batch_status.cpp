@@ -1,7 +1,5 @@
 #include "control/batch_status.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <iterator>
 
@@ -44,7 +42,7 @@ std::string failure_reason(const jobs::JobRecord& job, const std::string& usual)
   if (!ending) {
     // No process: it asks for more than there is.
     whose = "CapacityError: Unable to provision requested ML compute capacity. ";
-  } else if (ending->out_of_memory && ending->signal == SIGKILL) {
+  } else if (ending->killed_for_memory()) {
     whose = "ClientError: ";
   } else if (!ending->problem.empty() || ending->stop_asked) {
     whose = "InternalServerError: ";

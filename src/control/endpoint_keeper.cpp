@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/logging.h"
 #include "base/text.h"
+#include "control/process/child_environment.h"
 #include "jobs/ending.h"
 
 namespace terrapin::control {
@@ -18,10 +19,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto kStopGrace = std::chrono::seconds(30);  // `terrapin host` gives requests in flight 20
 constexpr std::int64_t kMaxOutputBytes = 64 << 20;
-// What the object store of the installation may need.
-const std::vector<std::string> kInherited = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
-    "LD_LIBRARY_PATH",   "OMP_WAIT_POLICY",       "GOMP_SPINCOUNT"};
 
 bool leads_requests(const std::string& status) {
   return status == kEndpointInService || status == kEndpointUpdating || status == kEndpointRollingBack;
@@ -245,7 +242,7 @@ Result<std::string> EndpointKeeper::make_job(storage::Transaction& state, const 
   jobs::Work work;
   work.lane = options_.lane;
   work.arguments = {options_.program, "endpoint-instance"};
-  work.inherited = kInherited;
+  work.inherited = inherited_by_jobs();
   work.cores = order.threads;
   // No two servers get the same GPU (a training may, too): they go to whom a slot gives some, not to
   // everybody.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -15,6 +14,15 @@ namespace {
 using jobs::JobState;
 using nlohmann::json;
 using nlohmann::ordered_json;
+
+constexpr const char* kOutputEnding = ".out";
+
+// With the '/' at its end.
+std::string output_folder(const TransformSpec& spec) {
+  std::string uri = spec.output_uri;
+  while (uri.ends_with('/')) uri.pop_back();
+  return uri + "/";
+}
 
 std::int64_t count_of(const Phase& phase, const char* name) {
   const auto fact = phase.facts.find(name);
@@ -110,14 +118,12 @@ Result<TransformSpec> parse_transform_spec(const std::string& text) {
 }
 
 std::string transform_output_uri(const TransformSpec& spec, const std::string& file) {
-  std::string uri = spec.output_uri;
-  while (uri.ends_with('/')) uri.pop_back();
-  return uri + "/" + file + ".out";
+  return output_folder(spec) + file + kOutputEnding;
 }
 
 bool is_transform_output(const TransformSpec& spec, const storage::ObjectName& object) {
-  const std::string begin = transform_output_uri(spec, ""), uri = storage::s3_uri(object);
-  return uri.ends_with(".out") && uri.starts_with(begin.substr(0, begin.size() - std::strlen(".out")));
+  const std::string uri = storage::s3_uri(object);
+  return uri.starts_with(output_folder(spec)) && uri.ends_with(kOutputEnding);
 }
 
 TransformState derive_transform_state(const jobs::JobRecord& job, const std::vector<jobs::JobChange>& changes,

@@ -1,6 +1,5 @@
 #include "jobs/ending.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "base/json_text.h"
@@ -61,7 +60,7 @@ std::string failure_reason(const Ending& ending) {
   } else if (ending.signal) {
     if (ending.killed) {
       reason = "The job did not end in time after SIGTERM and was killed.";
-    } else if (ending.out_of_memory && *ending.signal == SIGKILL) {
+    } else if (ending.killed_for_memory()) {
       reason = fmt::format(
           "The system killed the job because memory ran out; its largest process had used {} MiB. Use a "
           "smaller batch or "

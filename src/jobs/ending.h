@@ -1,6 +1,8 @@
 // How a job's process ended, as its keeper wrote it down.
 #pragma once
 
+#include <signal.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,6 +29,8 @@ struct Ending {
   std::string said;     // what the job wrote into its failure file, at most kFailureCharacters
 
   bool succeeded() const { return exit_code == 0 && problem.empty(); }
+  // How it ended, not only what happened on the machine meanwhile.
+  bool killed_for_memory() const { return out_of_memory && signal == SIGKILL; }
 };
 
 // Version 1, docs/formats/jobs.md.

@@ -21,6 +21,15 @@
 namespace terrapin::jobs {
 namespace {
 
+constexpr std::int64_t kMaxEnvironment = 1 << 22;
+
+// Every variable between two zeros.
+std::optional<std::string> environment_of(pid_t pid) {
+  const auto text = read_text_file(fmt::format("/proc/{}/environ", pid), kMaxEnvironment);
+  if (!text) return std::nullopt;
+  return '\0' + *text + '\0';
+}
+
 struct Stat {
   char state = '?';
   pid_t parent = 0;
@@ -115,19 +124,6 @@ int kill_descendants(pid_t ancestor) {
   }
   return killed;
 }
-
-namespace {
-
-constexpr std::int64_t kMaxEnvironment = 1 << 22;
-
-// Every variable between two zeros.
-std::optional<std::string> environment_of(pid_t pid) {
-  const auto text = read_text_file(fmt::format("/proc/{}/environ", pid), kMaxEnvironment);
-  if (!text) return std::nullopt;
-  return '\0' + *text + '\0';
-}
-
-}  // namespace
 
 std::vector<ProcessId> processes_with(const std::string& variable) {
   std::vector<ProcessId> found;

@@ -154,8 +154,10 @@ Status Supervisor::start_queued() {
       continue;
     }
     if (!place) return tl::unexpected<Error>(place.error());
-    if (!*place && options_.in_order) return {};
-    if (!*place) continue;
+    if (!*place) {
+      if (options_.in_order) return {};
+      continue;
+    }
     job.handle = **place;
     const Status placed = store_.place(job.id, job.handle);
     if (!placed) {

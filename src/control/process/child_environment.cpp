@@ -6,6 +6,13 @@
 
 namespace terrapin::control {
 
+const std::vector<std::string>& inherited_by_jobs() {
+  static const std::vector<std::string> kNames = {
+      "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TERRAPIN_S3_CREDENTIALS_FILE",
+      "LD_LIBRARY_PATH",   "OMP_WAIT_POLICY",       "GOMP_SPINCOUNT"};
+  return kNames;
+}
+
 std::vector<std::string> child_environment(const std::map<std::string, std::string>& own) {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
