@@ -36,7 +36,8 @@ Result<labeling::Worker> Portal::Implementation::worker(const Call& call) const 
 }
 
 json Portal::Implementation::assignment_json(const labeling::Assignment& assignment) const {
-  const auto left = std::chrono::floor<std::chrono::seconds>(assignment.deadline - context_.clock.now());
+  // Zero only at the end: a page that read it goes on to the next lease at once.
+  const auto left = std::chrono::ceil<std::chrono::seconds>(assignment.deadline - context_.clock.now());
   const bool leased = assignment.state == labeling::AssignmentState::kLeased;
   return json{{"id", assignment.id},
               {"job_name", assignment.job_name},

@@ -126,6 +126,21 @@ Status leave_object(Transaction& state, const std::string& job_id, std::int64_t 
   return save_counts(state, *job);
 }
 
+// Ends at most `limit` of the leases that are over at `now`; adds their jobs to `jobs` and tells how many.
+Result<std::int64_t> expire_due(Transaction& state, Timestamp now, int limit, std::set<std::string>& jobs) {
+  TERRAPIN_TRY(
+      const auto due,
+      (state.select<S, S, I>("SELECT id, job_id, idx FROM labeling_assignments WHERE state = 'leased' AND "
+                             "deadline <= ? ORDER BY deadline LIMIT ?",
+                             to_microseconds(now), limit)));
+  for (const auto& [id, job_id, index] : due) {
+    TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'expired' WHERE id = ?", id));
+    TERRAPIN_TRY_STATUS(leave_object(state, job_id, index, now, false));
+    jobs.insert(job_id);
+  }
+  return static_cast<std::int64_t>(due.size());
+}
+
 }  // namespace
 
 Result<std::vector<WorkerJob>> Tasks::jobs(const Worker& worker) {
@@ -161,9 +176,13 @@ Result<std::vector<WorkerJob>> Tasks::jobs(const Worker& worker) {
 Result<std::optional<Assignment>> Tasks::accept_next(const Worker& worker, const std::string& job_name,
                                                      bool prefetch) {
   std::optional<Assignment> result;
+  std::set<std::string> freed;
   TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     result.reset();
+    freed.clear();
     const Timestamp now = core_.clock.now();
+    // Who goes on at the end of a lease gets that photo again: it does not wait for the next look at the clock.
+    TERRAPIN_TRY_STATUS(expire_due(state, now, 500, freed));
     struct Candidate {
       std::string id, name;
       std::int64_t created, time_limit_s;
@@ -235,6 +254,7 @@ Result<std::optional<Assignment>> Tasks::accept_next(const Worker& worker, const
     }
     return {};
   }));
+  for (const std::string& job : freed) core_.wake(job);
   return result;
 }
 
@@ -628,20 +648,8 @@ Result<std::int64_t> expire_leases(Core& core, int limit) {
   std::int64_t count = 0;
   std::set<std::string> jobs;
   TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
-    count = 0;
     jobs.clear();
-    const Timestamp now = core.clock.now();
-    TERRAPIN_TRY(
-        const auto due,
-        (state.select<S, S, I>("SELECT id, job_id, idx FROM labeling_assignments WHERE state = 'leased' AND "
-                               "deadline <= ? ORDER BY deadline LIMIT ?",
-                               to_microseconds(now), limit)));
-    for (const auto& [id, job_id, index] : due) {
-      TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'expired' WHERE id = ?", id));
-      TERRAPIN_TRY_STATUS(leave_object(state, job_id, index, now, false));
-      jobs.insert(job_id);
-      ++count;
-    }
+    TERRAPIN_TRY(count, expire_due(state, core.clock.now(), limit, jobs));
     return {};
   }));
   for (const std::string& job : jobs) core.wake(job);

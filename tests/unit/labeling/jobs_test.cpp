@@ -149,6 +149,20 @@ TEST_F(JobTest, ALeaseEndsAndTheObjectGoesBack) {
   EXPECT_EQ(mask_at(manifest()[0]["turtle-ref"]), rectangle(2));
 }
 
+TEST_F(JobTest, WhoGoesOnAtTheEndOfALeaseGetsTheObjectAgainAtOnce) {
+  put_photos(1);
+  JobSpec wanted = spec();
+  wanted.task_time_limit_s = 60;
+  create(wanted);
+  const Assignment lost = accept("anna");
+  clock_.advance(60s);  // nobody has looked at the clock since
+  const Assignment again = accept("anna");
+  EXPECT_NE(again.id, lost.id);
+  EXPECT_EQ(again.object_index, lost.object_index);
+  EXPECT_EQ(tasks().assignment(worker("anna"), lost.id)->state, AssignmentState::kExpired);
+  EXPECT_TRUE(nothing_for("bert"));
+}
+
 TEST_F(JobTest, DeclinesOfAsManyAsShouldAnswerFailTheObject) {
   put_photos(2);
   JobSpec wanted = spec();

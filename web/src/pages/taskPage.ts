@@ -501,7 +501,9 @@ export class TaskPage extends LitElement {
     this.phase = { name: "loading" };
     try {
       const assignment = await nextTask(job);
-      if (assignment) {
+      if (assignment?.id === this.assignmentId) {
+        await this.load(); // its time was not over after all
+      } else if (assignment) {
         this.movingOn = true;
         navigate(`/_/task/${assignment.id}`, { replace: true });
       } else {
