@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "imaging/blur.h"
 #include "imaging/codecs.h"
+#include "imaging/regions.h"
 #include "imaging/resize.h"
 #include "metrics/simulated_annotator.h"
 
@@ -94,28 +95,85 @@ void mirror(AssistSample& sample) {
   for (networks::CropPoint& point : sample.extremes) point.x = static_cast<double>(side - 1) - point.x;
 }
 
-// The object stays, soft over a pixel at its outline; all else becomes a part of `ground`.
-void put_before(AssistSample& sample, const Image& ground) {
-  const std::int64_t side = sample.crop.width();
-  const Mask before = sample.truth;
-  for (std::int64_t y = 0; y < side; ++y) {
-    for (std::int64_t x = 0; x < side; ++x) {
+// Puts `front`, where `shape` is the object, over `ground` with its first pixel at (left, top), clipped; soft
+// over a pixel at its outline.
+void lay_over(Image& ground, const Image& front, const Mask& shape, std::int64_t left, std::int64_t top) {
+  const imaging::Size size = shape.size();
+  const std::int64_t x_end = std::min(size.width, ground.width() - left);
+  const std::int64_t y_end = std::min(size.height, ground.height() - top);
+  for (std::int64_t y = std::max<std::int64_t>(0, -top); y < y_end; ++y) {
+    for (std::int64_t x = std::max<std::int64_t>(0, -left); x < x_end; ++x) {
       int hits = 0, seen = 0;
-      for (std::int64_t j = std::max<std::int64_t>(0, y - 1); j <= std::min(side - 1, y + 1); ++j) {
-        for (std::int64_t i = std::max<std::int64_t>(0, x - 1); i <= std::min(side - 1, x + 1); ++i) {
+      for (std::int64_t j = std::max<std::int64_t>(0, y - 1); j <= std::min(size.height - 1, y + 1); ++j) {
+        for (std::int64_t i = std::max<std::int64_t>(0, x - 1); i <= std::min(size.width - 1, x + 1); ++i) {
           ++seen;
-          hits += before.at(i, j) == kObject ? 1 : 0;
+          hits += shape.at(i, j) == kObject ? 1 : 0;
         }
       }
-      if (before.at(x, y) != kObject) sample.truth.set(x, y, 0);
-      if (hits == seen) continue;
-      const imaging::Rgb in = sample.crop.at(x, y), out = ground.at(x, y);
+      if (hits == 0) continue;
+      const imaging::Rgb in = front.at(x, y), out = ground.at(left + x, top + y);
       const auto mix = [&](int a, int b) {
         return static_cast<std::uint8_t>((a * hits + b * (seen - hits)) / seen);
       };
-      sample.crop.set(x, y, {mix(in.red, out.red), mix(in.green, out.green), mix(in.blue, out.blue)});
+      ground.set(left + x, top + y, {mix(in.red, out.red), mix(in.green, out.green), mix(in.blue, out.blue)});
     }
   }
+}
+
+// Only the largest part of what is left of the object is asked for: four clicks mean one part.
+void keep_largest_part(Mask& truth) {
+  const imaging::LabeledRuns parts = imaging::connected_regions(truth);
+  std::int64_t largest = -1;
+  for (std::size_t i = 0; i < parts.regions.size(); ++i) {
+    if (parts.regions[i].label != kObject) continue;
+    if (largest < 0 || parts.regions[i].area > parts.regions[static_cast<std::size_t>(largest)].area) {
+      largest = static_cast<std::int64_t>(i);
+    }
+  }
+  for (const imaging::Run& run : parts.runs) {
+    if (run.region == largest || parts.regions[static_cast<std::size_t>(run.region)].label != kObject)
+      continue;
+    std::fill(truth.row(run.y) + run.begin, truth.row(run.y) + run.end, std::uint8_t{0});
+  }
+}
+
+// Another object comes to stand before this one, over any of its pixels and a fifth of its length to all of
+// it in size. What it hides is not object. An object of which less than a quarter would be left stays as it
+// is.
+void hide_behind(ClickedPhoto& object, const ClickedPhoto& other, Random& random) {
+  const imaging::Box box = imaging::box_of(object.truth, kObject);
+  const imaging::Box front = imaging::box_of(other.truth, kObject);
+  if (box.width < 8 || box.height < 8 || front.width < 4 || front.height < 4) return;
+  const double scale = random.uniform(0.2, 1) * static_cast<double>(std::max(box.width, box.height)) /
+                       static_cast<double>(std::max(front.width, front.height));
+  const auto scaled = [&](std::int64_t length) {
+    return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(length)));
+  };
+  const imaging::Size whole{scaled(other.photo.width()), scaled(other.photo.height())};
+  const imaging::Box part{scaled(front.x), scaled(front.y), scaled(front.width), scaled(front.height)};
+  const Image picture = imaging::resize_region(other.photo, whole, part, kGrey);
+  const Mask shape = imaging::resize_nearest_region(other.truth, whole, part, 0);
+
+  constexpr int kTries = 30;
+  imaging::Pixel centre;
+  for (int i = 0; i < kTries; ++i) {
+    centre = {box.x + random.below(box.width), box.y + random.below(box.height)};
+    if (object.truth.at(centre.x, centre.y) == kObject) break;
+  }
+  const std::int64_t left = centre.x - part.width / 2, top = centre.y - part.height / 2;
+  Mask truth = object.truth;
+  for (std::int64_t y = std::max<std::int64_t>(0, -top); y < part.height && top + y < truth.height(); ++y) {
+    for (std::int64_t x = std::max<std::int64_t>(0, -left); x < part.width && left + x < truth.width(); ++x) {
+      if (shape.at(x, y) == kObject) truth.set(left + x, top + y, 0);
+    }
+  }
+  keep_largest_part(truth);
+  const auto area = [](const Mask& mask) {
+    return std::count(mask.bytes().begin(), mask.bytes().end(), kObject);
+  };
+  if (area(truth) * 4 < area(object.truth)) return;
+  lay_over(object.photo, picture, shape, left, top);
+  object.truth = std::move(truth);
 }
 
 std::uint8_t to_byte(double value) {
@@ -193,6 +251,10 @@ Result<AssistSample> make_assist_sample(const std::vector<std::shared_ptr<const 
   if (area == 0)
     return fail(ErrorCode::kInvalidArgument, "{} objects in a row had no pixel to learn from", kTries);
 
+  if (augment.enabled && random.uniform() < augment.hide_probability) {
+    TERRAPIN_TRY(const ClickedPhoto other, draw());
+    hide_behind(object, other, random);
+  }
   const imaging::Box tight = imaging::box_of(object.truth, kObject);
   metrics::ClickHabit habit{1, augment.fixed_jitter_px};
   networks::FrameOptions frame_choice = frame_options;
@@ -224,7 +286,10 @@ Result<AssistSample> make_assist_sample(const std::vector<std::shared_ptr<const 
     part.x = random.below(size.width - part.width + 1), part.y = random.below(size.height - part.height + 1);
     const networks::CropFrame ground =
         networks::make_frame(size, part, {frame_options.side, 0, 16, frame_options.min_extent});
-    put_before(sample, cut(other, ground).crop);
+    Image put = cut(other, ground).crop;
+    lay_over(put, sample.crop, sample.truth, 0, 0);
+    sample.crop = std::move(put);
+    for (std::uint8_t& value : sample.truth.bytes()) value = value == kObject ? kObject : 0;
   }
   if (random.uniform() < 0.5) mirror(sample);
   TERRAPIN_TRY_STATUS(change_pixels(sample.crop, augment, random));

@@ -44,6 +44,7 @@ struct AssistAugment {
   double margin_low = 0.05, margin_high = 0.25;
   double stretch_low = 1.5, stretch_high = 4;
   double paste_probability = 0.2;  // the object is put before another photo
+  double hide_probability = 0.3;   // another object is put before it
   double color_probability = 0.8, grey_probability = 0.05;
   double blur_probability = 0.2, coarse_probability = 0.15;
   double noise_probability = 0.15, jpeg_probability = 0.2;

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "base/files.h"
+#include "imaging/regions.h"
 #include "networks/assist_network.h"
 #include "small_dataset.h"
 #include "training/assist/loader.h"
@@ -193,6 +194,62 @@ TEST_F(AssistTrain, AugmentedTruthStaysWithTheObject) {
     ASSERT_GT(known, 50);
     EXPECT_GT(static_cast<double>(agree), 0.9 * static_cast<double>(known));
   }
+}
+
+// A block of red or of blue on green.
+class Blocks final : public ObjectSource {
+ public:
+  std::string name() const override { return "blocks"; }
+  std::int64_t object_count() const override { return 1000; }
+  double weight() const override { return 1; }
+  std::string digest() const override { return "blocks"; }
+  Result<ClickedPhoto> draw(Random& random) const override {
+    const bool red = random.below(2) == 0;
+    ClickedPhoto made{imaging::Image({80, 64}), imaging::Mask({80, 64})};
+    for (std::int64_t y = 0; y < 64; ++y) {
+      for (std::int64_t x = 0; x < 80; ++x) {
+        const bool inside = x >= 20 && x < 60 && y >= 16 && y < 48;
+        made.truth.set(x, y, inside ? 1 : 0);
+        made.photo.set(x, y,
+                       !inside ? imaging::Rgb{0, 200, 0}
+                       : red   ? imaging::Rgb{200, 0, 0}
+                               : imaging::Rgb{0, 0, 200});
+      }
+    }
+    return made;
+  }
+};
+
+TEST_F(AssistTrain, WhatStandsBeforeAnObjectIsNotObject) {
+  data_.learn = {std::make_shared<Blocks>()};
+  AssistAugment augment;
+  augment.color_probability = augment.noise_probability = augment.blur_probability =
+      augment.coarse_probability = augment.jpeg_probability = augment.paste_probability = 0;
+  augment.hide_probability = 1;
+  Random random(4);
+  int hidden = 0;
+  for (int i = 0; i < 60; ++i) {
+    const auto sample = make_assist_sample(data_.learn, augment, small().network.frame(), random);
+    ASSERT_TRUE(sample);
+    // Clear red and blue pixels, of the object and not; a pixel at an outline is a mixture.
+    std::int64_t object[2] = {0, 0}, other[2] = {0, 0};
+    for (std::int64_t y = 0; y < 65; ++y) {
+      for (std::int64_t x = 0; x < 65; ++x) {
+        const imaging::Rgb color = sample->crop.at(x, y);
+        if (color.red < 190 && color.blue < 190) continue;
+        ++(sample->truth.at(x, y) == 1 ? object : other)[color.blue > color.red ? 1 : 0];
+      }
+    }
+    const int own = object[1] > object[0] ? 1 : 0;
+    ASSERT_GT(object[own], 50);
+    EXPECT_LE(object[1 - own], object[own] / 50) << i << ": the other colour is not object";
+    hidden += other[1 - own] > 50 ? 1 : 0;
+    std::int64_t parts = 0;
+    for (const imaging::Region& part : imaging::connected_regions(sample->truth).regions)
+      parts += part.label == 1;
+    EXPECT_EQ(parts, 1) << i;
+  }
+  EXPECT_GT(hidden, 15) << "half of the blocks in front are of the other colour";
 }
 
 TEST_F(AssistTrain, NamesABadOption) {
