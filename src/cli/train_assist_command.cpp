@@ -20,7 +20,6 @@
 #include "cli/command.h"
 #include "dataset/scenes.h"
 #include "networks/pretrained.h"
-#include "training/assist/found_regions.h"
 #include "training/assist/train.h"
 
 namespace terrapin::cli {
@@ -32,7 +31,7 @@ struct TrainAssistOptions {
   std::vector<std::string> data, without;
   std::string weights, device = "auto";
   fs::path output;
-  double scenes = 0.1, found = 0.1;
+  double scenes = 0.1;
   bool fresh = false;
   const CLI::Option *side = nullptr, *width = nullptr, *margin = nullptr;
   training::AssistTrainingOptions recipe;
@@ -126,18 +125,10 @@ Result<training::AssistTrainingData> load_data(const TrainAssistOptions& options
   }
   if (data.learn.empty()) return fail(ErrorCode::kInvalidArgument, "no objects to learn from are left");
   if (data.watch.empty()) data.watch = data.learn;  // a set too small for its sixteenth
-  const double marked = 1 - options.scenes - options.found;
-  if (marked <= 0) {
-    return fail(ErrorCode::kInvalidArgument, "--scenes {} and --found {} leave nothing for marked objects",
-                options.scenes, options.found);
-  }
-  const std::vector<std::shared_ptr<const training::ObjectSource>> folders = data.learn;
   if (options.scenes > 0) {
     data.learn.push_back(
-        std::make_shared<SceneSource>(weight * options.scenes / marked, options.recipe.seed));
+        std::make_shared<SceneSource>(weight * options.scenes / (1 - options.scenes), options.recipe.seed));
   }
-  if (options.found > 0)
-    data.learn.push_back(training::found_regions(folders, weight * options.found / marked));
   return data;
 }
 
@@ -269,11 +260,6 @@ void add_train_assist_command(CLI::App& app, Invocation& invocation) {
                       "Start from this file: a MobileNetV2 (docs/formats/weights.md) or an assistance model "
                       "(default: what `terrapin weights list` finds)");
   command->add_option("--scenes", options->scenes, "Share of samples from drawn scenes, 0 to 0.9")
-      ->check(CLI::Range(0.0, 0.9))
-      ->capture_default_str();
-  command
-      ->add_option("--found", options->found,
-                   "Share of samples from regions of one colour, found in the photos, 0 to 0.9")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();
   auto* steps = command->add_option("--steps", recipe.steps, "Batches to learn from (default 20000)");

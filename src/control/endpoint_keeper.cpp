@@ -24,17 +24,6 @@ bool leads_requests(const std::string& status) {
   return status == kEndpointInService || status == kEndpointUpdating || status == kEndpointRollingBack;
 }
 
-// Instances of the state that are not known to have ended.
-std::vector<const Instance*> live_instances(const EndpointState& state) {
-  std::vector<const Instance*> all;
-  for (const auto* deployment : {&state.active, &state.pending})
-    if (*deployment)
-      for (const DeployedVariant& variant : (*deployment)->variants)
-        for (const Instance& one : variant.instances) all.push_back(&one);
-  for (const Instance& one : state.retired) all.push_back(&one);
-  return all;
-}
-
 InstanceSight ended_sight(const jobs::JobRecord& job) {
   InstanceSight sight;
   sight.ended = true;
@@ -211,6 +200,9 @@ Status EndpointKeeper::attend(const Resource& row, const std::map<std::string, j
                                    },
                                    clock_.now(), options_.rules));
           now.state = endpoint_state_text(state);
+          // Before anybody reads that it is in service. A route too early for a write that fails goes at the
+          // next look.
+          if (leads_requests(now.status)) publish(now, state);
           return {};
         });
     if (!changed) return tl::unexpected<Error>(changed.error());

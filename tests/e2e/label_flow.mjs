@@ -85,8 +85,7 @@ test("a stroke outlives the server and the tab", { skip }, async (t) => {
   const before = await raster(canvas);
   assert.ok(countOf(before.pixels, 2) > 20);
   // What is in the browser's own store is safe; the page says when.
-  await until("the stroke is kept", async () => (await page.evaluate(async () => (await indexedDB.databases()).length)) > 0);
-  await page.waitForTimeout(300);
+  await until("the stroke is kept", () => page.locator("terrapin-task-page").evaluate(({ status }) => status.unkept === 0 && status.unsent > 0));
   await page.close({ runBeforeUnload: false });
   await program.start();
   page = await openPage(context, program);

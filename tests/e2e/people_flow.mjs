@@ -18,7 +18,7 @@ before(async () => {
   if (skip) return;
   shared = await serviceWith("ann", "ben", "cleo");
   ({ browser, service, workers: [ann, ben, cleo] } = shared);
-  await service.job("lease", { "photo.png": photo }, { task_time_limit_s: 30 });
+  await service.job("lease", { "photo.png": photo }, { task_time_limit_s: 60 });
   lease = leaseEnds({ after: (end) => endings.push(end) });
   lease.catch(() => undefined); // the last test tells it
 });
@@ -66,13 +66,13 @@ const keptDrafts = (page) =>
     return found;
   });
 
-// The shortest lease takes half a minute: it runs beside the other tests.
+// A lease takes a minute: it runs beside the other tests.
 async function leaseEnds(t) {
   const one = await start(t, cleo, "lease");
   await stroke(one, 1, [[40, 40], [100, 60]]);
   await one.hand.saved();
-  await one.page.getByText("Your time for this photo is nearly over").waitFor({ timeout: 40_000 });
-  await one.page.getByRole("heading", { name: "Your time for this photo is over" }).waitFor({ timeout: 40_000 });
+  await one.page.getByText("Your time for this photo is nearly over").waitFor({ timeout: 120_000 });
+  await one.page.getByRole("heading", { name: "Your time for this photo is over" }).waitFor({ timeout: 120_000 });
   await one.page.getByRole("button", { name: "Go on" }).click();
   await one.page.waitForURL((url) => !url.pathname.endsWith(one.assignment.id));
   one.hand = await Hand.at(one.page);

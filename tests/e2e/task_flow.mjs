@@ -49,6 +49,9 @@ async function openTask(t, caller, job) {
   t.after(() => context.close());
   await context.addCookies([caller.browserCookie()]);
   const page = await openPage(context, program);
+  const images = new Set();
+  page.ahead = page.waitForResponse((answer) => answer.url().includes("/_/api/images/") && images.add(answer.url()).size === 2);
+  page.ahead.catch(() => undefined); // not every job has a second photo
   await page.goto(`${program.url}/_/task/${assignment.id}`);
   return page;
 }
@@ -58,7 +61,7 @@ test("a session that ends is begun again over the task, and no stroke is lost", 
   const ann = await worker("ann");
   const page = await openTask(t, ann, "ended-session");
   const canvas = await canvasOf(page);
-  await page.waitForLoadState("networkidle"); // the next call is then that of the stroke
+  await page.ahead; // the next call is then that of the stroke
   await page.context().clearCookies();
   await drag(page, canvas, [[0.3, 0.3], [0.6, 0.4]]);
   const painted = (await raster(canvas)).pixels;
@@ -132,7 +135,8 @@ test("what was loaded ahead goes to others when the tab is closed", { skip }, as
   const available = async () => (await emil.get("jobs")).jobs.find((job) => job.job_name === "closed-tab").available;
   const page = await openTask(t, dora, "closed-tab");
   await canvasOf(page);
-  await until("the next photo is loaded ahead", async () => (await available()) === 1);
+  await page.ahead;
+  assert.equal(await available(), 1);
   await page.close();
   await until("it is given back", async () => (await available()) === 2);
 });

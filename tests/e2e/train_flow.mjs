@@ -105,7 +105,7 @@ test("labelled photos become a model that answers photos", { skip }, async (t) =
     const pictures = page.locator("p-training-overlays img");
     await until("the pictures are loaded", async () => (await pictures.count()) > 0 && (await pictures.evaluateAll((images) => images.every((one) => one.complete && one.naturalWidth > 0))));
     const slider = page.getByLabel(/^Epoch \d$/);
-    assert.equal(await slider.inputValue(), "2");
+    await until("the last epoch is shown", async () => (await slider.inputValue()) === "2");
     await slider.focus();
     await page.keyboard.press("Home");
     await page.getByText("Epoch 1", { exact: true }).waitFor();

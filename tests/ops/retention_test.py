@@ -76,6 +76,7 @@ class Retention(ServiceCase):
         self.wait_for(lambda: not answers_of(old) and not answers_of(stopped), "the old answers go")
         self.wait_for(lambda: not self.rows(service, "SELECT * FROM labeling_assignments a JOIN labeling_jobs j ON j.id = a.job_id "
                                             f"WHERE j.name IN ('{old}', '{stopped}') AND a.answer_uri <> ''"), "no row names them")
+        self.wait_for(lambda: not self.rows(service, "SELECT * FROM labeling_removals"), "the removals are noted")
         # Files: exactly those, and nothing changed. The intermediate manifest of the running job is written anew at a start.
         after = self.files(service)
         gone = {path for path in before if path.startswith(tuple(f"{BUCKET}/out/{job}/intermediate/answers/" for job in (old, stopped)))}

@@ -165,8 +165,6 @@ class Learning {
                                 fmt::format("{}", task_.rate),
                                 "--scenes",
                                 "0",
-                                "--found",
-                                "0",
                                 "--watch-every",
                                 std::to_string(watch_every),
                                 "--watch-objects",

@@ -27,6 +27,7 @@ using std::chrono::seconds;
 constexpr auto kNever = seconds(3600);
 constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
 // Objects before a job does something else. A registered function may take long over each.
+constexpr auto kLongestRetention = seconds(2);  // at a time
 constexpr int kObjectsAtOnce = 20;
 constexpr int kCallsAtOnce = 4;
 constexpr int kCallThreads = 16;  // jobs that may wait for a registered function at once
@@ -737,8 +738,14 @@ void Engine::tick() {
     // Jobs that a command beside this server made or changed.
     const auto jobs = unfinished_jobs();
     if (core_.clock.now() >= retained + std::chrono::hours(1)) {
-      retained = core_.clock.now();
-      const Status done = apply_retention(core_, [this] { return stopping(); });
+      // A long removal goes on at the next look: leases end meanwhile.
+      const auto pause = std::chrono::steady_clock::now() + kLongestRetention;
+      bool paused = false;
+      const Status done = apply_retention(core_, [&] {
+        paused = paused || std::chrono::steady_clock::now() > pause;
+        return paused || stopping();
+      });
+      if (!paused) retained = core_.clock.now();
       if (!done) spdlog::error("retention: {}", done.error().message);
     }
     lock.lock();

@@ -126,24 +126,56 @@ Status leave_object(Transaction& state, const std::string& job_id, std::int64_t 
   return save_counts(state, *job);
 }
 
-// Ends at most `limit` of the leases that are over at `now`; adds their jobs to `jobs` and tells how many.
-Result<std::int64_t> expire_due(Transaction& state, Timestamp now, int limit, std::set<std::string>& jobs) {
-  TERRAPIN_TRY(
-      const auto due,
-      (state.select<S, S, I>("SELECT id, job_id, idx FROM labeling_assignments WHERE state = 'leased' AND "
-                             "deadline <= ? ORDER BY deadline LIMIT ?",
-                             to_microseconds(now), limit)));
+using Leases = std::vector<std::tuple<S, S, I>>;  // id, job, object
+
+Result<Leases> due_leases(Transaction& state, Timestamp now, int limit) {
+  return state.select<S, S, I>(
+      "SELECT id, job_id, idx FROM labeling_assignments WHERE state = 'leased' AND "
+      "deadline <= ? ORDER BY deadline LIMIT ?",
+      to_microseconds(now), limit);
+}
+
+Result<Leases> due_leases_of(Transaction& state, const std::string& worker_id, Timestamp now) {
+  return state.select<S, S, I>(
+      "SELECT id, job_id, idx FROM labeling_assignments WHERE worker_id = ? AND state = 'leased' AND "
+      "deadline <= ?",
+      worker_id, to_microseconds(now));
+}
+
+// Ends leases; adds their jobs to `jobs`.
+Status expire(Transaction& state, const Leases& due, Timestamp now, std::set<std::string>& jobs) {
   for (const auto& [id, job_id, index] : due) {
     TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'expired' WHERE id = ?", id));
     TERRAPIN_TRY_STATUS(leave_object(state, job_id, index, now, false));
     jobs.insert(job_id);
   }
-  return static_cast<std::int64_t>(due.size());
+  return {};
+}
+
+// Ends the worker's own leases that are over, so that they hear of no state that the next look at the clock
+// changes.
+Status expire_own(Core& core, const std::string& worker_id) {
+  Leases due;
+  TERRAPIN_TRY_STATUS(core.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY(due, due_leases_of(state, worker_id, core.clock.now()));
+    return {};
+  }));
+  if (due.empty()) return {};
+  std::set<std::string> jobs;
+  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+    jobs.clear();
+    const Timestamp now = core.clock.now();
+    TERRAPIN_TRY(due, due_leases_of(state, worker_id, now));
+    return expire(state, due, now, jobs);
+  }));
+  for (const std::string& job : jobs) core.wake(job);
+  return {};
 }
 
 }  // namespace
 
 Result<std::vector<WorkerJob>> Tasks::jobs(const Worker& worker) {
+  TERRAPIN_TRY_STATUS(expire_own(core_, worker.id));
   std::vector<WorkerJob> result;
   TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
     result.clear();
@@ -181,8 +213,10 @@ Result<std::optional<Assignment>> Tasks::accept_next(const Worker& worker, const
     result.reset();
     freed.clear();
     const Timestamp now = core_.clock.now();
-    // Who goes on at the end of a lease gets that photo again: it does not wait for the next look at the clock.
-    TERRAPIN_TRY_STATUS(expire_due(state, now, 500, freed));
+    // Who goes on at the end of a lease gets that photo again: it does not wait for the next look at the
+    // clock.
+    TERRAPIN_TRY(const Leases due, due_leases_of(state, worker.id, now));
+    TERRAPIN_TRY_STATUS(expire(state, due, now, freed));
     struct Candidate {
       std::string id, name;
       std::int64_t created, time_limit_s;
@@ -649,8 +683,10 @@ Result<std::int64_t> expire_leases(Core& core, int limit) {
   std::set<std::string> jobs;
   TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
     jobs.clear();
-    TERRAPIN_TRY(count, expire_due(state, core.clock.now(), limit, jobs));
-    return {};
+    const Timestamp now = core.clock.now();
+    TERRAPIN_TRY(const Leases due, due_leases(state, now, limit));
+    count = static_cast<std::int64_t>(due.size());
+    return expire(state, due, now, jobs);
   }));
   for (const std::string& job : jobs) core.wake(job);
   return count;

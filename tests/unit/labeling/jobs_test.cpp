@@ -156,7 +156,13 @@ TEST_F(JobTest, WhoGoesOnAtTheEndOfALeaseGetsTheObjectAgainAtOnce) {
   create(wanted);
   const Assignment lost = accept("anna");
   clock_.advance(60s);  // nobody has looked at the clock since
+  ASSERT_EQ(tasks().jobs(worker("anna"))->size(), 1U);
+  EXPECT_EQ(tasks().jobs(worker("anna"))->front().available, 1);
+  const Assignment second = accept("anna");
+  EXPECT_NE(second.id, lost.id);
+  clock_.advance(60s);
   const Assignment again = accept("anna");
+  EXPECT_NE(again.id, second.id);
   EXPECT_NE(again.id, lost.id);
   EXPECT_EQ(again.object_index, lost.object_index);
   EXPECT_EQ(tasks().assignment(worker("anna"), lost.id)->state, AssignmentState::kExpired);

@@ -7,7 +7,6 @@
 #include "imaging/regions.h"
 #include "networks/assist_network.h"
 #include "small_dataset.h"
-#include "training/assist/found_regions.h"
 #include "training/assist/loader.h"
 #include "training/assist/train.h"
 
@@ -251,50 +250,6 @@ TEST_F(AssistTrain, WhatStandsBeforeAnObjectIsNotObject) {
     EXPECT_EQ(parts, 1) << i;
   }
   EXPECT_GT(hidden, 15) << "half of the blocks in front are of the other colour";
-}
-
-TEST(FoundRegions, HangTogetherByColor) {
-  // Left a wall that grows lighter step by step, right another colour with a speck of a third in it.
-  imaging::Image photo({60, 40});
-  Random random(1);
-  for (std::int64_t y = 0; y < 40; ++y) {
-    for (std::int64_t x = 0; x < 60; ++x) {
-      const auto noise = static_cast<std::uint8_t>(random.below(2));
-      const auto light = static_cast<std::uint8_t>(100 + x + noise);
-      photo.set(x, y, x < 30 ? imaging::Rgb{light, light, light} : imaging::Rgb{20, noise, 160});
-    }
-  }
-  for (std::int64_t i = 0; i < 3; ++i) photo.set(45 + i, 20, {250, 250, 0});
-  const ColorRegions found = color_regions(photo, 300, 10);
-  ASSERT_EQ(found.area.size(), 2U) << "the speck joins what is round it";
-  EXPECT_EQ(found.area, (std::vector<std::int64_t>{1200, 1200}));
-  for (std::int64_t y = 0; y < 40; ++y) {
-    for (std::int64_t x = 0; x < 60; ++x) {
-      ASSERT_EQ(found.region[static_cast<std::size_t>(y * 60 + x)], x < 30 ? 0 : 1) << x << "," << y;
-    }
-  }
-  EXPECT_EQ(color_regions(photo, 300, 1).area.size(), 3U);
-}
-
-TEST(FoundRegions, AreDrawnFromThePhotosOfOthers) {
-  const auto source = found_regions({std::make_shared<Blocks>()}, 2.5);
-  EXPECT_EQ(source->weight(), 2.5);
-  EXPECT_EQ(source->object_count(), 1000);
-  int blocks = 0;
-  for (std::uint64_t i = 0; i < 40; ++i) {
-    Random random(i), same(i);
-    const auto drawn = source->draw(random);
-    ASSERT_TRUE(drawn);
-    EXPECT_EQ(drawn->truth, source->draw(same)->truth);
-    // The block, of 40 x 32, or nothing: three quarters of the photo are too large to be an object, the soft
-    // outline of the block is too thin.
-    const auto area = std::count(drawn->truth.bytes().begin(), drawn->truth.bytes().end(), 1);
-    if (area == 0) continue;
-    ++blocks;
-    EXPECT_EQ(drawn->truth.at(40, 32), 1) << i;
-    EXPECT_NEAR(static_cast<double>(area), 40 * 32, 2 * 144) << i;
-  }
-  EXPECT_GT(blocks, 10);
 }
 
 TEST_F(AssistTrain, NamesABadOption) {

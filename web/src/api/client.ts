@@ -70,11 +70,16 @@ export class Client {
     return (await (await this.send("DELETE", address(path), {}, signal)).json()) as T;
   }
 
+  /** Over when what `postAndLeave` sent last was answered, or never will be. */
+  leaving: Promise<void> = Promise.resolve();
+
   /** Posts without waiting, also when the page is just being left; nothing tells whether it arrived. */
   postAndLeave(path: string, body: unknown = {}): void {
     if (!this.session) return;
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.session.csrf };
-    fetch(address(path), { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", keepalive: true }).catch(
+    const request: RequestInit = { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", keepalive: true };
+    this.leaving = fetch(address(path), request).then(
+      () => undefined,
       () => undefined,
     );
   }

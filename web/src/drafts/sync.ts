@@ -89,6 +89,7 @@ export class DraftSync {
   private items: Item[] = [];
   private entries: Entry[] = []; // since the snapshot, in the draft's order
   private firstUnsent = 0; // in `entries`
+  private arrived = 0; // the last part of `log` that the server had when the draft was opened
   private nextSequence = 1;
   private base: { sequence: number; marks: Marks; data: string } = { sequence: 0, marks: {}, data: "" };
   private restoreBase = false; // the server lost the snapshot that this browser still has
@@ -138,6 +139,8 @@ export class DraftSync {
     // What only this tab's memory holds, e.g. after the browser's disk was full.
     const unstored = this.store ? this.entries.filter((entry) => !entry.stored && entry.sequence === 0) : [];
     const payloads = this.adopt(server, [...stored, ...unstored], localSnapshot);
+    // Sent by a tab that did not live to hear so.
+    if (this.store && this.arrived > 0) await this.store.acknowledge(this.options.key, this.log, this.arrived).catch(() => undefined);
     this.tab = tab;
     this.mode = "editing";
     this.waiting = "nothing";
@@ -219,6 +222,7 @@ export class DraftSync {
     const high: Marks = { ...this.base.marks };
     const entries = onServer?.entries ?? [];
     for (const entry of entries) high[entry.log] = Math.max(high[entry.log] ?? 0, entry.number);
+    this.arrived = onServer ? Math.max(onServer.base.marks[this.log] ?? 0, ...entries.map((entry) => (entry.log === this.log ? entry.number : 0))) : 0;
     this.firstUnsent = entries.length;
     this.entries = [...entries, ...local.filter((entry) => entry.number > (high[entry.log] ?? 0)).map((entry) => ({ ...entry, sequence: 0 }))];
     this.nextSequence = server?.next_sequence ?? 1;

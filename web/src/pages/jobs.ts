@@ -40,6 +40,7 @@ class Jobs extends LitElement {
   @state() private jobs: WorkerJob[] | null = null;
   @state() private leases: Assignment[] = [];
   private readonly poll = new Poll(this, 5000, async (signal) => {
+    await client.leaving; // what the page before this one gave back counts
     const [jobs, assignments] = await Promise.all([
       client.get<{ jobs: WorkerJob[] }>("jobs", {}, signal),
       client.get<{ assignments: Assignment[] }>("assignments", { limit: 50 }, signal),

@@ -31,7 +31,7 @@ const kWarningSeconds = 120;
 /** What the page shows in place of, or above, the frame. */
 type Phase =
   | { name: "loading" }
-  | { name: "failed"; text: string }
+  | { name: "failed"; text: string; retry: () => void }
   | { name: "working" }
   | { name: "correcting" }
   | { name: "looking" } // submitted, and no longer to be changed
@@ -148,14 +148,16 @@ export class TaskPage extends LitElement {
     }
   }
 
+  private readonly loadAgain = (): void => void this.load();
+
   private failed(error: unknown): void {
     if (error instanceof ApiError && error.status === 401) {
       this.signingIn = true;
-      this.phase = { name: "failed", text: "You were signed out." };
+      this.phase = { name: "failed", text: "You were signed out.", retry: this.loadAgain };
     } else if (error instanceof ApiError && error.status === 404) {
       this.phase = { name: "ended", heading: "There is no such task", text: "It is not yours, or it is gone.", again: false };
     } else {
-      this.phase = { name: "failed", text: problemText(error) };
+      this.phase = { name: "failed", text: problemText(error), retry: this.loadAgain };
     }
   }
 
@@ -511,7 +513,7 @@ export class TaskPage extends LitElement {
       }
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) this.phase = { name: "done" };
-      else this.phase = { name: "failed", text: problemText(error) };
+      else this.phase = { name: "failed", text: problemText(error), retry: () => void this.next() };
     }
   }
 
@@ -551,7 +553,7 @@ export class TaskPage extends LitElement {
       location.assign("/_/");
       return;
     }
-    if (this.phase.name === "failed") void this.load();
+    if (this.phase.name === "failed") this.phase.retry();
     this.resume();
   }
 
@@ -642,7 +644,7 @@ export class TaskPage extends LitElement {
         return this.message(
           "The task could not be opened",
           this.phase.text,
-          html`<button class="primary" @click=${() => void this.load()}>Try again</button>`,
+          html`<button class="primary" @click=${this.phase.retry}>Try again</button>`,
         );
       case "ended":
         return this.message(

@@ -240,4 +240,22 @@ describe("a shared computer", () => {
     expect(await (await tab({ store, server: null })).open()).toEqual([]);
     await again.discard();
   });
+  it("keeps nothing at sign-out that a tab sent which did not live to hear so", async () => {
+    const store = await DraftStore.open(factory);
+    server.fault = () => "none";
+    const first = await tab({ store });
+    await first.open();
+    server.fault = () => "answerLost";
+    await first.add("one");
+    await run();
+    first.close();
+    server.fault = () => "none";
+    expect(server.content()).toEqual(["one"]);
+    expect(await store.unsent("ann")).toEqual([key]);
+    const second = await tab({ store });
+    expect(await second.open()).toEqual(["one"]);
+    expect(await store.unsent("ann")).toEqual([]);
+    second.close();
+    expect(await store.wipe("ann")).toBe(0);
+  });
 });

@@ -6,11 +6,15 @@ import { dropPrefetched, nextTask, prefetch } from "../../src/pages/taskLoading"
 let leases: { id: string; job_name: string; state: string }[] = [];
 let calls: string[] = [];
 let now = 0;
+let deadline = "";
+let answered: Promise<void> = Promise.resolve(); // the answers that tell of a new lease wait for it
 
 beforeEach(() => {
   leases = [{ id: "shown", job_name: "turtles", state: "leased" }];
   calls = [];
   now = 0;
+  answered = Promise.resolve();
+  deadline = "2026-01-01T01:00:00Z";
   vi.spyOn(performance, "now").mockImplementation(() => now);
   client.adopt({ account: { id: "p" }, csrf: "c", expires: "" } as Session);
   vi.stubGlobal("fetch", async (target: string, request: RequestInit) => {
@@ -25,8 +29,9 @@ beforeEach(() => {
     const { prefetch: more } = JSON.parse(String(request.body)) as { prefetch?: boolean };
     const held = leases.find((one) => one.state === "leased");
     if (!more && held) return Response.json({ assignment: held });
-    const made = { id: `lease-${calls.length}`, job_name: "turtles", state: "leased" };
+    const made = { id: `lease-${calls.length}`, job_name: "turtles", state: "leased", accepted: "2026-01-01T00:00:00Z", deadline };
     leases.push(made);
+    await answered;
     return Response.json({ assignment: made });
   });
 });
@@ -60,6 +65,33 @@ it("gives back what it took when the worker leaves, once", async () => {
   dropPrefetched();
   dropPrefetched();
   expect(calls.filter((call) => call.includes("/return"))).toEqual([`POST assignments/${id}/return {}`]);
+});
+it("takes a fresh lease sooner where the time for a photo is short", async () => {
+  deadline = "2026-01-01T00:01:00Z";
+  const id = await prefetch("turtles", "shown");
+  submitShown();
+  now = 14_000;
+  expect((await nextTask("turtles"))?.id).toBe(id);
+  now = 16_000;
+  expect((await nextTask("turtles"))?.id).not.toBe(id);
+});
+it("gives back a lease that comes after the worker left", async () => {
+  let answer = (): void => undefined;
+  answered = new Promise((resolve) => (answer = resolve));
+  const asked = prefetch("turtles", "shown");
+  await vi.waitUntil(() => leases.length === 2); // the server has made it, the page does not know
+  dropPrefetched();
+  answer();
+  expect(await asked).toBeNull();
+  await client.leaving;
+  expect(calls.filter((call) => call.includes("/return"))).toHaveLength(1);
+  expect(leases.map(({ id }) => id)).toEqual(["shown"]);
+});
+it("takes no lease after the worker left", async () => {
+  const asked = prefetch("turtles", "shown");
+  dropPrefetched();
+  expect(await asked).toBeNull();
+  expect(leases.map(({ id }) => id)).toEqual(["shown"]);
 });
 it("leaves a task alone that was held before: it may be open in another tab", async () => {
   leases.push({ id: "other-tab", job_name: "turtles", state: "leased" });

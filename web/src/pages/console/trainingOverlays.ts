@@ -75,6 +75,8 @@ class TrainingOverlays extends LitElement {
       this.chosen = null;
       this.whole = false;
       this.poll.now();
+    } else if (changed.has("ended") && this.ended) {
+      this.poll.now(); // what was just asked for may lack the last epoch
     }
   }
   private choose(event: Event): void {
