@@ -730,14 +730,14 @@ void Engine::stop() {
 
 void Engine::tick() {
   std::unique_lock lock(mutex_);
-  Timestamp retained{};
+  Timestamp retention_due{};
   while (!stopping()) {
     lock.unlock();
     const auto expired = expire_leases(core_, 500);
     if (!expired) spdlog::error("ending leases: {}", expired.error().message);
     // Jobs that a command beside this server made or changed.
     const auto jobs = unfinished_jobs();
-    if (core_.clock.now() >= retained + std::chrono::hours(1)) {
+    if (core_.clock.now() >= retention_due) {
       // A long removal goes on at the next look: leases end meanwhile.
       const auto pause = std::chrono::steady_clock::now() + kLongestRetention;
       bool paused = false;
@@ -745,7 +745,8 @@ void Engine::tick() {
         paused = paused || std::chrono::steady_clock::now() > pause;
         return paused || stopping();
       });
-      if (!paused) retained = core_.clock.now();
+      // What failed is not tried again at every look.
+      retention_due = core_.clock.now() + (!paused ? seconds(3600) : done ? seconds(0) : seconds(60));
       if (!done) spdlog::error("retention: {}", done.error().message);
     }
     lock.lock();

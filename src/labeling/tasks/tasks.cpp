@@ -143,13 +143,31 @@ Result<Leases> due_leases_of(Transaction& state, const std::string& worker_id, T
 }
 
 // Ends leases; adds their jobs to `jobs`.
-Status expire(Transaction& state, const Leases& due, Timestamp now, std::set<std::string>& jobs) {
-  for (const auto& [id, job_id, index] : due) {
-    TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = 'expired' WHERE id = ?", id));
+Status end_leases(Transaction& state, const Leases& leases, AssignmentState to, const std::string& reason,
+                  Timestamp now, std::set<std::string>& jobs) {
+  for (const auto& [id, job_id, index] : leases) {
+    TERRAPIN_TRY_STATUS(state.run("UPDATE labeling_assignments SET state = ?, reason = ? WHERE id = ?",
+                                  assignment_state_name(to), reason, id));
     TERRAPIN_TRY_STATUS(leave_object(state, job_id, index, now, false));
     jobs.insert(job_id);
   }
   return {};
+}
+
+// Ends the leases that `find(state, now)` gives, wakes their jobs and tells how many they were.
+template <class Find>
+Result<std::int64_t> end_found_leases(Core& core, AssignmentState to, const std::string& reason, Find find) {
+  std::int64_t count = 0;
+  std::set<std::string> jobs;
+  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+    jobs.clear();
+    const Timestamp now = core.clock.now();
+    TERRAPIN_TRY(const Leases leases, find(state, now));
+    count = static_cast<std::int64_t>(leases.size());
+    return end_leases(state, leases, to, reason, now, jobs);
+  }));
+  for (const std::string& job : jobs) core.wake(job);
+  return count;
 }
 
 // Ends the worker's own leases that are over, so that they hear of no state that the next look at the clock
@@ -161,14 +179,9 @@ Status expire_own(Core& core, const std::string& worker_id) {
     return {};
   }));
   if (due.empty()) return {};
-  std::set<std::string> jobs;
-  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
-    jobs.clear();
-    const Timestamp now = core.clock.now();
-    TERRAPIN_TRY(due, due_leases_of(state, worker_id, now));
-    return expire(state, due, now, jobs);
-  }));
-  for (const std::string& job : jobs) core.wake(job);
+  TERRAPIN_TRY_STATUS(end_found_leases(
+      core, AssignmentState::kExpired, "",
+      [&](Transaction& state, Timestamp now) { return due_leases_of(state, worker_id, now); }));
   return {};
 }
 
@@ -216,7 +229,7 @@ Result<std::optional<Assignment>> Tasks::accept_next(const Worker& worker, const
     // Who goes on at the end of a lease gets that photo again: it does not wait for the next look at the
     // clock.
     TERRAPIN_TRY(const Leases due, due_leases_of(state, worker.id, now));
-    TERRAPIN_TRY_STATUS(expire(state, due, now, freed));
+    TERRAPIN_TRY_STATUS(end_leases(state, due, AssignmentState::kExpired, "", now, freed));
     struct Candidate {
       std::string id, name;
       std::int64_t created, time_limit_s;
@@ -679,39 +692,18 @@ Result<std::string> Tasks::answer(const Worker& worker, const std::string& assig
 }
 
 Result<std::int64_t> expire_leases(Core& core, int limit) {
-  std::int64_t count = 0;
-  std::set<std::string> jobs;
-  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
-    jobs.clear();
-    const Timestamp now = core.clock.now();
-    TERRAPIN_TRY(const Leases due, due_leases(state, now, limit));
-    count = static_cast<std::int64_t>(due.size());
-    return expire(state, due, now, jobs);
-  }));
-  for (const std::string& job : jobs) core.wake(job);
-  return count;
+  return end_found_leases(core, AssignmentState::kExpired, "",
+                          [&](Transaction& state, Timestamp now) { return due_leases(state, now, limit); });
 }
 
 Status give_back_leases(Core& core, const std::string& worker_id) {
-  std::set<std::string> jobs;
-  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
-    jobs.clear();
-    const Timestamp now = core.clock.now();
-    TERRAPIN_TRY(const auto leased,
-                 (state.select<S, S, I>("SELECT id, job_id, idx FROM labeling_assignments WHERE "
-                                        "worker_id = ? AND state = 'leased'",
-                                        worker_id)));
-    for (const auto& [id, job_id, index] : leased) {
-      TERRAPIN_TRY_STATUS(
-          state.run("UPDATE labeling_assignments SET state = 'returned', reason = 'the worker was removed' "
-                    "WHERE id = ?",
-                    id));
-      TERRAPIN_TRY_STATUS(leave_object(state, job_id, index, now, false));
-      jobs.insert(job_id);
-    }
-    return {};
-  }));
-  for (const std::string& job : jobs) core.wake(job);
+  TERRAPIN_TRY_STATUS(end_found_leases(
+      core, AssignmentState::kReturned, "the worker was removed",
+      [&](Transaction& state, Timestamp) -> Result<Leases> {
+        return state.select<S, S, I>(
+            "SELECT id, job_id, idx FROM labeling_assignments WHERE worker_id = ? AND state = 'leased'",
+            worker_id);
+      }));
   return {};
 }
 
