@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     arguments = parser.parse_args()
     if not arguments.chromium:
-        sys.exit("This benchmark needs Chromium (Debian's package chromium, or --chromium PROGRAM)")
+        support.not_run("This benchmark needs Chromium (Debian's package chromium, or --chromium PROGRAM)")
     with tempfile.TemporaryDirectory() as temporary:
         shipped = Path(temporary) / "dist"
         harness = Path(temporary) / "harness"

@@ -13,14 +13,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "terrapin"
 
 
+def not_run(reason):
+    """Ends the benchmark with the exit code that means: it could not be measured here."""
+    print(reason, file=sys.stderr)
+    sys.exit(77)
+
+
 def data_folder(name):
-    """The folder `name` of the real test data, or exit with a message that says how to get it."""
+    """The folder `name` of the real test data, or exit (77: not run) with a message that says what it needs."""
     base = os.environ.get("TERRAPIN_TEST_DATA")
     if not base:
-        sys.exit("This benchmark needs real photos: set TERRAPIN_TEST_DATA to the folder that holds " + name)
+        not_run("This benchmark needs real photos: set TERRAPIN_TEST_DATA to the folder that holds " + name + " (docs/formats/test-data.md)")
     folder = Path(base) / name
     if not folder.is_dir():
-        sys.exit(f"TERRAPIN_TEST_DATA has no folder {name}: {folder}")
+        not_run(f"TERRAPIN_TEST_DATA has no folder {name}: {folder}")
     return folder
 
 

@@ -139,9 +139,9 @@ void add_host_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(1, 1023))
       ->capture_default_str();
   command
-      ->add_option(
-          "--max-memory-mb", options->max_memory_mb,
-          "Decoded photos, masks and probabilities at one time, in MiB; above, requests wait outside")
+      ->add_option("--max-memory-mb", options->max_memory_mb,
+                   "Decoded photos, masks and probabilities at one time, in MiB; above, requests are "
+                   "answered 503 with Retry-After")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
       ->capture_default_str();
   command->add_option("--max-pixels", options->max_pixels, "Largest photo")

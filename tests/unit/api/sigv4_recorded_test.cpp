@@ -28,14 +28,15 @@ std::vector<Recorded> recorded() {
       std::filesystem::path(TERRAPIN_SOURCE_DIR) / "tests/unit/api/sigv4_recorded.jsonl", 16 << 20);
   EXPECT_TRUE(lines);
   for (const TextLine& line : *lines) {
-    const auto json = nlohmann::json::parse(line.text);
+    const auto recorded = nlohmann::json::parse(line.text);
     Recorded each;
-    each.name = json["client"].get<std::string>() + " " + json["name"].get<std::string>();
-    each.service = json["service"];
+    each.name = recorded["client"].get<std::string>() + " " + recorded["name"].get<std::string>();
+    each.service = recorded["service"];
     test::Fields fields;
-    for (const auto& field : json["headers"]) fields.emplace_back(field[0], field[1]);
-    each.request = test::make_request(json["method"], json["target"], fields, from_base64(json["body"]));
-    if (json.contains("content")) each.content = from_base64(json["content"]);
+    for (const auto& field : recorded["headers"]) fields.emplace_back(field[0], field[1]);
+    each.request =
+        test::make_request(recorded["method"], recorded["target"], fields, from_base64(recorded["body"]));
+    if (recorded.contains("content")) each.content = from_base64(recorded["content"]);
     std::string date;
     if (const auto header = each.request.headers.find("x-amz-date")) date = *header;
     if (const auto query = each.request.query_value("X-Amz-Date")) date = *query;

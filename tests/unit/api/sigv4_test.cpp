@@ -239,13 +239,13 @@ TEST(SigV4, ClockMayDifferByFifteenMinutes) {
     EXPECT_EQ(refused.error().status, 403);
     SigningOptions options;
     options.service = "sagemaker";
-    const auto json = verify(signed_request(make_request("POST", "/", {}, "{}"), options), Protocol::kJson,
-                             "sagemaker", now);
-    ASSERT_FALSE(json);
-    EXPECT_EQ(json.error().code, "InvalidSignatureException");
-    EXPECT_EQ(json.error().status, 400);
-    EXPECT_NE(json.error().message.find(seconds > 0 ? "Signature expired: 20130524T000000Z"
-                                                    : "Signature not yet current"),
+    const auto by_json = verify(signed_request(make_request("POST", "/", {}, "{}"), options), Protocol::kJson,
+                                "sagemaker", now);
+    ASSERT_FALSE(by_json);
+    EXPECT_EQ(by_json.error().code, "InvalidSignatureException");
+    EXPECT_EQ(by_json.error().status, 400);
+    EXPECT_NE(by_json.error().message.find(seconds > 0 ? "Signature expired: 20130524T000000Z"
+                                                       : "Signature not yet current"),
               std::string::npos);
   }
   // Date alone will do; neither will not.
@@ -272,9 +272,9 @@ TEST(SigV4, RefusalsNameTheirReason) {
   EXPECT_EQ(wrong.error().status, 403);
   EXPECT_NE(detail(wrong.error(), "StringToSign"), "");
   options.service = "sagemaker";
-  const auto json =
+  const auto by_json =
       verify(signed_request(make_request("POST", "/", {}, "{}"), options), Protocol::kJson, "sagemaker");
-  EXPECT_EQ(json.error().code, "InvalidSignatureException");
+  EXPECT_EQ(by_json.error().code, "InvalidSignatureException");
   options = {};
   options.service = "sagemaker";
   options.key_id = "AKIAUNKNOWN";

@@ -187,8 +187,9 @@ TEST(Topology, KeepsItsPromisesOnRandomMasks) {
     tidy(mask, inside, outside, {});
     for (const Pixel& p : outside) ASSERT_TRUE(mask.at(p.x, p.y) == 0) << round;
     for (const Pixel& p : inside) {
-      if (std::find(outside.begin(), outside.end(), p) == outside.end())
+      if (std::find(outside.begin(), outside.end(), p) == outside.end()) {
         ASSERT_EQ(mask.at(p.x, p.y), 1) << round;
+      }
     }
   }
 }

@@ -516,7 +516,7 @@ TEST(TuningStates, MoveAsTheTableSays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, Tuning, testing::Values("sqlite", "postgresql"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& instance) { return instance.param; });
 
 }  // namespace
 }  // namespace terrapin::control

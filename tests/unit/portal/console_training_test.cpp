@@ -197,11 +197,11 @@ TEST_F(ConsoleTraining, WhatLiesInBucketsOfOthersIsNotThere) {
   make_hidden();
   ASSERT_EQ(create(wanted).status, 201);
   ASSERT_EQ(make_model("mine").status, 201);
-  for (const std::string& path : {"training-jobs/secret", "training-jobs/secret/metrics",
-                                  "training-jobs/secret/log", "training-jobs/secret/overlays",
-                                  "training-jobs/secret/overlays/1/0", "models/secret", "endpoints/secret"})
+  for (const std::string path : {"training-jobs/secret", "training-jobs/secret/metrics",
+                                 "training-jobs/secret/log", "training-jobs/secret/overlays",
+                                 "training-jobs/secret/overlays/1/0", "models/secret", "endpoints/secret"})
     EXPECT_EQ(get(api + path, browser).code(), "NotFound") << path;
-  for (const std::string& path :
+  for (const std::string path :
        {"training-jobs/secret/stop", "training-jobs/secret/deploy", "endpoints/secret/weights"})
     EXPECT_EQ(post(api + path, json::object(), browser).code(), "NotFound") << path;
   EXPECT_EQ(ask("DELETE", api + "models/secret", json::object(), browser).code(), "NotFound");

@@ -25,9 +25,10 @@ class Overlays : public ::testing::Test {
              std::int64_t stride = 1) {
     const artifacts::LabeledPhoto photo = square_photo(3, {40, 30});
     for (int epoch = 1; epoch <= epochs; ++epoch) {
-      if (epoch % validate_every == 0 || epoch == epochs)
+      if (epoch % validate_every == 0 || epoch == epochs) {
         for (std::int64_t i = 0; i < photos; i += stride)
           ASSERT_TRUE(overlays.add(epoch, i, photo, imaging::Mask(photo.photo.size())));
+      }
       ASSERT_TRUE(overlays.finish(epoch));
     }
   }
