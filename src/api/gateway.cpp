@@ -94,6 +94,11 @@ AwsResult<VerifiedSignature> Gateway::authorize(const http::Request& request, co
                {}});
 }
 
+bool Gateway::claims(const http::Request& head) {
+  const SignatureForm form = signature_claim(head).form;
+  return form != SignatureForm::kNone && form != SignatureForm::kOther;
+}
+
 http::Admission Gateway::admit(const http::Request& head) const {
   const SignatureClaim claim = signature_claim(head);
   const Destination to = destination(head, claim);

@@ -46,11 +46,15 @@ class Gateway {
   // a key of that id. All else: kMaxUnprovedBytes, and handle()'s refusal for more.
   http::Admission admit(const http::Request& head) const;
 
+  // An AWS client signed it: it is meant for handle() whatever its path, so that an object or a bucket may
+  // have the name of a route ("metrics", "_/photo.jpg"). Quick; looks at the head alone, verifies nothing.
+  static bool claims(const http::Request& head);
+
   // The handler of the server's fallback route: Router::set_fallback([&](const auto& r) { return
-  // gateway.handle(r); }). Every service gets only requests whose signature and body are verified and whose
-  // key has a scope for it ("invoke" keys: sagemaker-runtime and sts); requests without a signature are
-  // refused, except OPTIONS, which S3 answers by its CORS rules. Every answer names its request. Exceptions
-  // of services pass through.
+  // gateway.handle(r); }, Gateway::claims). Every service gets only requests whose signature and body are
+  // verified and whose key has a scope for it ("invoke" keys: sagemaker-runtime and sts); requests without a
+  // signature are refused, except OPTIONS, which S3 answers by its CORS rules. Every answer names its
+  // request. Exceptions of services pass through.
   Result<http::Response> handle(const http::Request& request) const;
 
  private:

@@ -309,7 +309,7 @@ void Connection::route(const Reading& reading, Request& request, Incoming& incom
   if (!target) return refuse(400, target.error().message, true);
   request.path = std::move(target->path);
   request.query = std::move(target->query);
-  auto match = core_.router.find(request.method, request.path);
+  auto match = core_.router.find(request);
   if (!match) return refuse(400, match.error().message, true);
   if (!match->route && match->allowed.empty()) {
     return refuse(404, fmt::format("there is nothing at {}", request.path), true);

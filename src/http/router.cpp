@@ -95,9 +95,17 @@ void Router::add(std::string method, std::string_view pattern, Handler handler, 
   routes_.push_back(std::move(route));
 }
 
-void Router::set_fallback(Handler handler) {
+void Router::set_fallback(Handler handler, std::function<bool(const Request& head)> claims) {
   if (!handler) throw std::invalid_argument("the fallback needs a handler");
   fallback_ = Route{"", {}, std::move(handler), RunsOn::kPool};
+  claims_ = std::move(claims);
+}
+
+Result<Router::Match> Router::find(const Request& head) const {
+  if (!claims_ || !claims_(head)) return find(head.method, head.path);
+  Match match;
+  match.route = &*fallback_;
+  return match;
 }
 
 Result<Router::Match> Router::find(std::string_view method, std::string_view path) const {

@@ -1,6 +1,7 @@
 // Which handler answers a method and a path.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,8 +34,10 @@ class Router {
 
   // Answers whatever no route matches, whatever its method: also paths that only another method matches and
   // paths that do not percent-decode. It runs on the pool and gets no parameters; Request::target and path
-  // are byte for byte as sent. With it there is neither 404 nor 405 from the router.
-  void set_fallback(Handler handler);
+  // are byte for byte as sent. With it there is neither 404 nor 405 from the router. `claims`, where given,
+  // is asked first with the head alone, on the thread that serves the sockets: true gives the fallback a
+  // request that a route would match.
+  void set_fallback(Handler handler, std::function<bool(const Request& head)> claims = {});
 
   struct Match {
     const Route* route = nullptr;                   // null: none
@@ -44,10 +47,13 @@ class Router {
   // `path` percent-encoded. HEAD takes a GET route where it has none of its own. kInvalidArgument: broken
   // percent-encoding or a zero byte, and no fallback.
   Result<Match> find(std::string_view method, std::string_view path) const;
+  // The same for a request's head, which the fallback may claim.
+  Result<Match> find(const Request& head) const;
 
  private:
   std::vector<Route> routes_;
   std::optional<Route> fallback_;
+  std::function<bool(const Request& head)> claims_;
 };
 
 }  // namespace terrapin::http

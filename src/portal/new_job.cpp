@@ -108,7 +108,7 @@ Status read_template(Fields& fields, NewJob& job) {
   instructions.full_html = members.text_or("full_html", "");
   if (const Status read = members.finish(); !read)
     return fail(ErrorCode::kInvalidArgument, "'instructions': {}", read.error().message);
-  job.template_text = labeling::default_template(instructions);
+  job.template_text = labeling::default_template(labeling::task_kind(job.spec), instructions);
   return check_template("instructions", *job.template_text);
 }
 

@@ -91,6 +91,11 @@ export class Service extends ServingProgram {
     });
     return readFile(found.at(-1));
   }
+  /** The lines of an ended job's output manifest. */
+  async outputManifest(job) {
+    const [file] = await this.files(job, /manifests\/output\/output\.manifest$/);
+    return (await readFile(file, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  }
   /** The answers that workers gave for an object, as the worker response files hold them. */
   async answers(job, index, count = 1) {
     let answers = [];

@@ -2,7 +2,7 @@
 // on disk is what AWS would write.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Hand, assertSame, openTask, submit } from "./hand.mjs";
+import { Hand, openTask, submit } from "./hand.mjs";
 import { Expected } from "./naive.mjs";
 import { readPng, writePhoto } from "./png.mjs";
 import { serviceWith } from "./service.mjs";
@@ -294,6 +294,57 @@ test("an adjustment job shows the earlier job's mask", { skip }, async (t) => {
   await submit(page);
   const answer = await compare("second-pass", expected, ["Turtle", "Diver", "Coral"]);
   assert.equal(answer["crowd-semantic-segmentation"].initialValueModified, true);
+  assert.deepEqual(page.problems, []);
+});
+
+test("a verification job asks for a judgement of the earlier job's mask", { skip }, async (t) => {
+  const { page, hand, expected } = await paint(t, "to-judge");
+  await hand.key("3");
+  await hand.drag([[40, 40], [100, 80]]);
+  expected.brush([[40, 40], [100, 80]], 24, 3);
+  await submit(page);
+  const requester = await service.requester();
+  await until("the first job is over", async () => (await requester.get("requester/jobs/to-judge")).job.status === "Completed");
+  await service.job("judged", {}, {
+    kind: "verification",
+    input_uri: "s3://photos/output/to-judge/manifests/output/output.manifest",
+    label_attribute: "judgement",
+    labels: [{ label: "good" }, { label: "too tight" }, { label: "wrong" }],
+    instructions: { header: "Is the mask right?", short_html: "<p>Look at its edges</p>", full_html: "" },
+  });
+  const assignment = await service.accept(worker, "judged");
+  const judge = await openTask(page, service, assignment);
+  const { frame } = judge;
+  await frame.getByRole("heading", { name: "Is the mask right?" }).waitFor();
+  await judge.holds(expected, "the mask of the first job");
+  assert.deepEqual(await names(judge), ["Turtle", "Diver", "Coral"]);
+  assert.equal(await judge.canvas.getByRole("toolbar").count(), 0, "there is nothing to paint with");
+  await judge.key("b");
+  await judge.drag([[20, 20], [60, 20]]);
+  await judge.holds(expected, "after a stroke");
+  // Nothing chosen: it stays, and says so.
+  await page.getByRole("button", { name: "Submit" }).click();
+  await frame.getByText("Choose one of the answers.").waitFor();
+  await page.keyboard.press("1");
+  assert.equal(await frame.getByRole("radio", { name: "good" }).isChecked(), true);
+  await frame.getByText("too tight").click();
+  await frame.getByLabel("What is wrong?").fill("2 flippers are cut"); // keys of the choices are text here
+  assert.equal(await frame.getByRole("radio", { name: "too tight" }).isChecked(), true);
+  if (process.env.TERRAPIN_SCREENSHOTS) await page.screenshot({ path: `${process.env.TERRAPIN_SCREENSHOTS}/verification.png` });
+  await judge.saved();
+  await page.reload();
+  await frame.getByRole("radio", { name: "too tight" }).waitFor();
+  await until("the draft is back", async () => frame.getByRole("radio", { name: "too tight" }).isChecked());
+  assert.equal(await frame.getByLabel("What is wrong?").inputValue(), "2 flippers are cut");
+  await submit(page);
+  const [answer] = await service.answers("judged", 0);
+  assert.deepEqual(answer.answerContent, { "crowd-image-classifier": { label: "too tight", workerComment: "2 flippers are cut" } });
+  await until("the job is over", async () => (await requester.get("requester/jobs/judged")).job.status === "Completed");
+  const [line] = await service.outputManifest("judged");
+  assert.equal(line["judgement"], "1");
+  assert.equal(line["judgement-metadata"]["class-name"], "too tight");
+  assert.equal(line["judgement-metadata"].type, "groundtruth/label-verification");
+  assert.deepEqual(line["judgement-metadata"]["worker-feedback"], [{ comment: "2 flippers are cut" }]);
   assert.deepEqual(page.problems, []);
 });
 

@@ -40,7 +40,9 @@ bool is_loopback(const std::string& address) {
   in_addr v4{};
   if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};
-  return ::inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6) != 0;
+  if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return false;
+  // A server that listens on "::" sees IPv4 peers as ::ffff:127.0.0.1.
+  return IN6_IS_ADDR_LOOPBACK(&v6) != 0 || (IN6_IS_ADDR_V4MAPPED(&v6) != 0 && v6.s6_addr[12] == 127);
 }
 
 // A request line is the client's text: it must not forge log lines. Signatures in it stay out of the log.
@@ -256,7 +258,8 @@ class LabelingServer::Implementation {
     portal_->add_routes(router);
     router.add("GET", "/healthz", [this](const http::Request&) { return health(); });
     router.add("GET", "/metrics", [this](const http::Request& request) { return metrics(request); });
-    router.set_fallback([this](const http::Request& request) { return gateway_->handle(request); });
+    router.set_fallback([this](const http::Request& request) { return gateway_->handle(request); },
+                        api::Gateway::claims);
     TERRAPIN_TRY(server_, http::Server::start(std::move(router), options));
     if (base_url_.empty()) base_url_ = server_->url();
     labeling_->start();
@@ -297,7 +300,8 @@ class LabelingServer::Implementation {
 
   // How large a body may be, by who sends it: nobody fills the disk who has not proved who they are.
   http::Admission admit(const http::Request& head) const {
-    return portal::Portal::takes(head.path) ? portal_->admit(head) : gateway_->admit(head);
+    const bool pages = portal::Portal::takes(head.path) && !api::Gateway::claims(head);
+    return pages ? portal_->admit(head) : gateway_->admit(head);
   }
 
   Result<http::Response> health() {

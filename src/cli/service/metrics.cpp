@@ -90,13 +90,17 @@ std::string Metrics::text(labeling::JobService& jobs, std::int64_t free_bytes,
   filter.status = labeling::JobStatus::kInProgress;
   filter.limit = 1000;
   std::int64_t in_progress = 0, labeled = 0, failed = 0, unlabeled = 0;
-  if (const auto page = jobs.list(filter); page) {
+  for (bool more = true; more;) {
+    const auto page = jobs.list(filter);
+    if (!page) break;
     for (const labeling::JobRecord& job : page->jobs) {
       ++in_progress;
       labeled += job.counters.total_labeled;
       failed += job.counters.failed_non_retryable;
       unlabeled += job.counters.unlabeled;
     }
+    filter.offset += static_cast<std::int64_t>(page->jobs.size());
+    more = page->more;
   }
   for (const auto& [name, value] :
        {std::pair("labeled", labeled), std::pair("failed", failed), std::pair("unlabeled", unlabeled)})

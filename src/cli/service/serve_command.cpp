@@ -6,10 +6,12 @@
 #include "base/interrupt.h"
 #include "base/json_text.h"
 #include "base/logging.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/service/labeling_server.h"
 #include "identity/access_keys.h"
 #include "identity/accounts.h"
+#include "labeling/workforces/addresses.h"
 
 namespace terrapin::cli {
 namespace {
@@ -25,6 +27,20 @@ struct ServeOptions {
   jobs::SlurmRunnerOptions slurm;
 };
 
+// As browsers say an origin: scheme, host and port, no slash at the end.
+Status make_origin(std::string& url) {
+  std::string text = lower_case(url);
+  while (text.ends_with('/')) text.pop_back();
+  const std::size_t begin = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  if (begin == 0 || begin >= text.size() || text.find_first_of("/?#@ ", begin) != std::string::npos)
+    return fail(ErrorCode::kInvalidArgument,
+                "--public-url is '{}': allowed is http:// or https:// with a host and perhaps a port, "
+                "e.g. https://label.example.org",
+                url);
+  url = std::move(text);
+  return {};
+}
+
 Result<int> run(ServeOptions& options, const Invocation& invocation) {
   configure_logging(options.log_level);
   options.server.tls_certificate = options.tls_certificate;
@@ -32,6 +48,11 @@ Result<int> run(ServeOptions& options, const Invocation& invocation) {
   options.server.max_upload_bytes = std::int64_t{options.max_upload_gb} << 30;
   if (options.max_spool_gb > 0) options.server.max_spool_bytes = std::int64_t{options.max_spool_gb} << 30;
   options.server.log_requests = !invocation.quiet;
+  if (!options.server.public_url.empty()) require_usage(make_origin(options.server.public_url));
+  for (const std::string& range : options.server.metrics_from) {
+    if (const auto parsed = labeling::parse_cidr(range); !parsed)
+      require_usage(Status(fail(ErrorCode::kInvalidArgument, "--metrics-from: {}", parsed.error().message)));
+  }
   for (const std::string& slot : options.slots) require_usage(control::add_slot(slot, options.server.slots));
   if (options.runner == "slurm") options.server.slurm = options.slurm;
   options.server.assistance.wanted = !options.no_assistance;

@@ -96,8 +96,9 @@ std::optional<bool> assist_learning_wanted(const JobSpec& spec) {
 }
 
 TaskKind task_kind(const JobSpec& spec) {
-  const BuiltInFunction* before = spec.pre_function.find_built_in();
-  return before == nullptr ? TaskKind::kSegmentation : before->kind;
+  for (const FunctionReference* function : {&spec.pre_function, &spec.post_function})
+    if (const BuiltInFunction* known = function->find_built_in()) return known->kind;
+  return TaskKind::kSegmentation;
 }
 
 }  // namespace terrapin::labeling

@@ -84,7 +84,7 @@ Result<JobRecord> Jobs::create(const JobSpec& wanted) {
                 spec.categories_uri, classes->void_label->name);
   job.set_categories(std::move(*classes));
   if (spec.template_uri.empty()) {
-    job.template_html = default_template();
+    job.template_html = default_template(task_kind(spec));
   } else {
     TERRAPIN_TRY(job.template_html, core_.read_text(spec.template_uri, "task template", kMaxTemplateBytes));
   }

@@ -177,7 +177,7 @@ Result<ChoiceAnswer> read_choice_answer(const std::string& answer_json, const ar
     return fail(ErrorCode::kInvalidArgument, "'{}' is not a label of this job; allowed: {}", result.label,
                 allowed);
   }
-  for (const char* key : {"feedback", "comments", "issues"})
+  for (const char* key : {"workerComment", "feedback", "comments", "issues"})
     if (const json* text = find_anywhere(answer, key); text != nullptr && text->is_string())
       result.feedback = text->get<std::string>();
   return result;

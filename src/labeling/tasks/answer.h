@@ -28,7 +28,8 @@ struct ChoiceAnswer {
   std::string label, feedback;
 };
 // Reads {"<element>": {"label": "good"}, ...} or {"<element>": {"labels": ["good"]}}; a member named
-// "feedback", "comments" or "issues" is kept as text. kInvalidArgument names the label and those allowed.
+// "workerComment", "feedback", "comments" or "issues" is kept as text. kInvalidArgument names the label and
+// those allowed.
 Result<ChoiceAnswer> read_choice_answer(const std::string& answer_json, const artifacts::ClassList& classes);
 
 }  // namespace terrapin::labeling

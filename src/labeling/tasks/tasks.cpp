@@ -367,8 +367,7 @@ Result<TaskContent> Tasks::content(const Worker& worker, const std::string& assi
         {"taskObject", object->source_uri}, {"labels", labels}, {"manifestLine", std::move(line)}};
     content.task_input_json = json_text(input);
   }
-  std::set<std::string> uris;
-  collect_s3_uris(object->source_uri, uris);
+  std::set<std::string> uris{object->source_uri};
   collect_s3_uris_of_json(content.task_input_json, uris);
   collect_s3_uris(content.template_html, uris);
   for (const std::string& uri : uris) {

@@ -1,26 +1,30 @@
 #include "labeling/tasks/template.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace terrapin::labeling {
 
 namespace {
 
-constexpr std::string_view kHeader = "Paint every object with the colour of its label.";
-constexpr std::string_view kFull =
-    "<p>Choose a label, then paint all pixels that belong to it. What nobody paints is background.</p>";
-constexpr std::string_view kShort = "<p>Choose a label and paint what belongs to it.</p>";
+struct Words {
+  std::string_view header, full, short_html;
+};
+constexpr Words kToPaint{
+    "Paint every object with the colour of its label.",
+    "<p>Choose a label, then paint all pixels that belong to it. What nobody paints is background.</p>",
+    "<p>Choose a label and paint what belongs to it.</p>"};
+constexpr Words kToJudge{
+    "Does the mask fit the photo?",
+    "<p>Look at the mask over the photo, closely where it ends, and choose the answer that fits it best.</p>",
+    "<p>Zoom in on the outlines, then choose an answer.</p>"};
 
-constexpr std::string_view kBeforeHeader =
+constexpr std::string_view kScript =
     R"html(<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
 <crowd-form>
-  <crowd-semantic-segmentation
-    name="crowd-semantic-segmentation"
-    src="{{ task.input.taskObject | grant_read_access }}"
-    header=")html";
-// An adjustment begins with the newest of the masks that the manifest's line names.
-constexpr std::string_view kBeforeFull = R"html("
-    labels="{{ task.input.labels | to_json | escape }}"
+)html";
+// The newest of the masks that the manifest's line names, as `mask`, its metadata as `newest`.
+constexpr std::string_view kNewest = R"html(
     {%- for entry in task.input.manifestLine %}
       {%- assign ending = entry[0] | slice: -4, 4 %}
       {%- if ending == "-ref" and entry[0] != "source-ref" %}
@@ -31,23 +35,11 @@ constexpr std::string_view kBeforeFull = R"html("
           {%- assign mask = entry[1] %}
         {%- endif %}
       {%- endif %}
-    {%- endfor %}
-    {%- if mask %}
-    initial-value='{"src": "{{ mask | grant_read_access }}", "labelMappings": {
+    {%- endfor %})html";
+constexpr std::string_view kMask = R"html({"src": "{{ mask | grant_read_access }}", "labelMappings": {
       {%- for color in newest.internal-color-map %}
         {%- if color[0] != "0" %}{{ color[1].class-name | to_json }}: {"color": "{{ color[1].hex-color }}"}, {% endif %}
-      {%- endfor %}}}'
-    {%- endif %}
-  >
-    <full-instructions header="Instructions">
-      )html";
-constexpr std::string_view kBeforeShort = R"html(
-    </full-instructions>
-    <short-instructions>)html";
-constexpr std::string_view kEnd = R"html(</short-instructions>
-  </crowd-semantic-segmentation>
-</crowd-form>
-)html";
+      {%- endfor %}}})html";
 
 // Braces that would begin something in Liquid become character references.
 void append_html(std::string& text, std::string_view html) {
@@ -85,20 +77,38 @@ void append_text(std::string& text, std::string_view plain) {
   }
 }
 
-std::string_view either(const std::string& given, std::string_view otherwise) {
-  return given.empty() ? otherwise : std::string_view(given);
+std::string text_of(const std::string& given, std::string_view otherwise) {
+  std::string text;
+  append_text(text, given.empty() ? otherwise : std::string_view(given));
+  return text;
+}
+
+std::string html_of(const std::string& given, std::string_view otherwise) {
+  std::string text;
+  append_html(text, given.empty() ? otherwise : std::string_view(given));
+  return text;
 }
 
 }  // namespace
 
-std::string default_template(const Instructions& instructions) {
-  std::string text(kBeforeHeader);
-  append_text(text, either(instructions.header, kHeader));
-  text += kBeforeFull;
-  append_html(text, either(instructions.full_html, kFull));
-  text += kBeforeShort;
-  append_html(text, either(instructions.short_html, kShort));
-  text += kEnd;
+std::string default_template(TaskKind kind, const Instructions& instructions) {
+  const bool judge = kind == TaskKind::kVerification;
+  const Words& words = judge ? kToJudge : kToPaint;
+  const std::string_view element = judge ? "crowd-image-classifier" : "crowd-semantic-segmentation";
+  std::string text(kScript);
+  text += fmt::format("  <{0}\n    name=\"{0}\"\n    src=\"{1}\"\n    header=\"{2}\"\n    {3}=\"{4}\"",
+                      element, "{{ task.input.taskObject | grant_read_access }}",
+                      text_of(instructions.header, words.header), judge ? "categories" : "labels",
+                      "{{ task.input.labels | to_json | escape }}");
+  text += kNewest;
+  text += fmt::format("\n    {{%- if mask %}}\n    {}='{}{}{}'\n    {{%- endif %}}\n  >\n",
+                      judge ? "overlay" : "initial-value", judge ? "{\"semanticSegmentation\": " : "", kMask,
+                      judge ? "}" : "");
+  text += fmt::format(
+      "    <full-instructions header=\"Instructions\">\n      {}\n    </full-instructions>\n"
+      "    <short-instructions>{}</short-instructions>\n{}  </{}>\n</crowd-form>\n",
+      html_of(instructions.full_html, words.full), html_of(instructions.short_html, words.short_html),
+      judge ? "    <worker-comment header=\"What is wrong?\"></worker-comment>\n" : "", element);
   return text;
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "labeling/jobs/job.h"
+
 namespace terrapin::labeling {
 
 // What a page tells above and beside the photo; "": the words of the default template.
@@ -14,8 +16,9 @@ struct Instructions {
   std::string short_html, full_html;  // HTML of the page's own, shown in its sandbox
 };
 
-// The template for the canvas: used when the job names none. Liquid in the instructions is text.
-std::string default_template(const Instructions& instructions = {});
+// The template of jobs that name none: the canvas; for a verification, the newest mask of the manifest's line
+// and a choice of the job's labels about it. Liquid in the instructions is text.
+std::string default_template(TaskKind kind, const Instructions& instructions = {});
 
 // Adds every "s3://bucket/key" that stands in the text: up to a quote, a blank, an angle bracket or a '|' of
 // Liquid.

@@ -123,6 +123,15 @@ std::vector<Mistake> mistakes() {
   list.push_back({"serve_assist_memory",
                   {"serve", "--data-dir", "out", "--assist-memory-mib", "1"},
                   {"--assist-memory-mib", "16"}});
+  list.push_back({"serve_metrics_from",
+                  {"serve", "--data-dir", "out", "--metrics-from", "10.0.0.1"},
+                  {"--metrics-from: '10.0.0.1'", "192.0.2.0/24"}});
+  for (const std::string url : {"label.example.org", "https://", "https://label.example.org/terrapin",
+                                "ftp://label.example.org", "https://me@label.example.org"}) {
+    list.push_back({"serve_public_url " + url,
+                    {"serve", "--data-dir", "out", "--public-url", url},
+                    {"--public-url is '" + url + "'", "https://label.example.org"}});
+  }
 #endif
   return list;
 }

@@ -112,6 +112,21 @@ TEST(Router, FallbackTakesWhatNoRouteMatches) {
   EXPECT_THROW(router.set_fallback(nullptr), std::invalid_argument);
 }
 
+TEST(Router, FallbackTakesWhatItClaims) {
+  Router router;
+  router.add("GET", "/a/{x}", named(1));
+  router.set_fallback(named(9), [](const Request& head) { return head.headers.find("claimed").has_value(); });
+  Request head;
+  head.method = "GET";
+  head.path = "/a/b";
+  EXPECT_EQ(router.find(head)->route->handler(head)->status, 1);
+  head.headers.add("Claimed", "");
+  EXPECT_EQ(router.find(head)->route->handler(head)->status, 9);
+  EXPECT_TRUE(router.find(head)->parameters.empty());
+  head.path = "/a/%zz";
+  EXPECT_EQ(router.find(head)->route->handler(head)->status, 9);
+}
+
 TEST(Router, RefusesMeaninglessPatterns) {
   Router router;
   EXPECT_THROW(router.add("GET", "a", named(1)), std::invalid_argument);

@@ -89,7 +89,7 @@ TEST_F(Review, OneObjectAndTheTemplate) {
   create(spec());
   EXPECT_EQ(jobs().object("job", 1)->source_uri, "s3://bucket/photos/1.png");
   EXPECT_EQ(jobs().object("job", 2).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(jobs().template_html("job").value(), default_template());
+  EXPECT_EQ(jobs().template_html("job").value(), default_template(TaskKind::kSegmentation));
 }
 
 TEST_F(Review, ThePreviousAnswerIsTheNewestOfTheWorkersOwn) {
@@ -164,11 +164,36 @@ TEST_F(Review, AnswersWhoseRetentionIsOverAreGoneNotBroken) {
 }
 
 TEST(DefaultTemplate, InstructionsAreTextForLiquid) {
-  const std::string html = default_template({"{{ a }} & \"b\" <c>", "{% raw %}", "<p>{{ x }}</p>"});
+  const std::string html =
+      default_template(TaskKind::kSegmentation, {"{{ a }} & \"b\" <c>", "{% raw %}", "<p>{{ x }}</p>"});
   EXPECT_THAT(html, HasSubstr("header=\"&#123;&#123; a }} &amp; &quot;b&quot; &lt;c&gt;\""));
   EXPECT_THAT(html, HasSubstr("<short-instructions>&#123;% raw %}</short-instructions>"));
   EXPECT_THAT(html, HasSubstr("<p>&#123;{ x }}</p>"));
-  EXPECT_THAT(default_template(), HasSubstr("Choose a label"));
+  EXPECT_THAT(default_template(TaskKind::kSegmentation), HasSubstr("Choose a label"));
+}
+
+TEST(DefaultTemplate, AVerificationAsksForAChoiceAboutTheMask) {
+  const std::string html = default_template(TaskKind::kVerification, {"Is it tight?", "", ""});
+  EXPECT_THAT(html, HasSubstr("<crowd-image-classifier"));
+  EXPECT_THAT(html, HasSubstr("header=\"Is it tight?\""));
+  EXPECT_THAT(html, HasSubstr("categories=\"{{ task.input.labels | to_json | escape }}\""));
+  EXPECT_THAT(html,
+              HasSubstr("overlay='{\"semanticSegmentation\": {\"src\": \"{{ mask | grant_read_access }}\""));
+  EXPECT_THAT(html, HasSubstr("<worker-comment"));
+  EXPECT_THAT(html, Not(HasSubstr("crowd-semantic-segmentation")));
+  EXPECT_THAT(default_template(TaskKind::kAdjustment), HasSubstr("initial-value='{\"src\": \"{{ mask"));
+}
+
+TEST(Kind, OfATaskIsThatOfItsBuiltInFunctions) {
+  JobSpec spec;
+  EXPECT_EQ(task_kind(spec), TaskKind::kSegmentation);
+  spec.pre_function = FunctionReference::of_arn("arn:aws:lambda:us-east-1:123456789012:function:mine");
+  spec.post_function = FunctionReference::of_arn(
+      "arn:aws:lambda:us-east-1:432418664414:function:ACS-VerificationSemanticSegmentation");
+  EXPECT_EQ(task_kind(spec), TaskKind::kVerification);
+  spec.pre_function = FunctionReference::of_arn(
+      "arn:aws:lambda:us-east-1:432418664414:function:PRE-AdjustmentSemanticSegmentation");
+  EXPECT_EQ(task_kind(spec), TaskKind::kAdjustment);
 }
 
 // ---- a registry that cannot be read says nothing about an object ----

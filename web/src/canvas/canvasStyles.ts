@@ -419,6 +419,11 @@ export const canvasStyles = [
       height: 15px;
     }
 
+    :host([viewing]) .tools,
+    :host([viewing]) .options,
+    :host([viewing]) [aria-label="History"] {
+      display: none;
+    }
     @container (max-width: 760px) {
       .frame {
         grid-template: "header" auto "options" auto "stage" minmax(0, 1fr) "tools" auto "footer" auto / minmax(0, 1fr);

@@ -46,6 +46,8 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   @property() header = "";
   @property({ attribute: false }) settings: ViewSettings = kDefaultSettings;
   @property({ type: Boolean, attribute: "read-only" }) readOnly = false;
+  /** Beside `readOnly`: only to look at, without tools; the labels are a legend. */
+  @property({ type: Boolean, reflect: true }) viewing = false;
   /** Whether all that was painted is safe; null shows nothing. */
   @property({ attribute: false }) saved: boolean | null = null;
 
@@ -505,7 +507,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   override render(): TemplateResult {
     const { editor, settings } = this;
     const labelKey = (index: number): string => (index < 10 ? this.keyText(actionOf(`label.${index + 1}`)) : "");
-    const state = this.readOnly ? "Read only" : this.saved === null ? "" : this.saved ? "All saved" : "Saving…";
+    const state = this.viewing ? "" : this.readOnly ? "Read only" : this.saved === null ? "" : this.saved ? "All saved" : "Saving…";
     return html`<div class=${this.panelOpen ? "frame panel-open" : "frame"}>
       <header>
         <div class="title">
@@ -537,7 +539,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       </div>
       <p id="how" class="hidden-text">Arrow keys move a cursor. Space uses the tool at the cursor, Enter puts the pen down or lifts it. The question mark shows all keys.</p>
       <aside aria-label="Classes and view">
-        <section>
+        <section ?hidden=${this.viewing && this.labels.length === 0}>
           <h2>Classes</h2>
           ${classList(editor, this.search, labelKey, (text) => (this.search = text))}
         </section>

@@ -3,6 +3,7 @@ import { kHandOver, type FrameBridge } from "./bridge";
 import { defineFields } from "./fields";
 import { CrowdForm } from "./form";
 import { defineFurniture } from "./furniture";
+import { CrowdImageClassifier } from "./imageClassifier";
 import { startRuntime } from "./runtime";
 import { CrowdSemanticSegmentation } from "./segmentation";
 
@@ -14,5 +15,6 @@ if (!customElements.get("crowd-form")) {
   defineFields();
   defineFurniture();
   customElements.define("crowd-semantic-segmentation", CrowdSemanticSegmentation);
+  customElements.define("crowd-image-classifier", CrowdImageClassifier);
   customElements.define("crowd-form", CrowdForm);
 }

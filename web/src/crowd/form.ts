@@ -91,7 +91,7 @@ export class CrowdForm extends HTMLElement implements FormMember {
   setReadOnly(readOnly: boolean): void {
     this.toggleAttribute("aria-disabled", readOnly);
     for (const field of this.querySelectorAll<HTMLElement & { disabled: boolean }>(
-      "input, textarea, select, button, crowd-input, crowd-text-area, crowd-slider, crowd-checkbox, crowd-radio-button, crowd-button",
+      "input, textarea, select, button, crowd-input, crowd-text-area, crowd-slider, crowd-checkbox, crowd-radio-button, crowd-button, crowd-image-classifier",
     )) {
       if (readOnly && !field.disabled) {
         field.disabled = true;
@@ -164,7 +164,7 @@ export class CrowdForm extends HTMLElement implements FormMember {
     this.button.setAttribute("variant", "primary");
     this.button.textContent = "Submit";
     // The task's page has a submit button in sight; beside the canvas a second one would only take its place.
-    if (runtime().connected && this.querySelector("crowd-semantic-segmentation")) this.button.hidden = true;
+    if (runtime().connected && this.querySelector("crowd-semantic-segmentation, crowd-image-classifier")) this.button.hidden = true;
     this.append(this.button);
   }
 

@@ -4,14 +4,18 @@ import type { AssistAnswer, Assistance, Prompt } from "../model/prompt";
 import type { FrameBridge } from "./bridge";
 import { canvasPayload, fieldPayload, readDraft, snapshotPayload } from "./payload";
 
-/** An element that takes part in drafts, or waits for something before the template stands. */
-export interface CanvasMember {
-  canvasName: string;
-  /** Resolves when the photo and the draft are shown, or cannot be. */
+/** An element that shows a photo. */
+export interface ViewMember {
+  /** Resolves when the photo, and on a canvas the draft, are shown, or cannot be. */
   readonly opened: Promise<void>;
+  change(change: { readOnly?: boolean; saved?: boolean; settings?: ViewSettings }): void;
+}
+
+/** One that is painted on: it takes part in drafts. */
+export interface CanvasMember extends ViewMember {
+  canvasName: string;
   takeSnapshot(): Promise<{ data: string; deltas: number } | null>;
   takePrevious(answer: Record<string, unknown> | null): void;
-  change(change: { readOnly?: boolean; saved?: boolean; settings?: ViewSettings }): void;
 }
 
 export interface FormMember {
@@ -23,6 +27,7 @@ export interface FormMember {
 
 export class Runtime {
   readonly canvases = new Set<CanvasMember>();
+  readonly viewers = new Set<ViewMember>(); // those that are not painted on
   form: FormMember | null = null;
   readonly fields: Map<string, unknown>;
   private readonly canvasTexts: Map<string, { texts: string[]; places: number[] }>;
@@ -134,7 +139,7 @@ export class Runtime {
     this.form?.restore(this.fields, this.answer);
     if (this.readOnly) this.form?.setReadOnly(true);
     document.dispatchEvent(new Event("all-crowd-elements-ready"));
-    await Promise.all([...this.canvases].map((canvas) => canvas.opened));
+    await Promise.all([...this.canvases, ...this.viewers].map((one) => one.opened));
     this.send({ type: "ready" });
   }
 
@@ -149,7 +154,7 @@ export class Runtime {
         for (const canvas of this.canvases) canvas.change({ saved: message.saved });
         break;
       case "settings":
-        for (const canvas of this.canvases) canvas.change({ settings: message.settings });
+        for (const one of [...this.canvases, ...this.viewers]) one.change({ settings: message.settings });
         break;
       case "previous": {
         let answer: unknown = null;

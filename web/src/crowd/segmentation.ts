@@ -7,29 +7,9 @@ import "../canvas/segmentationCanvas";
 import type { CrowdAnswer, SegmentationCanvas } from "../canvas/segmentationCanvas";
 import { toBase64 } from "../model/base64";
 import { labelsOf, labelsProblem, parseLabels, type Label } from "../model/labels";
-import { parseLoose } from "./loose";
+import { parseInitialValue } from "./coloredMask";
 import { assistantFor } from "./pageAssistant";
 import { runtime, type CanvasMember } from "./runtime";
-
-interface InitialValue {
-  src: string;
-  labelMappings: Record<string, { color: string }>;
-}
-
-/** The `initial-value` attribute; undefined for none. Throws an Error that says what is wrong. */
-export function parseInitialValue(text: string | null): InitialValue | undefined {
-  if (text === null || text.trim() === "") return undefined;
-  const value = parseLoose(text) as Partial<InitialValue> | null | undefined;
-  if (typeof value !== "object" || value === null || typeof value.src !== "string" || typeof value.labelMappings !== "object" || value.labelMappings === null)
-    throw new Error('initial-value: an object like {"src": "...", "labelMappings": {"Cat": {"color": "#2ca02c"}}} is expected');
-  const labelMappings: InitialValue["labelMappings"] = {};
-  for (const [name, mapping] of Object.entries(value.labelMappings)) {
-    const color = (mapping as { color?: unknown } | null)?.color;
-    if (typeof color !== "string") throw new Error(`initial-value: labelMappings.${name} has no "color" like "#2ca02c"`);
-    labelMappings[name] = { color };
-  }
-  return { src: value.src, labelMappings };
-}
 
 export class CrowdSemanticSegmentation extends LitElement implements CanvasMember {
   static override styles = css`

@@ -8,7 +8,7 @@ type Open = Extract<ToFrame, { type: "open" }>;
 // Templates are written for a light page; the canvas takes the whole width.
 const kLook =
   "html{background:#fff;color:#15211e;color-scheme:light;font:15px/1.45 system-ui,sans-serif}body{margin:0}" +
-  "crowd-form{display:block;padding:0 14px}crowd-semantic-segmentation{margin:0 -14px}";
+  "crowd-form{display:block;padding:0 14px}crowd-semantic-segmentation,crowd-image-classifier{margin:0 -14px}";
 
 function becomeTemplate(open: Open, port: MessagePort): void {
   const { html, contents, uris } = placeFiles(open.html, open.files, (content) => URL.createObjectURL(content));

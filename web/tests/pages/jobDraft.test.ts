@@ -157,10 +157,14 @@ describe("instructions", () => {
     expect(htmlOf("  ")).toBe("");
   });
   it("cannot become Liquid or end an attribute", () => {
-    const html = defaultTemplate({ header: 'a"{{x}}', short_html: "{{ secret }}{% raw %} { }", full_html: "" });
-    expect(html.match(/\{\{.*?\}\}/g)).toEqual(["{{ task.input.taskObject | grant_read_access }}", "{{ task.input.labels | to_json | escape }}"]);
-    expect(html).not.toContain("{%");
-    expect(html).toContain('header="a&quot;&#123;&#123;x}}"');
+    const liquid = (html: string): string[] => html.match(/\{\{.*?\}\}|\{%.*?%\}/g) ?? [];
+    for (const kind of ["segmentation", "adjustment", "verification"] as const) {
+      const own = liquid(defaultTemplate(kind, { header: "", short_html: "", full_html: "" }));
+      expect(own.slice(0, 2)).toEqual(["{{ task.input.taskObject | grant_read_access }}", "{{ task.input.labels | to_json | escape }}"]);
+      const html = defaultTemplate(kind, { header: 'a"{{x}}', short_html: "{{ secret }}{% raw %} { }", full_html: "" });
+      expect(liquid(html)).toEqual(own);
+      expect(html).toContain('header="a&quot;&#123;&#123;x}}"');
+    }
   });
 });
 

@@ -14,7 +14,7 @@ import { sentence } from "../../ui/words";
 import { navigate } from "../navigation";
 import "./dataPicker";
 import type { DataPicker } from "./dataPicker";
-import { defaultTemplate } from "./defaultTemplate";
+import { defaultTemplate, kWords } from "./defaultTemplate";
 import {
   htmlOf,
   kMemberWords,
@@ -381,6 +381,11 @@ class NewJob extends LitElement {
   private labelsStep(): TemplateResult {
     const { draft } = this;
     return html`<h2 tabindex="-1">Labels</h2>
+      ${draft.kind === "verification"
+        ? html`<p>What workers may answer about a mask, such as good and bad.</p>`
+        : draft.kind === "adjustment"
+          ? html`<p>All labels that the masks have; there may be more.</p>`
+          : nothing}
       ${this.choice("labelsKind", "Labels are", [
         { value: "list", label: "listed here" },
         { value: "file", label: "in a label category file" },
@@ -407,7 +412,7 @@ class NewJob extends LitElement {
       ])}
       ${draft.templateKind === "instructions"
         ? html`${this.text("header", "instructions", "In one sentence", {
-              placeholder: "Paint every object with the colour of its label.",
+              placeholder: kWords[draft.kind === "verification" ? "judge" : "paint"].header,
             })}
             ${this.text("shortText", "instructions", "Short instructions, always beside the photo", {
               rows: 4,
@@ -427,7 +432,7 @@ class NewJob extends LitElement {
                   class="small"
                   @click=${() =>
                     this.set(
-                      { templateHtml: defaultTemplate({ header: "", short_html: "", full_html: "" }) },
+                      { templateHtml: defaultTemplate(draft.kind, { header: "", short_html: "", full_html: "" }) },
                       "template_html",
                     )}
                 >
@@ -448,7 +453,7 @@ class NewJob extends LitElement {
   private get template(): string {
     const { draft } = this;
     if (draft.templateKind === "html") return draft.templateHtml;
-    return defaultTemplate({
+    return defaultTemplate(draft.kind, {
       header: draft.header.trim(),
       short_html: htmlOf(draft.shortText),
       full_html: htmlOf(draft.fullText),
