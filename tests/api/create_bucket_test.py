@@ -19,6 +19,18 @@ class CreateBucket(S3Case):
                 self.s3.create_bucket(Bucket=name)
                 self.s3.head_bucket(Bucket=name)
 
+    def test_names_of_the_services_own_addresses(self):
+        """/metrics, /healthz and /crowd-html-elements.js are pages for those who do not sign."""
+        for name in ("metrics", "healthz", "crowd-html-elements.js"):
+            with self.subTest(name):
+                self.s3.create_bucket(Bucket=name)
+                self.s3.put_object(Bucket=name, Key="_/api/me", Body=b"mine")
+                self.s3.head_bucket(Bucket=name)
+                self.assertEqual(self.keys(name), ["_/api/me"])
+                self.assertEqual(self.s3.get_object(Bucket=name, Key="_/api/me")["Body"].read(), b"mine")
+                self.s3.delete_object(Bucket=name, Key="_/api/me")
+                self.s3.delete_bucket(Bucket=name)
+
     def test_names_that_no_bucket_can_have(self):
         for name in ("ab", "Upper", "under_score", "two..dots", "192.168.5.4", "-begins", "ends-", "xn--begins", "b" * 64,
                      "ends-s3alias"):

@@ -82,16 +82,18 @@ void kill_at_random(int kills,
       begin + "yes | head -c 300000; sleep 0.1;" + done,
       begin + "sleep 1000;" + done,  // until it is stopped or killed
   };
-  std::vector<std::string> ids;
+  std::vector<std::string> ids, endless;
   for (int round = 0; round < kills; ++round) {
     for (int i = 0; i < 2; ++i) {
       Work work;
-      work.arguments = {"/bin/sh", "-c", scripts[random() % std::size(scripts)]};
+      const std::size_t script = random() % std::size(scripts);
+      work.arguments = {"/bin/sh", "-c", scripts[script]};
       work.stop_grace = std::chrono::milliseconds(random() % 300);
       work.max_output_bytes = 65536;
       const auto job = store->create("test", "{}", work);
       ASSERT_TRUE(job) << job.error().message;
       ids.push_back(job->id);
+      if (script + 1 == std::size(scripts)) endless.push_back(job->id);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 400));
     if (random() % 3 == 0) (void)store->stop(ids[random() % ids.size()]);
@@ -119,12 +121,12 @@ void kill_at_random(int kills,
     }
     return true;
   };
-  for (const std::string& id : ids) {
+  for (const std::string& id : endless) {
     const auto job = store->find(id);
     ASSERT_TRUE(job);
     if (!has_ended(job->state)) (void)store->stop(id);
   }
-  EXPECT_TRUE(wait_until(all_ended, std::chrono::seconds(60)));
+  EXPECT_TRUE(wait_until(all_ended, std::chrono::seconds(180)));
   std::map<std::string, int> states;
   for (const std::string& id : ids) {
     const auto job = store->find(id);
