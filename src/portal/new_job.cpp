@@ -32,7 +32,7 @@ const char* function_name(TaskKind kind, bool before, bool majority) {
   return majority ? function_name(kind, before, false) : "";
 }
 
-Status read_functions(Fields& fields, JobSpec& spec, const std::string& region) {
+Result<TaskKind> read_functions(Fields& fields, JobSpec& spec, const std::string& region) {
   TERRAPIN_TRY(const TaskKind kind, parse_kind(fields.text_or("kind", "segmentation")));
   spec.majority_vote = fields.flag_or("majority_vote", false);
   const auto function = [&](const char* member, bool before) {
@@ -49,7 +49,7 @@ Status read_functions(Fields& fields, JobSpec& spec, const std::string& region) 
       return fail(ErrorCode::kInvalidArgument, "'{}' is {}, which is none for the kind '{}'", member,
                   function->name, labeling::task_kind_name(kind));
   }
-  return {};
+  return kind;
 }
 
 Result<std::string> categories_of(const json& labels) {
@@ -87,7 +87,7 @@ Status check_template(const char* member, const std::string& text) {
               kMaxTemplateBytes);
 }
 
-Status read_template(Fields& fields, NewJob& job) {
+Status read_template(Fields& fields, TaskKind kind, NewJob& job) {
   const int given = (fields.has("template_uri") ? 1 : 0) + (fields.has("template_html") ? 1 : 0) +
                     (fields.has("instructions") ? 1 : 0);
   if (given > 1) return refuse("give one of 'template_uri', 'template_html' and 'instructions'");
@@ -100,7 +100,11 @@ Status read_template(Fields& fields, NewJob& job) {
     return check_template("template_html", *job.template_text);
   }
   const json* object = fields.object_or_none("instructions");
-  if (object == nullptr) return {};
+  if (object == nullptr) {
+    // Registered functions do not tell the kind: the job's own template would be the canvas.
+    if (kind != labeling::task_kind(job.spec)) job.template_text = labeling::default_template(kind);
+    return {};
+  }
   Fields members(*object);
   labeling::Instructions instructions;
   instructions.header = members.text_or("header", "");
@@ -108,7 +112,7 @@ Status read_template(Fields& fields, NewJob& job) {
   instructions.full_html = members.text_or("full_html", "");
   if (const Status read = members.finish(); !read)
     return fail(ErrorCode::kInvalidArgument, "'instructions': {}", read.error().message);
-  job.template_text = labeling::default_template(labeling::task_kind(job.spec), instructions);
+  job.template_text = labeling::default_template(kind, instructions);
   return check_template("instructions", *job.template_text);
 }
 
@@ -184,9 +188,9 @@ Result<NewJob> new_job_of(const json& body, const std::string& region) {
   spec.keywords = fields.texts_or("keywords", {});
   spec.content_classifiers = fields.texts_or("content_classifiers", {});
   read_numbers(fields, spec);
-  TERRAPIN_TRY_STATUS(read_functions(fields, spec, region));
+  TERRAPIN_TRY(const TaskKind kind, read_functions(fields, spec, region));
   TERRAPIN_TRY_STATUS(read_labels(fields, job));
-  TERRAPIN_TRY_STATUS(read_template(fields, job));
+  TERRAPIN_TRY_STATUS(read_template(fields, kind, job));
   TERRAPIN_TRY_STATUS(read_price(fields, spec));
   TERRAPIN_TRY_STATUS(read_tags(fields, spec));
   TERRAPIN_TRY_STATUS(fields.finish());

@@ -166,12 +166,18 @@ Portal::Implementation::Handled Portal::Implementation::chain_job(Call& call) {
   spec.label_attribute = fields.text_or("label_attribute", spec.label_attribute);
   spec.output_uri = fields.text_or("output_uri", spec.output_uri);
   spec.categories_uri = fields.text_or("categories_uri", spec.categories_uri);
+  const bool own_template = fields.has("template_uri");
   spec.template_uri = fields.text_or("template_uri", spec.template_uri);
   spec.workteam_arn = fields.text_or("workteam_arn", spec.workteam_arn);
   spec.pre_function =
       labeling::FunctionReference::of_arn(fields.text_or("pre_function_arn", spec.pre_function.arn));
   spec.post_function =
       labeling::FunctionReference::of_arn(fields.text_or("post_function_arn", spec.post_function.arn));
+  // Who judges masks needs another page than who paints them.
+  const auto judges = [](const JobSpec& one) {
+    return labeling::task_kind(one) == labeling::TaskKind::kVerification;
+  };
+  if (!own_template && judges(spec) != judges(before.spec)) spec.template_uri.clear();
   spec.keywords = fields.texts_or("keywords", spec.keywords);
   spec.title = fields.text_or("title", spec.title);
   spec.description = fields.text_or("description", spec.description);

@@ -319,13 +319,24 @@ test("a verification job asks for a judgement of the earlier job's mask", { skip
   await judge.holds(expected, "the mask of the first job");
   assert.deepEqual(await names(judge), ["Turtle", "Diver", "Coral"]);
   assert.equal(await judge.canvas.getByRole("toolbar").count(), 0, "there is nothing to paint with");
+  // Whatever is pressed, the hand moves the photo.
+  const place = () => judge.canvas.evaluate((element) => element.editor.view.offsetX);
+  const before = await place();
   await judge.key("b");
+  await judge.canvas.locator(".classes").getByText("Coral").click();
   await judge.drag([[20, 20], [60, 20]]);
-  await judge.holds(expected, "after a stroke");
+  assert.notEqual(await place(), before);
+  await judge.holds(expected, "after a drag");
   // Nothing chosen: it stays, and says so.
   await page.getByRole("button", { name: "Submit" }).click();
   await frame.getByText("Choose one of the answers.").waitFor();
+  await judge.canvas.evaluate((element) => element.focus());
   await page.keyboard.press("1");
+  await until("the first answer is chosen", () => frame.getByRole("radio", { name: "good" }).isChecked());
+  // What lies over the answers has the keys.
+  await judge.button("Instructions").click();
+  await page.keyboard.press("3");
+  await page.keyboard.press("Escape");
   assert.equal(await frame.getByRole("radio", { name: "good" }).isChecked(), true);
   await frame.getByText("too tight").click();
   await frame.getByLabel("What is wrong?").fill("2 flippers are cut"); // keys of the choices are text here
@@ -333,7 +344,7 @@ test("a verification job asks for a judgement of the earlier job's mask", { skip
   if (process.env.TERRAPIN_SCREENSHOTS) await page.screenshot({ path: `${process.env.TERRAPIN_SCREENSHOTS}/verification.png` });
   await judge.saved();
   await page.reload();
-  await frame.getByRole("radio", { name: "too tight" }).waitFor();
+  await Hand.at(page);
   await until("the draft is back", async () => frame.getByRole("radio", { name: "too tight" }).isChecked());
   assert.equal(await frame.getByLabel("What is wrong?").inputValue(), "2 flippers are cut");
   await submit(page);

@@ -1,5 +1,6 @@
 // terrapin serve: the labeling service on one port.
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <thread>
 
 #include "base/clock.h"
@@ -27,17 +28,20 @@ struct ServeOptions {
   jobs::SlurmRunnerOptions slurm;
 };
 
-// As browsers say an origin: scheme, host and port, no slash at the end.
+// As browsers say an origin: scheme, host and a port that is not the scheme's own, no slash at the end.
 Status make_origin(std::string& url) {
-  std::string text = lower_case(url);
-  while (text.ends_with('/')) text.pop_back();
-  const std::size_t begin = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
-  if (begin == 0 || begin >= text.size() || text.find_first_of("/?#@ ", begin) != std::string::npos)
+  static const std::regex kOrigin(R"((https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/*)");
+  const std::string text = lower_case(url);
+  std::smatch parts;
+  const bool read = std::regex_match(text, parts, kOrigin);
+  const int port = read && parts[3].matched ? std::stoi(parts[3]) : 0;
+  if (!read || (parts[3].matched && (port < 1 || port > 65535)))
     return fail(ErrorCode::kInvalidArgument,
                 "--public-url is '{}': allowed is http:// or https:// with a host and perhaps a port, "
                 "e.g. https://label.example.org",
                 url);
-  url = std::move(text);
+  url = parts[1].str() + "://" + parts[2].str();
+  if (port != 0 && port != (parts[1] == "https" ? 443 : 80)) url += fmt::format(":{}", port);
   return {};
 }
 

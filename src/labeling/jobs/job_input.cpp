@@ -84,6 +84,13 @@ Status insert_lines(Core& core, JobHead& job, ByteSourcePtr manifest, const std:
     if (!known->second)
       return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
                   source->bucket);
+    // Its answer would take the mask's place.
+    const auto judged = record->json.find(job.spec.label_attribute + "-metadata");
+    if (task_kind(job.spec) == TaskKind::kVerification && judged != record->json.end() &&
+        judged->contains("internal-color-map"))
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: '{}' is a mask here; a verification needs a label attribute of its own", where(),
+                  job.spec.label_attribute);
     ObjectRow object;
     object.index = index++;
     object.line = line->text;

@@ -127,7 +127,8 @@ std::vector<Mistake> mistakes() {
                   {"serve", "--data-dir", "out", "--metrics-from", "10.0.0.1"},
                   {"--metrics-from: '10.0.0.1'", "192.0.2.0/24"}});
   for (const std::string url : {"label.example.org", "https://", "https://label.example.org/terrapin",
-                                "ftp://label.example.org", "https://me@label.example.org"}) {
+                                "ftp://label.example.org", "https://me@label.example.org", "https://:8443",
+                                "https://label.example.org:99999", "https://a:b:c"}) {
     list.push_back({"serve_public_url " + url,
                     {"serve", "--data-dir", "out", "--public-url", url},
                     {"--public-url is '" + url + "'", "https://label.example.org"}});

@@ -414,6 +414,20 @@ TEST_F(JobTest, VerificationCountsChoices) {
   EXPECT_EQ(manifest()[0]["check-metadata"]["worker-feedback"].size(), 2U);
 }
 
+TEST_F(JobTest, AVerificationDoesNotTakeTheMasksPlace) {
+  set_labels({"good", "bad"});
+  put("input.manifest",
+      R"({"source-ref":"s3://bucket/photos/0.png","turtle-ref":"s3://bucket/m.png","turtle-ref-metadata":)"
+      R"({"internal-color-map":{"1":{"class-name":"Turtle","hex-color":"#2ca02c"}}}})"
+      "\n");
+  JobSpec wanted = spec();
+  wanted.pre_function.name = "PRE-VerificationSemanticSegmentation";
+  wanted.post_function.name = "ACS-VerificationSemanticSegmentation";
+  create(wanted);
+  EXPECT_EQ(describe().status, JobStatus::kFailed);
+  EXPECT_THAT(describe().failure_reason, HasSubstr("line 1: 'turtle-ref' is a mask here"));
+}
+
 TEST_F(JobTest, ListsFiltersAndSorts) {
   put_photos(1);
   for (const char* name : {"beta", "alpha", "gamma-no"}) {

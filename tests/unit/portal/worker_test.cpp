@@ -348,6 +348,17 @@ TEST_F(Requester, ChangesJobs) {
   EXPECT_EQ(jobs.last_spec.label_attribute, "checked-ref");
   EXPECT_EQ(jobs.last_spec.pre_function.name, "PRE-AdjustmentSemanticSegmentation");
   EXPECT_EQ(jobs.last_spec.workers_per_object, 2);
+  // Who judges masks does not get the page on which they were painted.
+  jobs.record().spec.template_uri = "s3://bucket/canvas.html";
+  json judged = chained;
+  EXPECT_EQ(post(job + "/chain", judged, browser).status, 201);
+  EXPECT_EQ(jobs.last_spec.template_uri, "s3://bucket/canvas.html");
+  judged["pre_function_arn"] = "arn:aws:lambda:us-east-1:1:function:PRE-VerificationSemanticSegmentation";
+  EXPECT_EQ(post(job + "/chain", judged, browser).status, 201);
+  EXPECT_EQ(jobs.last_spec.template_uri, "");
+  judged["template_uri"] = "s3://bucket/judge.html";
+  EXPECT_EQ(post(job + "/chain", judged, browser).status, 201);
+  EXPECT_EQ(jobs.last_spec.template_uri, "s3://bucket/judge.html");
   json wrong = chained;
   wrong["owner"] = "somebody else";  // whose buckets it could read then
   EXPECT_EQ(post(job + "/chain", wrong, browser).status, 400);

@@ -361,9 +361,11 @@ export const kActions: readonly Action[] = [
 
 const withoutAssistance = kActions.filter((action) => !action.assists);
 
-/** The actions of a canvas to which somebody assists, or nobody. */
-export function actionsOf(assisted: boolean): readonly Action[] {
-  return assisted ? kActions : withoutAssistance;
+const toLook = kActions.filter((action) => action.group === "View" || action.id === "skip");
+
+/** The actions of a canvas: somebody assists or nobody; it is painted on or only looked at. */
+export function actionsOf(assisted: boolean, viewing = false): readonly Action[] {
+  return viewing ? toLook : assisted ? kActions : withoutAssistance;
 }
 
 const byId = new Map(kActions.map((action) => [action.id, action]));

@@ -421,7 +421,8 @@ export const canvasStyles = [
 
     :host([viewing]) .tools,
     :host([viewing]) .options,
-    :host([viewing]) [aria-label="History"] {
+    :host([viewing]) [aria-label="History"],
+    :host([viewing]) .classes [aria-label^="Lock"] {
       display: none;
     }
     @container (max-width: 760px) {

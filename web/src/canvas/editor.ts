@@ -51,6 +51,8 @@ export class Editor {
   labels: readonly CanvasLabel[] = [];
   settings: ViewSettings = kDefaultSettings;
   readOnly = false;
+  /** Only looked at: the one tool moves the photo. */
+  viewing = false;
 
   tool: ToolId = "brush";
   /** Value of the chosen label; 0 while there is none. */
@@ -256,7 +258,7 @@ export class Editor {
   }
 
   selectTool(tool: ToolId): void {
-    if (this.pressed || (tool === "assist" && !this.assistant)) return;
+    if (this.pressed || (tool === "assist" && !this.assistant) || (this.viewing && tool !== "pan")) return;
     if (tool !== this.tool) {
       // Whoever goes on before the mask is there means it all the same.
       if (this.assist?.correcting && this.assist.asking) this.assist.finish();

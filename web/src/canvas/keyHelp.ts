@@ -29,6 +29,7 @@ const assistGestures: typeof gestures = [
 export class KeyHelp extends LitElement {
   @property({ attribute: false }) settings: ViewSettings = kDefaultSettings;
   @property({ type: Boolean }) assisted = false;
+  @property({ type: Boolean }) viewing = false;
   @state() private learning: string | null = null;
   @query("dialog") private dialog!: HTMLDialogElement;
 
@@ -76,7 +77,7 @@ export class KeyHelp extends LitElement {
 
   override render(): TemplateResult {
     const { keys, changedKeys } = this.settings;
-    const actions = actionsOf(this.assisted);
+    const actions = actionsOf(this.assisted, this.viewing);
     const doubled = conflicts(actions, keys, changedKeys);
     return html`<dialog aria-labelledby="title" @keydown=${this.learn} @close=${() => (this.learning = null)}>
       <div class="dialog-head">

@@ -216,6 +216,11 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
     return this.editor.modified;
   }
 
+  /** Whether a dialog lies over the photo. */
+  get dialogOpen(): boolean {
+    return this.renderRoot.querySelector("dialog[open]") !== null || this.help?.isOpen === true;
+  }
+
   /** Puts the focus where painting is done. */
   override focus(): void {
     this.stageElement?.focus({ preventScroll: true });
@@ -283,6 +288,10 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
       this.editor.settings = this.settings;
       this.editor.changed("colors");
     }
+    if (changed.has("viewing")) {
+      this.editor.viewing = this.viewing;
+      if (this.viewing) this.editor.selectTool("pan");
+    }
     if (changed.has("assistant")) this.editor.setAssistant(this.assistant);
     if (changed.has("readOnly")) {
       if (this.readOnly) this.editor.cancelAll();
@@ -347,14 +356,14 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
   // -- keys
 
   private readonly keyDown = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") || this.renderRoot.querySelector("dialog[open]") || this.help?.isOpen) return;
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") || this.dialogOpen) return;
     const target = event.composedPath()[0];
     const mine = event.composedPath().includes(this);
     if (event.key === "Alt") {
       this.setAlt(true);
       if (mine) event.preventDefault(); // else the browser's menu takes the focus
     }
-    const action = actionFor(actionsOf(this.editor.assistant !== null), event, this.settings.keys, this.settings.changedKeys);
+    const action = actionFor(actionsOf(this.editor.assistant !== null, this.viewing), event, this.settings.keys, this.settings.changedKeys);
     if (!action || !this.mayTake(action, target, event)) return;
     event.preventDefault();
     if (event.repeat && !action.repeats) return;
@@ -506,7 +515,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
 
   override render(): TemplateResult {
     const { editor, settings } = this;
-    const labelKey = (index: number): string => (index < 10 ? this.keyText(actionOf(`label.${index + 1}`)) : "");
+    const labelKey = (index: number): string => (index < 10 && !this.viewing ? this.keyText(actionOf(`label.${index + 1}`)) : "");
     const state = this.viewing ? "" : this.readOnly ? "Read only" : this.saved === null ? "" : this.saved ? "All saved" : "Saving…";
     return html`<div class=${this.panelOpen ? "frame panel-open" : "frame"}>
       <header>
@@ -537,7 +546,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
         ${this.progress !== null ? html`<div class=${this.photo ? "progress small" : "progress"}><span>${this.photo ? "Loading detail" : "Opening the photo"}</span><progress max="1" .value=${this.progress || 0.03}></progress></div>` : nothing}
         ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
       </div>
-      <p id="how" class="hidden-text">Arrow keys move a cursor. Space uses the tool at the cursor, Enter puts the pen down or lifts it. The question mark shows all keys.</p>
+      <p id="how" class="hidden-text">${this.viewing ? "Drag to move the photo." : "Arrow keys move a cursor. Space uses the tool at the cursor, Enter puts the pen down or lifts it."} The question mark shows all keys.</p>
       <aside aria-label="Classes and view">
         <section ?hidden=${this.viewing && this.labels.length === 0}>
           <h2>Classes</h2>
@@ -566,7 +575,7 @@ export class SegmentationCanvas extends LitElement implements ActionTarget {
         </div>
         <div class="dialog-body" tabindex="0"><slot name="full-instructions" @slotchange=${(event: Event) => (this.hasFull = this.slotFilled(event))}></slot></div>
       </dialog>
-      <terrapin-key-help .settings=${settings} .assisted=${editor.assistant !== null} data-theme=${settings.theme} @change-keys=${(event: CustomEvent<Pick<ViewSettings, "keys" | "changedKeys">>) => this.setting(event.detail)}></terrapin-key-help>
+      <terrapin-key-help .settings=${settings} .assisted=${editor.assistant !== null} .viewing=${this.viewing} data-theme=${settings.theme} @change-keys=${(event: CustomEvent<Pick<ViewSettings, "keys" | "changedKeys">>) => this.setting(event.detail)}></terrapin-key-help>
     </div>`;
   }
 }

@@ -6,6 +6,7 @@ import type { ViewSettings } from "../bridge/protocol";
 import "../canvas/segmentationCanvas";
 import type { SegmentationCanvas } from "../canvas/segmentationCanvas";
 import { kDefaultSettings } from "../canvas/editor";
+import { keyTexts, type KeyPress } from "../canvas/keys";
 import { toBase64 } from "../model/base64";
 import { parseLabels, type Label } from "../model/labels";
 import type { FieldAnswer } from "./answers";
@@ -14,8 +15,9 @@ import { parseOverlay } from "./coloredMask";
 import { runtime, type ViewMember } from "./runtime";
 
 /** The choice that a key means: 1 to 9, then 0 for the tenth; undefined for another key. */
-export function choiceOfKey(key: string, choices: readonly string[]): string | undefined {
-  return /^[0-9]$/.test(key) ? choices[(Number(key) + 9) % 10] : undefined;
+function choiceOfKey(press: KeyPress, choices: readonly string[]): string | undefined {
+  const digit = keyTexts(press).find((text) => /^[0-9]$/.test(text));
+  return digit === undefined ? undefined : choices[(Number(digit) + 9) % 10];
 }
 
 export class CrowdImageClassifier extends CrowdField implements ViewMember {
@@ -32,7 +34,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
       terrapin-canvas {
         flex: 1;
         height: auto;
-        min-height: 0;
+        min-height: 240px;
       }
       .problem {
         background: #fbe4e2;
@@ -44,8 +46,11 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
         background: #f3f6f5;
         border-top: 1px solid #c5d0cc;
         display: flex;
+        flex: none;
         flex-wrap: wrap;
         gap: 8px 24px;
+        max-height: 40%;
+        overflow: auto;
         padding: 10px 14px;
       }
       fieldset {
@@ -83,6 +88,9 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
       .comment {
         flex: 1 1 260px;
       }
+      .how {
+        margin: 0 0 4px;
+      }
       .missing {
         color: #8c1d18;
         flex-basis: 100%;
@@ -108,6 +116,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
   @state() private problem = "";
   @state() private legend: Label[] = [];
   @state() private settings: ViewSettings = runtime().settings ?? kDefaultSettings;
+  private shown = false; // what is judged
   private markOpened: () => void = () => undefined;
   readonly opened = new Promise<void>((resolve) => (this.markOpened = resolve));
 
@@ -142,6 +151,10 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
     this.restoreValue(answer);
   }
   override reportValidity(): boolean {
+    if (!this.shown) {
+      runtime().form?.showProblem(this.problem || "The photo is not shown yet; wait, or load the page again.");
+      return false;
+    }
     this.missing = this.choice === "";
     if (this.missing) this.focus();
     return !this.missing;
@@ -172,15 +185,19 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
       this.legend = Object.entries(overlay?.labelMappings ?? {}).map(([name, { color }], index) => ({ value: index + 1, name, color, isVoid: false }));
       const photo = await shared.file(this.src);
       await this.updateComplete;
-      const canvas = this.renderRoot.querySelector<SegmentationCanvas>("terrapin-canvas")!;
-      await canvas.open(photo, []);
-      canvas.editor.selectTool("pan");
-      if (!overlay || overlay.src === "") return;
-      const image = new Uint8Array(await (await shared.file(overlay.src)).arrayBuffer());
-      await canvas.applyAnswer(toBase64(image), overlay.labelMappings);
+      await this.canvas.open(photo, []);
+      if (overlay && overlay.src !== "") {
+        const image = new Uint8Array(await (await shared.file(overlay.src)).arrayBuffer());
+        await this.canvas.applyAnswer(toBase64(image), overlay.labelMappings);
+      }
+      this.shown = true;
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private get canvas(): SegmentationCanvas {
+    return this.renderRoot.querySelector<SegmentationCanvas>("terrapin-canvas")!;
   }
 
   private fail(error: unknown): void {
@@ -198,6 +215,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
   // Before the canvas hears it.
   private readonly keyDown = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing || event.altKey || this.disabled) return;
+    if (document.querySelector("dialog[open]") || this.canvas.dialogOpen) return;
     if (event.ctrlKey || event.metaKey) {
       if (event.key !== "Enter" || event.repeat) return;
       event.preventDefault();
@@ -206,7 +224,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
     }
     const target = event.composedPath()[0];
     if (target instanceof Element && target.closest("textarea, select, input:not([type=radio], [type=range], [type=checkbox])")) return;
-    const choice = choiceOfKey(event.key, this.choices);
+    const choice = choiceOfKey(event, this.choices);
     if (choice === undefined) return;
     event.preventDefault();
     this.choose(choice);
@@ -258,10 +276,12 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
         </fieldset>
         ${asked
           ? html`<div class="comment">
-              <label class="above" for="comment">${asked.getAttribute("header") || asked.textContent?.trim() || "Comment"}</label>
+              <label class="above" for="comment">${asked.getAttribute("header") || asked.getAttribute("link-text") || "Comment"}</label>
+              ${asked.textContent?.trim() ? html`<p class="how" id="how">${asked.textContent.trim()}</p>` : nothing}
               <textarea
                 id="comment"
                 rows="2"
+                aria-describedby="how"
                 placeholder=${asked.getAttribute("placeholder") ?? nothing}
                 .value=${this.comment}
                 ?disabled=${this.disabled}

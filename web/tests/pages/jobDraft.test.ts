@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parsePrice, priceText } from "../../src/pages/price";
 import { defaultTemplate } from "../../src/pages/console/defaultTemplate";
+import { render } from "../../src/template/render";
 import {
+  attributeFor,
   emptyDraft,
   htmlOf,
   kMemberWords,
@@ -165,6 +168,51 @@ describe("instructions", () => {
       expect(liquid(html)).toEqual(own);
       expect(html).toContain('header="a&quot;&#123;&#123;x}}"');
     }
+  });
+});
+
+describe("the task page of the kind", () => {
+  const words = { header: "", short_html: "", full_html: "" };
+  const color = (name: string, hex: string): object => ({ "class-name": name, "hex-color": hex, confidence: 0.9 });
+  const masked = (name: string, when: string): object => ({
+    [`${name}-ref`]: `s3://bucket/${name}.png`,
+    [`${name}-ref-metadata`]: { "creation-date": when, "internal-color-map": { "0": color("BACKGROUND", "#ffffff"), "1": color("Dog's & <co>", "#2ca02c") } },
+  });
+  const judged = { "judged-ref": "0", "judged-ref-metadata": { "class-name": "good", "creation-date": "2026-03-03T00:00:00" } };
+  const shown = async (kind: JobDraft["kind"], line: object): Promise<string> => {
+    const images = Object.fromEntries(["photo.jpg", "old.png", "new.png"].map((name) => [`s3://bucket/${name}`, `/_/api/images/${name}`]));
+    const taskInput = { taskObject: "s3://bucket/photo.jpg", labels: ["good", "bad"], manifestLine: { "source-ref": "s3://bucket/photo.jpg", ...line } };
+    const { html, files, problems } = await render({ template: defaultTemplate(kind, words), taskInput, images }, "S");
+    expect(problems).toEqual([]);
+    return files.reduce((text, file) => text.replaceAll(file.placeholder, file.uri), html);
+  };
+  it("shows the newest mask, whatever else the line has", async () => {
+    for (const [kind, attribute] of [["verification", "overlay"], ["adjustment", "initial-value"]] as const) {
+      const html = await shown(kind, { ...masked("new", "2026-02-02T00:00:00"), ...masked("old", "2026-01-01T00:00:00"), ...judged });
+      const value = new RegExp(`${attribute}='([^']*)'`).exec(html)![1]!;
+      expect(value).toContain("new.png");
+      expect(value).not.toContain("old.png");
+      expect(value).toContain("&quot;Dog&#39;s &amp; &lt;co&gt;&quot;: {\"color\": \"#2ca02c\"}");
+      expect(value).not.toContain("BACKGROUND");
+    }
+    expect(await shown("verification", judged)).not.toContain("overlay");
+  });
+  it("finds it as the server's own template does", () => {
+    const server = readFileSync(new URL("../../../src/labeling/tasks/template.cpp", import.meta.url), "utf8");
+    const own = defaultTemplate("adjustment", words);
+    const found = own.slice(own.indexOf("\n    {%- for entry"), own.indexOf("\n    {%- if mask %}"));
+    const mask = own.slice(own.indexOf('{"src"'), own.indexOf("'\n    {%- endif %}"));
+    expect(found.length).toBeGreaterThan(400);
+    expect(server).toContain(`R"html(${found})html"`);
+    expect(server).toContain(`R"html(${mask})html"`);
+    for (const kind of ["segmentation", "verification"] as const)
+      for (const text of defaultTemplate(kind, words).match(/<p>.*?<\/p>/g)!) expect(server.replace(/"\s*"/g, "")).toContain(text);
+  });
+  it("does not write over the masks that it is about", () => {
+    expect(attributeFor("verification", "label-ref")).toBe("verification");
+    expect(attributeFor("adjustment", "verification")).toBe("adjusted-ref");
+    expect(attributeFor("segmentation", "adjusted-ref")).toBe("label-ref");
+    expect(attributeFor("verification", "mine-ref")).toBe("mine-ref");
   });
 });
 

@@ -36,9 +36,11 @@ const kNewest = `
       {%- if ending == "-ref" and entry[0] != "source-ref" %}
         {%- assign metadata = entry[0] | append: "-metadata" %}
         {%- assign candidate = task.input.manifestLine[metadata] %}
-        {%- if newest == nil or candidate.creation-date > newest.creation-date %}
-          {%- assign newest = candidate %}
-          {%- assign mask = entry[1] %}
+        {%- if candidate.internal-color-map %}
+          {%- if newest == nil or candidate.creation-date > newest.creation-date %}
+            {%- assign newest = candidate %}
+            {%- assign mask = entry[1] %}
+          {%- endif %}
         {%- endif %}
       {%- endif %}
     {%- endfor %}`;

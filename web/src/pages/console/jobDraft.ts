@@ -46,6 +46,13 @@ export interface JobDraft {
   tags: { key: string; value: string }[];
 }
 
+const kAttributes: Record<JobDraft["kind"], string> = { segmentation: "label-ref", adjustment: "adjusted-ref", verification: "verification" };
+
+/** The label attribute after the choice of a kind: one that nobody has changed is the kind's own, so that no job writes over the masks it is about. */
+export function attributeFor(kind: JobDraft["kind"], now: string): string {
+  return Object.values(kAttributes).includes(now) ? kAttributes[kind] : now;
+}
+
 export function emptyDraft(): JobDraft {
   return {
     name: "",
@@ -74,7 +81,7 @@ export function emptyDraft(): JobDraft {
     maxObjects: "",
     maxPercent: "",
     keywords: [],
-    labelAttribute: "label-ref",
+    labelAttribute: kAttributes.segmentation,
     preFunctionArn: "",
     postFunctionArn: "",
     majorityVote: false,

@@ -16,6 +16,7 @@ import "./dataPicker";
 import type { DataPicker } from "./dataPicker";
 import { defaultTemplate, kWords } from "./defaultTemplate";
 import {
+  attributeFor,
   htmlOf,
   kMemberWords,
   kSteps,
@@ -338,6 +339,7 @@ class NewJob extends LitElement {
               kind: kind as JobDraft["kind"],
               preFunctionArn: "",
               postFunctionArn: "",
+              labelAttribute: attributeFor(kind as JobDraft["kind"], draft.labelAttribute),
               ...(kind === "segmentation" ? {} : { inputKind: "manifest" as const }),
             },
             "kind",
@@ -575,7 +577,10 @@ class NewJob extends LitElement {
         })}
       </div>
       ${this.text("labelAttribute", "label_attribute", "Label attribute", {
-        hint: "The name of the masks in the output manifest.",
+        hint:
+          draft.kind === "segmentation"
+            ? "The name of the masks in the output manifest."
+            : "The name of the results in the output manifest; another one than the earlier masks' there.",
       })}
       <t-chips
         label="Keywords"
