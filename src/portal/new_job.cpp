@@ -42,12 +42,12 @@ Result<TaskKind> read_functions(Fields& fields, JobSpec& spec, const std::string
   spec.pre_function = function("pre_function_arn", true);
   spec.post_function = function("post_function_arn", false);
   // Of those that say what they are for; a registered one serves any kind.
-  for (const auto& [member, function] : {std::pair("pre_function_arn", &spec.pre_function),
-                                         std::pair("post_function_arn", &spec.post_function)}) {
-    const labeling::BuiltInFunction* known = function->find_built_in();
+  for (const auto& [member, chosen] : {std::pair("pre_function_arn", &spec.pre_function),
+                                       std::pair("post_function_arn", &spec.post_function)}) {
+    const labeling::BuiltInFunction* known = chosen->find_built_in();
     if (known != nullptr && known->kind != kind)
       return fail(ErrorCode::kInvalidArgument, "'{}' is {}, which is none for the kind '{}'", member,
-                  function->name, labeling::task_kind_name(kind));
+                  chosen->name, labeling::task_kind_name(kind));
   }
   return kind;
 }

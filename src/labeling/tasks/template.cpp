@@ -124,12 +124,12 @@ void collect_s3_uris(std::string_view text, std::set<std::string>& uris) {
 
 namespace {
 
-void collect(const nlohmann::json& json, std::set<std::string>& uris) {
-  if (json.is_string()) {
-    const auto& text = json.get_ref<const std::string&>();
+void collect(const nlohmann::json& value, std::set<std::string>& uris) {
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
     if (text.starts_with("s3://")) uris.insert(text);
-  } else if (json.is_structured()) {
-    for (const auto& item : json) collect(item, uris);
+  } else if (value.is_structured()) {
+    for (const auto& item : value) collect(item, uris);
   }
 }
 

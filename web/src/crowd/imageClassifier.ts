@@ -43,6 +43,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
         padding: 10px 14px;
       }
       .answer {
+        align-items: flex-start;
         background: #f3f6f5;
         border-top: 1px solid #c5d0cc;
         display: flex;
