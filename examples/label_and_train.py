@@ -2,7 +2,7 @@
 """From a finished labeling job to predictions with the SageMaker Python SDK, in the steps of the page "Semantic segmentation data labeling and
 model training using Amazon SageMaker". It knows nothing of Terrapin: the same file runs against AWS.
 
-    pip install 'sagemaker<3' numpy pillow           # once; script/setup brings them for the tests
+    pip install 'sagemaker<3' numpy pillow           # once, in a virtual environment; script/setup makes one, .venv-sagemaker
     build/terrapin run --data-dir data -- python3 examples/label_and_train.py --bucket turtle2022 --job labelturtles \\
         --backbone mobilenet-v2 --algorithm lite --epochs 8 testturtle/*.jpg
 
