@@ -63,6 +63,8 @@ Status insert_lines(Core& core, JobHead& job, ByteSourcePtr manifest, const std:
     batch.clear();
     return {};
   };
+  const bool judges = task_kind(job.spec) == TaskKind::kVerification;
+  const std::string metadata = job.spec.label_attribute + "-metadata";
   for (;;) {
     if (stopping()) return fail(ErrorCode::kCancelled, "the server stops");
     TERRAPIN_TRY(auto line, reader.next());
@@ -85,9 +87,7 @@ Status insert_lines(Core& core, JobHead& job, ByteSourcePtr manifest, const std:
       return fail(ErrorCode::kInvalidArgument, "{}: {} may not read bucket {}", where(), job.spec.owner,
                   source->bucket);
     // Its answer would take the mask's place.
-    const auto judged = record->json.find(job.spec.label_attribute + "-metadata");
-    if (task_kind(job.spec) == TaskKind::kVerification && judged != record->json.end() &&
-        judged->contains("internal-color-map"))
+    if (judges && record->json.contains(metadata) && record->json[metadata].contains("internal-color-map"))
       return fail(ErrorCode::kInvalidArgument,
                   "{}: '{}' is a mask here; a verification needs a label attribute of its own", where(),
                   job.spec.label_attribute);

@@ -49,9 +49,7 @@ Status check_function(const char* member, const FunctionReference& function, Tas
 
 Status check_functions(const JobSpec& spec) {
   // A registered function goes with any kind of the other.
-  const BuiltInFunction* before = spec.pre_function.find_built_in();
-  const BuiltInFunction* after = spec.post_function.find_built_in();
-  const TaskKind kind = before != nullptr ? before->kind : after != nullptr ? after->kind : task_kind(spec);
+  const TaskKind kind = task_kind(spec);
   TERRAPIN_TRY_STATUS(check_function("pre_function_arn", spec.pre_function, kind, true));
   return check_function("post_function_arn", spec.post_function, kind, false);
 }

@@ -126,7 +126,7 @@ void kill_at_random(int kills,
     ASSERT_TRUE(job);
     if (!has_ended(job->state)) (void)store->stop(id);
   }
-  EXPECT_TRUE(wait_until(all_ended, std::chrono::seconds(180)));
+  EXPECT_TRUE(wait_until(all_ended, std::chrono::seconds(60)));
   std::map<std::string, int> states;
   for (const std::string& id : ids) {
     const auto job = store->find(id);

@@ -12,6 +12,7 @@ import { parseLabels, type Label } from "../model/labels";
 import type { FieldAnswer } from "./answers";
 import { CrowdField } from "./fields";
 import { parseOverlay } from "./coloredMask";
+import { instructionSlots } from "./instructions";
 import { runtime, type ViewMember } from "./runtime";
 
 /** The choice that a key means: 1 to 9, then 0 for the tenth; undefined for another key. */
@@ -232,13 +233,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
   };
 
   override render(): TemplateResult {
-    for (const child of this.children) {
-      const tag = child.tagName.toLowerCase();
-      if (tag === "short-instructions" || tag === "full-instructions") child.slot = tag;
-    }
-    const has = (tag: string): boolean => this.querySelector(tag) !== null;
     const asked = this.querySelector("worker-comment");
-    const instructionsHeader = this.querySelector("full-instructions")?.getAttribute("header") ?? "";
     return html`${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
       <terrapin-canvas
         read-only
@@ -257,10 +252,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
           runtime().send({ type: "settings", settings: event.detail });
         }}
       >
-        ${has("short-instructions") ? html`<slot name="short-instructions" slot="short-instructions"></slot>` : nothing}
-        ${has("full-instructions")
-          ? html`<div slot="full-instructions">${instructionsHeader ? html`<h3>${instructionsHeader}</h3>` : nothing}<slot name="full-instructions"></slot></div>`
-          : nothing}
+        ${instructionSlots(this)}
       </terrapin-canvas>
       <div class="answer">
         <fieldset ?disabled=${this.disabled}>

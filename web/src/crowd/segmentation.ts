@@ -8,6 +8,7 @@ import type { CrowdAnswer, SegmentationCanvas } from "../canvas/segmentationCanv
 import { toBase64 } from "../model/base64";
 import { labelsOf, labelsProblem, parseLabels, type Label } from "../model/labels";
 import { parseInitialValue } from "./coloredMask";
+import { instructionSlots } from "./instructions";
 import { assistantFor } from "./pageAssistant";
 import { runtime, type CanvasMember } from "./runtime";
 
@@ -84,9 +85,6 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
 
   private get canvas(): SegmentationCanvas {
     return this.renderRoot.querySelector<SegmentationCanvas>("terrapin-canvas")!;
-  }
-  private get instructionsHeader(): string {
-    return this.querySelector("full-instructions")?.getAttribute("header") ?? "";
   }
 
   private readLabels(): void {
@@ -192,11 +190,6 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
   };
 
   override render(): TemplateResult {
-    for (const child of this.children) {
-      const tag = child.tagName.toLowerCase();
-      if (tag === "short-instructions" || tag === "full-instructions") child.slot = tag;
-    }
-    const has = (tag: string): boolean => this.querySelector(tag) !== null;
     const send = (type: "skip" | "askPrevious") => (event: Event) => {
       event.stopPropagation();
       runtime().send({ type });
@@ -222,12 +215,7 @@ export class CrowdSemanticSegmentation extends LitElement implements CanvasMembe
           runtime().send({ type: "settings", settings: event.detail });
         }}
       >
-        ${has("short-instructions") ? html`<slot name="short-instructions" slot="short-instructions"></slot>` : nothing}
-        ${has("full-instructions")
-          ? html`<div slot="full-instructions">
-              ${this.instructionsHeader ? html`<h3>${this.instructionsHeader}</h3>` : nothing}<slot name="full-instructions"></slot>
-            </div>`
-          : nothing}
+        ${instructionSlots(this)}
       </terrapin-canvas>`;
   }
 }
