@@ -114,6 +114,9 @@ S3Result<http::Response> list_buckets(const Call& call) {
 
 S3Result<http::Response> create_bucket(const Call& call) {
   S3_TRY_STATUS(check_write_headers(call));
+  // Workers' pages load a script from there: a signed link with that path must never show anything else.
+  if (call.bucket == "crowd-html-elements.js")
+    return refuse("InvalidBucketName", {{"BucketName", call.bucket}});
   if (!same_ignoring_case(call.header("x-amz-bucket-object-lock-enabled").value_or("false"), "false"))
     return not_served("x-amz-bucket-object-lock-enabled");
   const auto ownership = call.header("x-amz-object-ownership");
