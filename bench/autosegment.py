@@ -1,6 +1,7 @@
 """Four clicks: IoU on unseen photos against GrabCut and the points' quadrilateral, corrections, and latency at 12 megapixels.
 
-Usage: script/bench autosegment [--model FILE] [--limit N] [--sets feral_cats bsds] [--without-classical] [--classical-limit N] [--soak CALLS] [--card FILE]
+Usage: script/bench autosegment [--model FILE] [--limit N] [--sets feral_cats bsds FOLDER] [--without-classical] [--classical-limit N] [--soak CALLS] [--card FILE]
+--sets: folders of TERRAPIN_TEST_DATA, or any folder of marked objects (docs/formats/object-masks.md; script/coco-objects makes one from COCO's annotations).
 IoU is the mean over objects of at least 1 % of the photo in each set's unseen part. jitterN: every point off by up to N pixels in x and in y. Clicks: after the four points a
 simulated annotator clicks into the middle of the largest mistake, up to five times; clicks_to_90 counts objects that do not get there as six. --card writes the table between the two
 marks of a model card. Cost of an object in seconds, with and without the tool: see annotator_seconds.

@@ -1,9 +1,6 @@
 // script/convert_weights.py on checkpoints that PyTorch itself wrote.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <cstdlib>
 
 #include "artifacts/safetensors.h"
 #include "base/digest.h"
@@ -19,34 +16,29 @@ using ::testing::HasSubstr;
 class ConvertWeights : public ::testing::Test {
  protected:
   void SetUp() override {
-    const int status = std::system("/usr/bin/python3 -c 'import torch' 2>/dev/null");
-    if (status != 0) GTEST_SKIP() << "no torch for /usr/bin/python3: install python3-torch";
+    if (run_python(folder_.path(), {"-c", "import torch"}).code != 0)
+      GTEST_SKIP() << "no torch for /usr/bin/python3: install python3-torch";
     ASSERT_TRUE(write_file_atomically(at("make.py"), R"(import sys, torch
 state = {"module.conv.weight": torch.arange(12, dtype=torch.float32).reshape(3, 4).t() / 4,
          "norm.count": torch.tensor(7), "norm.half": torch.tensor([1.5, -2.0], dtype=torch.bfloat16)}
 torch.save({"epoch": 3, "state_dict": state}, sys.argv[1])
 torch.save([1, 2], sys.argv[2])
 )"));
-    ASSERT_EQ(
-        shell("/usr/bin/python3 '" + at("make.py") + "' '" + at("plain.pth") + "' '" + at("list.pth") + "'"),
-        0)
-        << said();
+    const Answer made = run_python(folder_.path(), {at("make.py"), at("plain.pth"), at("list.pth")});
+    ASSERT_EQ(made.code, 0) << made.errors;
   }
   std::string at(const std::string& name) const { return (folder_.path() / name).string(); }
-  int shell(const std::string& command) {
-    const int status = std::system((command + " > '" + at("said") + "' 2>&1").c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
-  }
-  std::string said() const { return read_text_file(at("said")).value_or(""); }
-  int convert(const std::string& from, const std::string& to, const std::string& more = {}) {
-    return shell("/usr/bin/python3 '" TERRAPIN_SOURCE_DIR "/script/convert_weights.py' '" + at(from) + "' '" +
-                 at(to) + "' " + more);
+  Answer convert(const std::string& from, const std::string& to, const std::string& option = {}) const {
+    std::vector<std::string> arguments{TERRAPIN_SOURCE_DIR "/script/convert_weights.py", at(from), at(to)};
+    if (!option.empty()) arguments.push_back(option);
+    return run_python(folder_.path(), arguments);
   }
   TemporaryFolder folder_;
 };
 
 TEST_F(ConvertWeights, KeepsEveryTensor) {
-  ASSERT_EQ(convert("plain.pth", "out.safetensors"), 0) << said();
+  const Answer whole = convert("plain.pth", "out.safetensors");
+  ASSERT_EQ(whole.code, 0) << whole.errors;
   const auto file = artifacts::read_safetensors(at("out.safetensors"));
   ASSERT_TRUE(file) << file.error().message;
   ASSERT_EQ(file->tensors.size(), 3u);
@@ -61,7 +53,8 @@ TEST_F(ConvertWeights, KeepsEveryTensor) {
   EXPECT_EQ(file->metadata.at("source"), "plain.pth");
   EXPECT_EQ(file->metadata.at("source_sha256"), sha256_of_file(at("plain.pth")).value_or(""));
 
-  ASSERT_EQ(convert("plain.pth", "half.safetensors", "--half"), 0) << said();
+  const Answer halved = convert("plain.pth", "half.safetensors", "--half");
+  ASSERT_EQ(halved.code, 0) << halved.errors;
   const auto half = artifacts::read_safetensors(at("half.safetensors"));
   ASSERT_TRUE(half) << half.error().message;
   EXPECT_EQ(half->tensors.at("conv.weight").dtype, artifacts::DType::kF16);
@@ -71,16 +64,19 @@ TEST_F(ConvertWeights, KeepsEveryTensor) {
 
 TEST_F(ConvertWeights, RefusesABrokenPromiseAndWhatIsNoStateDict) {
   fs::copy_file(at("plain.pth"), at("net-0123abcd.pth"));
-  EXPECT_EQ(convert("net-0123abcd.pth", "out.safetensors"), 1);
-  EXPECT_THAT(said(), HasSubstr("its name promises 0123abcd"));
+  const Answer broken = convert("net-0123abcd.pth", "out.safetensors");
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_THAT(broken.errors, HasSubstr("its name promises 0123abcd"));
   const std::string digest = sha256_of_file(at("plain.pth")).value_or("");
   const std::string kept = "net-" + digest.substr(0, 8) + ".pth";
   fs::copy_file(at("plain.pth"), at(kept));
-  EXPECT_EQ(convert(kept, "kept.safetensors"), 0) << said();
-  EXPECT_EQ(convert("list.pth", "out.safetensors"), 1);
-  EXPECT_THAT(said(), HasSubstr("holds no state dict"));
-  EXPECT_EQ(convert("none.pth", "out.safetensors"), 1);
-  EXPECT_THAT(said(), HasSubstr("no such file"));
+  EXPECT_EQ(convert(kept, "kept.safetensors").code, 0);
+  const Answer list = convert("list.pth", "out.safetensors");
+  EXPECT_EQ(list.code, 1);
+  EXPECT_THAT(list.errors, HasSubstr("holds no state dict"));
+  const Answer none = convert("none.pth", "out.safetensors");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.errors, HasSubstr("no such file"));
   EXPECT_FALSE(fs::exists(at("out.safetensors")));
 }
 

@@ -27,12 +27,12 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(path_, ignored);
 }
 
-Program::Program(const fs::path& folder, const std::vector<std::string>& arguments) {
+Program::Program(const fs::path& folder, const std::vector<std::string>& arguments, const char* executable) {
   static std::atomic<int> count{0};
   const std::string name = "program-" + std::to_string(count++);
   output_ = folder / (name + ".out");
   errors_ = folder / (name + ".err");
-  std::vector<char*> argv{const_cast<char*>(TERRAPIN_PROGRAM)};
+  std::vector<char*> argv{const_cast<char*>(executable)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_ = ::fork();
@@ -95,6 +95,10 @@ std::string Program::errors() const {
 
 Answer run_program(const fs::path& folder, const std::vector<std::string>& arguments) {
   return Program(folder, arguments).wait();
+}
+
+Answer run_python(const fs::path& folder, const std::vector<std::string>& arguments) {
+  return Program(folder, arguments, "/usr/bin/python3").wait();
 }
 
 }  // namespace terrapin::flow

@@ -1,4 +1,4 @@
-// The built program as a child process. No sleeps: files are polled until a deadline.
+// The built program, or a script, as a child process. No sleeps: files are polled until a deadline.
 #pragma once
 
 #include <sys/types.h>
@@ -31,8 +31,9 @@ struct Answer {
 
 class Program {
  public:
-  // Starts TERRAPIN_PROGRAM with `arguments`; its output goes to files in `folder`.
-  Program(const std::filesystem::path& folder, const std::vector<std::string>& arguments);
+  // Starts `executable` with `arguments`; its output goes to files in `folder`.
+  Program(const std::filesystem::path& folder, const std::vector<std::string>& arguments,
+          const char* executable = TERRAPIN_PROGRAM);
   ~Program();  // kills it if it still runs
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -56,7 +57,10 @@ class Program {
   std::filesystem::path output_, errors_;
 };
 
-// Runs it to its end.
+// Runs the program to its end.
 Answer run_program(const std::filesystem::path& folder, const std::vector<std::string>& arguments);
+
+// Runs Debian's Python, which has Debian's modules, to its end.
+Answer run_python(const std::filesystem::path& folder, const std::vector<std::string>& arguments);
 
 }  // namespace terrapin::flow
