@@ -446,7 +446,7 @@ SignatureClaim signature_claim(const http::Request& request) {
   SignatureClaim claim;
   if (!header && !in_query) {
     if (!version_2) return claim;
-    return {SignatureForm::kQueryVersion2, "s3"};
+    return {SignatureForm::kQueryVersion2, "s3", ""};
   }
   std::string_view credential;
   if (header) {

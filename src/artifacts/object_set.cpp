@@ -175,10 +175,23 @@ class Scanner {
         add_labels(mask, path, photo);
       }
     }
+    if (!photo.objects.empty()) {
+      TERRAPIN_TRY_STATUS(check_size(photo));
+    }
     return photo;
   }
 
  private:
+  static Status check_size(const MarkedPhoto& photo) {
+    TERRAPIN_TRY(const Bytes bytes, read_file(photo.photo));
+    const auto info = imaging::read_photo_info(bytes);
+    if (!info) return with_context(Error(info.error()), photo.photo.string());
+    if (info->size == photo.size) return {};
+    return fail(ErrorCode::kInvalidArgument, "{} is {} x {}, its mask {} is {} x {}", photo.photo.string(),
+                info->size.width, info->size.height, photo.objects.front().mask.string(), photo.size.width,
+                photo.size.height);
+  }
+
   bool large_enough(const MarkedObject& object, imaging::Size size) const {
     return object.area >= options_.min_area &&
            static_cast<double>(object.area) >= options_.min_area_share * static_cast<double>(size.area()) &&

@@ -12,6 +12,7 @@ import PIL.Image
 
 from assistance_test import extremes, iou, mask_of
 from support.aws_case import SageMakerCase, unique
+from support.files import files_below
 from support.labeling_worker import Worker, answer_of
 from support.terrapin_server import program
 
@@ -131,7 +132,7 @@ class Learning(SageMakerCase):
 
     def models(self):
         folder = self.server.data_dir / "assist-models"
-        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+        return [str(path.relative_to(folder)) for path in files_below(folder)]
 
 
     def test_a_job_gets_a_model_of_its_own_and_keeps_it_where_nothing_is_better(self):

@@ -9,6 +9,7 @@ import threading
 
 from attack_case import AttackCase, fresh_address, unique
 from people_attacks import answer
+from support.files import files_below
 from support.portal_session import PortalSession
 from support.small_png import encode_bomb, encode_header_bomb
 from support.terrapin_server import TerrapinServer
@@ -182,7 +183,7 @@ class Later(AttackCase):
         job, admin, worker, task = self.done_job(server)
         answers = server.object_file("photos", f"out/{job}/intermediate/answers")
         mask = admin.call("GET", API + f"jobs/{job}/objects/0/mask").body
-        self.assertTrue([path for path in answers.rglob("*") if path.is_file()])
+        self.assertTrue(files_below(answers))
         self.assertEqual(worker.call("GET", f"/_/api/assignments/{task}/answer").status, 200)
         for days, kept in ((2, True), (2, False)):  # four in all
             server.stop()
@@ -194,7 +195,7 @@ class Later(AttackCase):
             for session in (admin, worker):
                 session.moved(server.address)
             if not kept:
-                self.wait_for(lambda: not [path for path in answers.rglob("*") if path.is_file()], "the answers go")
+                self.wait_for(lambda: not files_below(answers), "the answers go")
                 self.refused(self.heard(worker.call("GET", f"/_/api/assignments/{task}/answer")), 404)
                 self.refused(self.heard(admin.call("GET", API + f"jobs/{job}/objects/0/answers/{task}/mask")), 404)
                 self.refused(self.heard(admin.call("POST", API + f"jobs/{job}/workers/{worker.account['id']}/withdraw")), 409)

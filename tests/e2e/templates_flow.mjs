@@ -338,6 +338,15 @@ test("a verification job asks for a judgement of the earlier job's mask", { skip
   await page.keyboard.press("3");
   await page.keyboard.press("Escape");
   assert.equal(await frame.getByRole("radio", { name: "good" }).isChecked(), true);
+  // Keys and help: of what can be done here.
+  await judge.canvas.evaluate((element) => element.focus());
+  await page.keyboard.press("?");
+  const help = frame.getByRole("dialog", { name: "Keys" });
+  await help.waitFor();
+  assert.deepEqual(await help.getByRole("heading", { level: 3 }).allTextContents(), ["Mouse and touch", "View", "Task"]);
+  assert.equal(await help.getByText("Change the brush").count(), 0);
+  await page.keyboard.press("Escape");
+  await help.waitFor({ state: "hidden" });
   await frame.getByText("too tight").click();
   await frame.getByLabel("What is wrong?").fill("2 flippers are cut"); // keys of the choices are text here
   assert.equal(await frame.getByRole("radio", { name: "too tight" }).isChecked(), true);

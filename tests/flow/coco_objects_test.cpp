@@ -68,7 +68,8 @@ class CocoObjects : public ::testing::Test {
     EXPECT_EQ(answer.code, 1);
     EXPECT_THAT(answer.errors, HasSubstr(why));
     EXPECT_FALSE(fs::exists(at("set")));
-    EXPECT_FALSE(fs::exists(at("set.part")));
+    for (const auto& entry : fs::directory_iterator(folder_.path()))
+      EXPECT_FALSE(entry.path().filename().string().starts_with(".set")) << entry.path();
   }
 
   TemporaryFolder folder_;
@@ -138,6 +139,47 @@ TEST_F(CocoObjects, UnseenUnlessAskedForAndNeverTwice) {
   EXPECT_THAT(again.errors, HasSubstr("exists already"));
 }
 
+TEST_F(CocoObjects, CrowdsMayBeObjects) {
+  // As CVAT exports what was painted with its brush.
+  add(annotation(41, 1, {{"size", {40, 60}}, {"counts", {800, 400, 1200}}}, 1));
+  refused("no object is left; 1 annotations are crowds");
+  const Answer answer = convert({"--crowds", "object"});
+  ASSERT_EQ(answer.code, 0) << answer.errors;
+  const auto masks = objects();
+  ASSERT_EQ(masks.size(), 1U);
+  EXPECT_EQ(masks.at("one_41"), rectangle(20, 0, 10, 40));
+}
+
+TEST_F(CocoObjects, PhotosOfOneNameAreNotMixedUp) {
+  fs::create_directories(at("photos") / "more");
+  fs::copy_file(at("photos") / "one.png", at("photos") / "more" / "one.png");
+  add(annotation(11, 1, {{10, 5, 30, 5, 30, 25, 10, 25}}));
+  add(annotation(12, 2, {{10, 5, 30, 5, 30, 25, 10, 25}}));
+  coco_["images"][1]["file_name"] = "more/one.png";
+  refused("two photos are called one");
+  // The same photo in a file further on is known; another one of its name is not taken for it.
+  coco_["annotations"].erase(1);
+  ASSERT_TRUE(write_file_atomically(at("other") / "one.png", *imaging::encode_png(imaging::Image({8, 8}))));
+  const Answer other = convert({"--from", at("coco.json").string(), at("other").string()});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_THAT(other.errors, HasSubstr("two photos are called one"));
+  const Answer same = convert({"--from", at("coco.json").string(), (at("photos") / "more").string()});
+  EXPECT_EQ(same.code, 0) << same.errors;
+  EXPECT_EQ(objects().size(), 1U);
+}
+
+TEST_F(CocoObjects, APhotoOfAnotherSizeIsNoticedAtTheStart) {
+  add(annotation(11, 1, {{10, 5, 30, 5, 30, 25, 10, 25}}));
+  ASSERT_TRUE(
+      write_file_atomically(at("photos") / "one.png", *imaging::encode_png(imaging::Image({40, 60}))));
+  ASSERT_EQ(convert().code, 0);
+  artifacts::ObjectSetOptions options;
+  options.part = artifacts::ObjectPart::kUnseen;
+  const auto set = artifacts::scan_objects(at("set"), options);
+  ASSERT_FALSE(set);
+  EXPECT_THAT(set.error().message, HasSubstr("one.png is 40 x 60, its mask"));
+}
+
 TEST_F(CocoObjects, WhatIsWrongIsNamed) {
   add(annotation(11, 1, {{10, 5, 30, 5}}));
   refused("annotation 11: a polygon of 'segmentation' is no list of three or more points");
@@ -154,6 +196,13 @@ TEST_F(CocoObjects, WhatIsWrongIsNamed) {
   refused("there is no photo");
   coco_["images"][0]["file_name"] = "none.png";
   refused("there is no photo");
+  coco_["images"][0]["file_name"] = nullptr;
+  refused("the file_name of image 1 is None");
+  coco_["annotations"].push_back(coco_["annotations"][0]);
+  refused("two annotations have the id 16");
+  coco_["annotations"] = {annotation(17, 1, {{10, 5, 30, 5, 30, 25, 10, 25}})};
+  coco_["annotations"][0]["id"] = "x/y";
+  refused("the id of an annotation is 'x/y'");
   coco_.erase("images");
   refused("'images' is missing");
 }

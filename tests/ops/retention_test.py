@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 
 from service_case import REQUESTER, ServiceCase, answer
+from support.files import files_below
 from support.signed_http import Connection
 
 BUCKET = "photos"
@@ -15,8 +16,14 @@ class Retention(ServiceCase):
     def files(self, service):
         """path below the objects' folder -> digest"""
         root = service.server.data_dir / "objects"
-        return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in root.rglob("*") if path.is_file() and not path.relative_to(root).parts[0].startswith(".")}
+        found = {}
+        for path in files_below(root):
+            try:
+                if not path.relative_to(root).parts[0].startswith("."):
+                    found[str(path.relative_to(root))] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except FileNotFoundError:
+                pass  # gone since it was listed
+        return found
 
     def rows(self, service, statement):
         state = sqlite3.connect(service.server.data_dir / "state.db")

@@ -8,6 +8,7 @@ import PIL.Image
 
 from support import labeling_material
 from support.aws_case import SageMakerCase, unique
+from support.files import entries_of
 from support.terrapin_server import ACCOUNT
 
 # Threads that wait for each other must not spin where tests share cores.
@@ -136,5 +137,5 @@ class TrainingCase(SageMakerCase):
 
     def work_folders(self):
         """What is left of the jobs on the server's disk, without logs and pictures."""
-        jobs = (self.server.data_dir / "jobs").glob("*")
-        return [path for job in jobs for path in (job / "work").glob("*") if path.name not in ("phases.jsonl", "overlays")]
+        jobs = entries_of(self.server.data_dir / "jobs")
+        return [path for job in jobs for path in entries_of(job / "work") if path.name not in ("phases.jsonl", "overlays")]

@@ -25,9 +25,9 @@ using std::chrono::microseconds;
 using std::chrono::seconds;
 
 constexpr auto kNever = seconds(3600);
-constexpr auto kLook = seconds(1);  // a job in progress is looked at this often
-// Objects before a job does something else. A registered function may take long over each.
+constexpr auto kLook = seconds(1);              // a job in progress is looked at this often
 constexpr auto kLongestRetention = seconds(2);  // at a time
+// Objects before a job does something else. A registered function may take long over each.
 constexpr int kObjectsAtOnce = 20;
 constexpr int kCallsAtOnce = 4;
 constexpr int kCallThreads = 16;  // jobs that may wait for a registered function at once
@@ -730,6 +730,7 @@ void Engine::stop() {
 
 void Engine::tick() {
   std::unique_lock lock(mutex_);
+  Retention retention(core_);
   Timestamp retention_due{};
   while (!stopping()) {
     lock.unlock();
@@ -741,12 +742,12 @@ void Engine::tick() {
       // A long removal goes on at the next look: leases end meanwhile.
       const auto pause = std::chrono::steady_clock::now() + kLongestRetention;
       bool paused = false;
-      const Status done = apply_retention(core_, [&] {
+      const Status done = retention.apply([&] {
         paused = paused || std::chrono::steady_clock::now() > pause;
         return paused || stopping();
       });
-      // What failed is not tried again at every look.
-      retention_due = core_.clock.now() + (!paused ? seconds(3600) : done ? seconds(0) : seconds(60));
+      // What failed is tried again when all others have had their turn.
+      retention_due = core_.clock.now() + (paused ? seconds(0) : seconds(3600));
       if (!done) spdlog::error("retention: {}", done.error().message);
     }
     lock.lock();

@@ -41,30 +41,38 @@ Result<std::size_t> forget_answers(Core& core, I before) {
   return count;
 }
 
-// Removes what is to be removed, also what a process before this one left. What cannot be removed now is
-// tried again at the next call; the first such error is given when all others are removed.
-Status remove_files(Core& core, const std::function<bool()>& stopping) {
+}  // namespace
+
+// Removes what is to be removed, also what a process before this one left.
+Status Retention::remove_files(const std::function<bool()>& stopping) {
   Status first_error;
-  for (S after; !stopping();) {
+  bool paused = false;
+  while (!paused && !(paused = stopping())) {
     std::vector<std::tuple<S>> files;
-    TERRAPIN_TRY_STATUS(core.state.read([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
       TERRAPIN_TRY(files,
                    state.select<S>("SELECT uri FROM labeling_removals WHERE uri > ? ORDER BY uri LIMIT ?",
-                                   after, kRemovedAtOnce));
+                                   after_, kRemovedAtOnce));
       return {};
     }));
-    if (files.empty()) break;
-    after = std::get<0>(files.back());
+    if (files.empty()) {
+      after_.clear();
+      break;
+    }
     std::vector<S> removed;
+    bool first = true;
     for (const auto& [uri] : files) {
+      if (!first && (paused = stopping())) break;
+      first = false;
       const auto name = storage::parse_s3_uri(uri);
-      const Status done = name ? core.store.remove(*name) : Status();
+      const Status done = name ? core_.store.remove(*name) : Status();
+      after_ = uri;
       if (done || done.error().code == ErrorCode::kNotFound)
         removed.push_back(uri);
       else if (first_error)
         first_error = tl::unexpected<Error>(with_context(done.error(), uri));
     }
-    TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+    TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
       for (const S& uri : removed) {
         TERRAPIN_TRY_STATUS(state.run("DELETE FROM labeling_removals WHERE uri = ?", uri));
       }
@@ -74,11 +82,9 @@ Status remove_files(Core& core, const std::function<bool()>& stopping) {
   return first_error;
 }
 
-}  // namespace
-
-Status apply_retention(Core& core, const std::function<bool()>& stopping) {
-  const I now = to_microseconds(core.clock.now());
-  TERRAPIN_TRY_STATUS(core.state.write([&](Transaction& state) -> Status {
+Status Retention::apply(const std::function<bool()>& stopping) {
+  const I now = to_microseconds(core_.clock.now());
+  TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
     for (const char* table : {"labeling_draft_deltas", "labeling_drafts"}) {
       TERRAPIN_TRY_STATUS(
           state.run(fmt::format("DELETE FROM {} WHERE job_id IN (SELECT id FROM labeling_jobs WHERE status "
@@ -88,13 +94,13 @@ Status apply_retention(Core& core, const std::function<bool()>& stopping) {
     }
     return {};
   }));
-  if (core.options.retain_answers_days > 0) {
-    const I before = now - kDay * core.options.retain_answers_days;
+  if (core_.options.retain_answers_days > 0) {
+    const I before = now - kDay * core_.options.retain_answers_days;
     for (std::size_t more = 1; more > 0 && !stopping();) {
-      TERRAPIN_TRY(more, forget_answers(core, before));
+      TERRAPIN_TRY(more, forget_answers(core_, before));
     }
   }
-  return remove_files(core, stopping);
+  return remove_files(stopping);
 }
 
 }  // namespace terrapin::labeling

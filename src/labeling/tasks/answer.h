@@ -23,13 +23,16 @@ struct MaskAnswer {
 Result<MaskAnswer> read_mask_answer(const std::string& answer_json, const artifacts::ClassList& classes,
                                     imaging::Size photo, std::int64_t max_pixels);
 
+// Of one worker: nine workers' fit into a line of a manifest, which has at most 100,000.
+inline constexpr std::int64_t kMostFeedbackCharacters = 2000;
+
 struct ChoiceAnswer {
   int index = 0;  // among the labels, BACKGROUND not counted
   std::string label, feedback;
 };
 // Reads {"<element>": {"label": "good"}, ...} or {"<element>": {"labels": ["good"]}}; a member named
-// "workerComment", "feedback", "comments" or "issues" is kept as text. kInvalidArgument names the label and
-// those allowed.
+// "workerComment", "feedback", "comments" or "issues" is kept as text, at most kMostFeedbackCharacters.
+// kInvalidArgument names the label and those allowed, or the text's length.
 Result<ChoiceAnswer> read_choice_answer(const std::string& answer_json, const artifacts::ClassList& classes);
 
 }  // namespace terrapin::labeling

@@ -111,6 +111,15 @@ TEST_F(GatewayTest, WithoutASignatureNothingReachesAService) {
   EXPECT_EQ(gate.handle(make_request("OPTIONS", "/b/k", {{"Origin", "http://x"}}))->status, 200);
   EXPECT_EQ(seen_.calls, 1);
   EXPECT_FALSE(seen_.has_caller);
+  // Also about a link, whose signature is another method's.
+  EXPECT_EQ(gate.handle(make_request("OPTIONS",
+                                     "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F"
+                                     "20150830%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=00",
+                                     {{"Origin", "http://x"}}))
+                ->status,
+            200);
+  EXPECT_EQ(seen_.calls, 2);
+  EXPECT_FALSE(seen_.has_caller);
 }
 
 TEST_F(GatewayTest, RefusalsSpeakTheServicesProtocol) {

@@ -95,11 +95,11 @@ TEST(LabelCategories, HoldAtMost253LabelsAndAVoidOne) {
 
 TEST(ManifestWrite, NamesTheVoidLabelAs255) {
   const auto categories = parse_label_categories(R"({"labels":["Turtle",{"label":"Ignore","void":true}]})");
-  const auto json = nlohmann::json::parse(mask_metadata_json(*categories, {0.5, true, "d", "j", ""}));
-  EXPECT_EQ(json["internal-color-map"].size(), 3U);
-  EXPECT_EQ(json["internal-color-map"]["255"]["class-name"], "Ignore");
-  EXPECT_EQ(json["internal-color-map"]["255"]["hex-color"], "#808080");
-  EXPECT_EQ(json["internal-color-map"]["1"]["class-name"], "Turtle");
+  const auto metadata = nlohmann::json::parse(mask_metadata_json(*categories, {0.5, true, "d", "j", ""}));
+  EXPECT_EQ(metadata["internal-color-map"].size(), 3U);
+  EXPECT_EQ(metadata["internal-color-map"]["255"]["class-name"], "Ignore");
+  EXPECT_EQ(metadata["internal-color-map"]["255"]["hex-color"], "#808080");
+  EXPECT_EQ(metadata["internal-color-map"]["1"]["class-name"], "Turtle");
 }
 
 TEST(LabelCategories, NamesWhatIsWrong) {

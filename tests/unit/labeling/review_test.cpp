@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "artifacts/label_categories.h"
 #include "labeling/core.h"
 #include "labeling/functions/functions.h"
 #include "labeling/jobs/retention.h"
 #include "labeling/notices/notices.h"
+#include "labeling/tasks/answer.h"
 #include "labeling/tasks/template.h"
 #include "unit/labeling/job_fixture.h"
+#include "unit/storage/fake_objects.h"
 
 namespace terrapin::labeling {
 namespace {
@@ -141,7 +144,8 @@ TEST_F(Review, AnswersWhoseRetentionIsOverAreGoneNotBroken) {
   kept.retain_answers_days = 3;
   Core core{*database_, *store_, clock_, kept, {}};
   clock_.advance(std::chrono::hours(71));
-  ASSERT_OK(apply_retention(core, [] { return false; }));
+  Retention retention(core);
+  ASSERT_OK(retention.apply([] { return false; }));
   EXPECT_OK(store_->head(storage::parse_s3_uri(mine).value()));
   EXPECT_OK(tasks().answer(worker("anna"), task.id));
 
@@ -149,18 +153,75 @@ TEST_F(Review, AnswersWhoseRetentionIsOverAreGoneNotBroken) {
   // between leaves them to the next.
   clock_.advance(std::chrono::hours(2));
   int asked = 0;
-  ASSERT_OK(apply_retention(core, [&] { return ++asked > 1; }));
+  ASSERT_OK(retention.apply([&] { return ++asked > 1; }));
   EXPECT_OK(store_->head(storage::parse_s3_uri(mine).value()));
   EXPECT_EQ(tasks().answer(worker("anna"), task.id).error().code, ErrorCode::kNotFound);
   EXPECT_FALSE(tasks().previous(worker("anna"), "job", "").value());
   // Masks could not be made again: nothing is taken out, and the mask stays.
   EXPECT_EQ(jobs().withdraw_worker("job", "anna").error().code, ErrorCode::kConflict);
-  ASSERT_OK(apply_retention(core, [] { return false; }));
+  ASSERT_OK(Retention(core).apply([] { return false; }));
   EXPECT_EQ(store_->head(storage::parse_s3_uri(mine).value()).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(jobs().withdraw_worker("job", "anna").error().code, ErrorCode::kConflict);
   run();
   EXPECT_EQ(manifest()[0]["turtle-ref"], mask);
   EXPECT_EQ(describe().counters.failed_non_retryable, 0);
+}
+
+TEST_F(Review, FilesThatCannotBeRemovedKeepNoOthersBack) {
+  terrapin::test::FakeObjects objects;
+  objects.stuck_buckets = {"aaa"};
+  for (const char* uri : {"s3://aaa/1", "s3://aaa/2", "s3://aaa/3", "s3://bucket/old"})
+    objects.add(uri, "x", "");
+  ASSERT_OK(database_->write([&](storage::Transaction& state) -> Status {
+    for (const std::string& uri : objects.uris()) {
+      TERRAPIN_TRY_STATUS(state.run("INSERT INTO labeling_removals (uri) VALUES (?)", uri));
+    }
+    return {};
+  }));
+  const auto left = [&] {
+    std::int64_t count = 0;
+    EXPECT_OK(database_->read([&](storage::Transaction& state) -> Status {
+      TERRAPIN_TRY(const auto rows, state.select<std::int64_t>("SELECT COUNT(*) FROM labeling_removals"));
+      count = std::get<0>(rows.front());
+      return {};
+    }));
+    return count;
+  };
+  Core core{*database_, objects, clock_, options_, {}};
+  Retention retention(core);
+  // Time for two files a call: asked before the first and before each further one.
+  const auto two_files = [&] {
+    int asked = 0;
+    return retention.apply([&asked] { return ++asked > 2; });
+  };
+  const auto message = [](const Status& status) { return status ? std::string() : status.error().message; };
+  EXPECT_THAT(message(two_files()), HasSubstr("s3://aaa/1"));
+  EXPECT_TRUE(objects.has("s3://bucket/old"));
+  EXPECT_THAT(message(two_files()), HasSubstr("s3://aaa/3"));
+  EXPECT_FALSE(objects.has("s3://bucket/old"));
+  EXPECT_EQ(left(), 3);
+  EXPECT_EQ(message(two_files()), "") << "all have had their turn";
+  EXPECT_THAT(message(two_files()), HasSubstr("s3://aaa/1")) << "and have it again";
+  EXPECT_EQ(left(), 3);
+}
+
+TEST(ChoiceAnswer, ACommentIsNoBook) {
+  const auto categories = artifacts::parse_label_categories(
+      R"({"document-version":"2018-11-28","labels":[{"label":"good"},{"label":"bad"}]})");
+  ASSERT_TRUE(categories);
+  const auto commented = [](int characters) {
+    std::string text;
+    for (int i = 0; i < characters; ++i) text += "é";
+    return R"({"c":{"label":"bad","workerComment":")" + text + R"("}})";
+  };
+  const auto longest = read_choice_answer(commented(2000), categories->classes);
+  ASSERT_TRUE(longest) << longest.error().message;
+  EXPECT_EQ(longest->label, "bad");
+  EXPECT_EQ(longest->feedback.size(), 4000U);
+  const auto refused = read_choice_answer(commented(2001), categories->classes);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused.error().message, "the comment has 2001 characters: allowed are at most 2000");
 }
 
 TEST(DefaultTemplate, InstructionsAreTextForLiquid) {

@@ -196,7 +196,7 @@ TEST_F(AssistTrain, AugmentedTruthStaysWithTheObject) {
   }
 }
 
-// A block of red or of blue on green.
+// A low red block or a tall blue one on green: one before the other leaves two parts.
 class Blocks final : public ObjectSource {
  public:
   std::string name() const override { return "blocks"; }
@@ -208,7 +208,8 @@ class Blocks final : public ObjectSource {
     ClickedPhoto made{imaging::Image({80, 64}), imaging::Mask({80, 64})};
     for (std::int64_t y = 0; y < 64; ++y) {
       for (std::int64_t x = 0; x < 80; ++x) {
-        const bool inside = x >= 20 && x < 60 && y >= 16 && y < 48;
+        const bool inside =
+            red ? x >= 10 && x < 70 && y >= 24 && y < 40 : x >= 32 && x < 48 && y >= 4 && y < 60;
         made.truth.set(x, y, inside ? 1 : 0);
         made.photo.set(x, y,
                        !inside ? imaging::Rgb{0, 200, 0}

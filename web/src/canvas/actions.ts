@@ -361,7 +361,7 @@ export const kActions: readonly Action[] = [
 
 const withoutAssistance = kActions.filter((action) => !action.assists);
 
-const toLook = kActions.filter((action) => action.group === "View" || action.id === "skip");
+const toLook = kActions.filter(({ group, id }) => group === "View" || id === "skip" || id === "help");
 
 /** The actions of a canvas: somebody assists or nobody; it is painted on or only looked at. */
 export function actionsOf(assisted: boolean, viewing = false): readonly Action[] {

@@ -11,16 +11,19 @@ import { look } from "./look";
 const groups: readonly ActionGroup[] = ["Tools", "Labels", "Painting", "View", "Keyboard cursor", "Task"];
 
 /** What mouse and fingers do; these stay as they are. */
-const gestures: readonly (readonly [what: string, how: string])[] = [
+type Gestures = readonly (readonly [what: string, how: string])[];
+const lookGestures: Gestures = [
   ["Zoom where the pointer is", "Wheel"],
-  ["Change the brush", "Alt + wheel"],
   ["Move the view", "Middle button, or two fingers"],
+];
+const paintGestures: Gestures = [
+  ["Change the brush", "Alt + wheel"],
   ["Straight line", "Shift + drag"],
   ["Erase for a moment", "Alt + drag"],
   ["Close a polygon", "Double click, or its first point"],
   ["Draw a polygon freehand", "Drag"],
 ];
-const assistGestures: typeof gestures = [
+const assistGestures: Gestures = [
   ["Four clicks: move a point", "Drag it"],
   ["Four clicks: remove", "Alt + click, or right button"],
 ];
@@ -79,6 +82,7 @@ export class KeyHelp extends LitElement {
     const { keys, changedKeys } = this.settings;
     const actions = actionsOf(this.assisted, this.viewing);
     const doubled = conflicts(actions, keys, changedKeys);
+    const gestures = [...lookGestures, ...(this.viewing ? [] : paintGestures), ...(this.assisted && !this.viewing ? assistGestures : [])];
     return html`<dialog aria-labelledby="title" @keydown=${this.learn} @close=${() => (this.learning = null)}>
       <div class="dialog-head">
         <h2 id="title">Keys</h2>
@@ -95,10 +99,10 @@ export class KeyHelp extends LitElement {
           <section>
             <h3>Mouse and touch</h3>
             <table>
-              ${[...gestures, ...(this.assisted ? assistGestures : [])].map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
+              ${gestures.map(([what, how]) => html`<tr><th scope="row">${what}</th><td colspan="2">${how}</td></tr>`)}
             </table>
           </section>
-          ${groups.map(
+          ${groups.filter((group) => actions.some((action) => action.group === group)).map(
             (group) => html`<section>
               <h3>${group}</h3>
               <table>

@@ -15,6 +15,9 @@ import { parseOverlay } from "./coloredMask";
 import { instructionSlots } from "./instructions";
 import { runtime, type ViewMember } from "./runtime";
 
+/** As the service takes: nine workers' comments fit into one line of a manifest. */
+const kMostCommentCharacters = 2000;
+
 /** The choice that a key means: 1 to 9, then 0 for the tenth; undefined for another key. */
 function choiceOfKey(press: KeyPress, choices: readonly string[]): string | undefined {
   const digit = keyTexts(press).find((text) => /^[0-9]$/.test(text));
@@ -188,7 +191,8 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
       const photo = await shared.file(this.src);
       await this.updateComplete;
       await this.canvas.open(photo, []);
-      if (overlay && overlay.src !== "") {
+      if (overlay) {
+        if (overlay.src === "") throw new Error("The mask that is judged is none that this task may show.");
         const image = new Uint8Array(await (await shared.file(overlay.src)).arrayBuffer());
         await this.canvas.applyAnswer(toBase64(image), overlay.labelMappings);
       }
@@ -274,6 +278,7 @@ export class CrowdImageClassifier extends CrowdField implements ViewMember {
               <textarea
                 id="comment"
                 rows="2"
+                maxlength=${kMostCommentCharacters}
                 aria-describedby="how"
                 placeholder=${asked.getAttribute("placeholder") ?? nothing}
                 .value=${this.comment}
