@@ -57,8 +57,8 @@ struct ObjectSetOptions {
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // may be empty
 };
 
-// Reads every mask of the chosen part once, and the header of its photo, which must be of that size. kNotFound,
-// kCorrupt, kInvalidArgument name the file or folder and what was expected there.
+// Reads every mask of the chosen part once, and the header of its photo, which must be of that size.
+// kNotFound, kCorrupt, kInvalidArgument name the file or folder and what was expected there.
 Result<ObjectSet> scan_objects(const std::filesystem::path& folder, const ObjectSetOptions& options);
 
 // The object's pixels at the photo's size: 1 = object, 255 = void in the mask file, 0 = anything else.
