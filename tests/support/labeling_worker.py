@@ -143,7 +143,12 @@ class Worker:
         """Accepts and submits until nothing is left; `mask_of(content)` gives the class indices. Returns the object indices done."""
         done = []
         while True:
-            task = self.accept(job)
+            try:
+                task = self.accept(job)
+            except Refused as refused:
+                if refused.status != 404 or not done:
+                    raise
+                return done  # the last answer has ended the job
             if task is None:
                 return done
             content = self.content(task["id"])
