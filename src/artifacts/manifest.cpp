@@ -8,6 +8,7 @@
 #include "artifacts/manifest_write.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace terrapin::artifacts {
 namespace {
@@ -16,10 +17,6 @@ constexpr std::int64_t kMaxLineCharacters = 100'000;
 constexpr std::size_t kMaxLineBytes = 4 * kMaxLineCharacters;  // UTF-8
 constexpr const char* kSourceKey = "source-ref";
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
-
-std::int64_t count_characters(const std::string& utf8) {
-  return std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xc0) != 0x80; });
-}
 
 tl::unexpected<Error> line_too_long() {
   return fail(ErrorCode::kTooLarge, "the line is longer than {} characters", kMaxLineCharacters);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace terrapin {
@@ -10,5 +11,7 @@ namespace terrapin {
 std::size_t utf8_length(std::string_view text);
 // All of `text` is well-formed.
 bool is_utf8(std::string_view text);
+// Characters of well-formed `text`: its bytes that begin one.
+std::int64_t count_characters(std::string_view text);
 
 }  // namespace terrapin

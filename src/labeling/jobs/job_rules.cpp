@@ -16,13 +16,9 @@ tl::unexpected<Error> refuse(fmt::format_string<A...> form, A&&... values) {
   return fail(ErrorCode::kInvalidArgument, form, std::forward<A>(values)...);
 }
 
-Status check_length(const char* member, std::string_view text, std::size_t least, std::size_t most) {
-  std::size_t characters = 0;
-  for (std::string_view rest = text; !rest.empty(); ++characters) {
-    const std::size_t bytes = utf8_length(rest);
-    if (bytes == 0) return refuse("'{}' is not UTF-8", member);
-    rest.remove_prefix(bytes);
-  }
+Status check_length(const char* member, std::string_view text, std::int64_t least, std::int64_t most) {
+  if (!is_utf8(text)) return refuse("'{}' is not UTF-8", member);
+  const std::int64_t characters = count_characters(text);
   if (characters >= least && characters <= most) return {};
   return refuse("'{}' has {} characters: allowed are {} to {}", member, characters, least, most);
 }

@@ -46,8 +46,7 @@ Result<std::size_t> forget_answers(Core& core, I before) {
 // Removes what is to be removed, also what a process before this one left.
 Status Retention::remove_files(const std::function<bool()>& stopping) {
   Status first_error;
-  bool paused = false;
-  while (!paused && !(paused = stopping())) {
+  while (!stopping()) {
     std::vector<std::tuple<S>> files;
     TERRAPIN_TRY_STATUS(core_.state.read([&](Transaction& state) -> Status {
       TERRAPIN_TRY(files,
@@ -60,10 +59,7 @@ Status Retention::remove_files(const std::function<bool()>& stopping) {
       break;
     }
     std::vector<S> removed;
-    bool first = true;
     for (const auto& [uri] : files) {
-      if (!first && (paused = stopping())) break;
-      first = false;
       const auto name = storage::parse_s3_uri(uri);
       const Status done = name ? core_.store.remove(*name) : Status();
       after_ = uri;
@@ -71,6 +67,7 @@ Status Retention::remove_files(const std::function<bool()>& stopping) {
         removed.push_back(uri);
       else if (first_error)
         first_error = tl::unexpected<Error>(with_context(done.error(), uri));
+      if (stopping()) break;
     }
     TERRAPIN_TRY_STATUS(core_.state.write([&](Transaction& state) -> Status {
       for (const S& uri : removed) {

@@ -13,8 +13,9 @@ class Retention {
   explicit Retention(Core& core) : core_(core) {}
 
   // Removes drafts of jobs that ended a day ago and, as LabelingOptions say, answers. Ends early, without an
-  // error for that, when `stopping`, which is asked before each file, says so; the next call goes on there.
-  // What cannot be removed is left for a later call: the first such error is given at the end.
+  // error for that, when `stopping`, which is asked before each file, says so (and then says so again); the
+  // next call goes on there. What cannot be removed is left for a later call: the first such error is given
+  // at the end.
   Status apply(const std::function<bool()>& stopping);
 
  private:

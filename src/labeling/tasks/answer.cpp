@@ -1,11 +1,11 @@
 #include "labeling/tasks/answer.h"
 
-#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "artifacts/json_fields.h"
 #include "base/json_text.h"
+#include "base/utf8.h"
 #include "crypto/hash.h"
 #include "imaging/codecs.h"
 
@@ -181,10 +181,7 @@ Result<ChoiceAnswer> read_choice_answer(const std::string& answer_json, const ar
   for (const char* key : {"workerComment", "feedback", "comments", "issues"})
     if (const json* text = find_anywhere(answer, key); text != nullptr && text->is_string())
       result.feedback = text->get<std::string>();
-  // Bytes that begin a character: the JSON parser lets well-formed UTF-8 through only.
-  const auto characters = std::count_if(result.feedback.begin(), result.feedback.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  });
+  const std::int64_t characters = count_characters(result.feedback);
   if (characters > kMostFeedbackCharacters)
     return fail(ErrorCode::kInvalidArgument, "the comment has {} characters: allowed are at most {}",
                 characters, kMostFeedbackCharacters);
